@@ -3,8 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import tyro
@@ -41,25 +41,62 @@ def parse(config: Any, description: str, argv: Sequence[str], prog: str) -> Any:
         )
 
 
-def main(config: TrainConfig, description: str | None, argv: Sequence[str] | None = None) -> None:
+def main(
+    config: TrainConfig,
+    description: str | None,
+    argv: Sequence[str] | None = None,
+    presets: Mapping[str, TrainConfig] = MappingProxyType({}),
+) -> None:
     """Train what the configuration says, with flags for each of its numbers, and exit.
+
+    Args:
+        config: the experiment's defaults.
+        description: shown by --help.
+        argv: flags; the process's own by default.
+        presets: other defaults, chosen by `--preset NAME`.
 
     Exit status: 0 trained, 2 bad input, 1 diverged, 128 + signal when interrupted.
     """
-    name = sys.modules["__main__"].__spec__
-    prog = f"python -m {name.name}" if name else os.path.basename(sys.argv[0])
-    arguments = sys.argv[1:] if argv is None else argv
-    run_guarded(partial(_train, config, description or "", arguments, prog))
+    spec = sys.modules["__main__"].__spec__
+    prog = f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
+    description = description or ""
+    for name, preset in presets.items():
+        changed = configs.differences(configs.to_json(config), configs.to_json(preset))
+        description += f"\n--preset {name}: {'; '.join(changed)}\n"
+
+    def command() -> int:
+        default, flags = _with_preset(config, presets, sys.argv[1:] if argv is None else argv)
+        return _train(default, description, flags, prog)
+
+    run_guarded(command)
 
 
-def run_guarded(command) -> None:
-    """Run a command; print a JaxgenError as one line and exit with its status."""
+def _with_preset(config, presets, argv: Sequence[str]) -> tuple[TrainConfig, list[str]]:
+    """The configuration that `--preset` names, or else `config`, and the flags that are left."""
+    flags = list(argv)
+    for index, flag in enumerate(flags):
+        if flag == "--preset" or flag.startswith("--preset="):
+            name = flag.partition("=")[2] or "".join(flags[index + 1 : index + 2])
+            if name not in presets:
+                known = ", ".join(presets) or "this experiment has none"
+                raise JaxgenError(f"--preset {name}: there is no such preset ({known})")
+            return presets[name], flags[:index] + flags[index + (1 if "=" in flag else 2) :]
+    return config, flags
+
+
+def run_guarded(command: Callable[[], int | None]) -> None:
+    """Run a command; print bad input, or what the file system refused, as one line, and exit."""
     try:
         status = command()
     except JaxgenError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    sys.exit(status or 0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(JaxgenError.exit_code)
+    sys.exit(status)
 
 
 def use_compilation_cache() -> None:

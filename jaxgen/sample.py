@@ -19,10 +19,14 @@ class SampleConfig:
     run: Annotated[str, tyro.conf.Positional]
     """The run's folder."""
     n: int = 64
-    """How many."""
+    """How many; of a conditional model the classes take turns."""
+    labels: tuple[int, ...] = ()
+    """Classes to draw, of a conditional model, one after the other until there are n."""
+    interpolate: bool = False
+    """Instead, rows of images on the way from one random input to another: 10 columns, n images."""
     out: Path = Path("samples.png")
-    """A picture of the grid, or NAME.npz: images float32 (N, 28, 28) in [-1, 1]; (N, H, W, 3) for
-    colour."""
+    """A picture of the grid, or NAME.npz: images float32 (N, 28, 28) in [-1, 1] and, of a
+    conditional model, labels."""
     seed: int = 0
     """Seed of the noise."""
     columns: int = 0
@@ -48,14 +52,22 @@ def main() -> int:
 
     cli.use_compilation_cache()
     gan = runs.load(config.run)
-    images = gan.sample(seed=config.seed, n=config.n)
-    if config.out.suffix == ".npz":
-        grey = images.shape[-1] == 1
-        np.savez_compressed(config.out, images=images[..., 0] if grey else images)
+    columns = config.columns or (10 if gan.classes or config.interpolate else 0)
+    labels = None
+    if config.interpolate:
+        images = gan.interpolate(config.seed, -(-config.n // columns), columns)
     else:
-        grid = plots.grid(images, config.columns, normalize_each=config.normalize_each)
+        classes = config.labels or tuple(range(gan.classes))
+        if classes:
+            labels = np.sort(np.resize(classes, config.n))  # a row of the grid for each class
+        images = gan.sample(seed=config.seed, n=config.n, labels=labels)
+    if config.out.suffix == ".npz":
+        arrays = {"images": images[..., 0] if images.shape[-1] == 1 else images}
+        np.savez_compressed(config.out, **arrays, **({} if labels is None else {"labels": labels}))
+    else:
+        grid = plots.grid(images, columns, normalize_each=config.normalize_each)
         plots.save_image(config.out, grid, scale=2)
-    print(f"{config.n} samples in {config.out}")
+    print(f"{len(images)} samples in {config.out}")
     return 0
 
 

@@ -37,19 +37,33 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images to logits: two convolutions with max pooling, two dense layers."""
+    """Images to logits: two convolutions with max pooling, two dense layers.
+
+    A label adds the inner product of its embedding with the last features (Miyato and Koyama 2018,
+    equation 3). With `spectral_norm` every kernel is divided by its largest singular value, as one
+    power iteration an update estimates it (Miyato et al. 2018, algorithm 1).
+    """
 
     channels: tuple[int, int]
+    spectral_norm: bool
 
     @nn.compact
-    def __call__(self, x_NHWC, label_NK=None):
+    def __call__(self, x_NHWC, label_NK=None, train: bool = False):
+        def normalized(layer):
+            if not self.spectral_norm:
+                return layer
+            return lambda x: nn.SpectralNorm(layer)(x, update_stats=train)
+
         x = x_NHWC
         for channels in self.channels:
             # Max pooling before the leaky ReLU: they commute, and a quarter of the work is left.
-            x = nn.leaky_relu(ops.max_pool(Conv(channels, window=5)(x)), 0.01)
+            x = nn.leaky_relu(ops.max_pool(normalized(Conv(channels, window=5))(x)), 0.01)
         x = x.reshape(x.shape[0], -1)
-        x_NF = nn.leaky_relu(Dense(x.shape[1], xavier_uniform)(x), 0.01)
-        logits_N = Dense(1, xavier_uniform)(x_NF)[:, 0]
+        x_NF = nn.leaky_relu(normalized(Dense(x.shape[1], xavier_uniform))(x), 0.01)
+        logits_N = normalized(Dense(1, xavier_uniform))(x_NF)[:, 0]
+        if label_NK is not None:
+            embedding = nn.Dense(x_NF.shape[1], use_bias=False, kernel_init=xavier_uniform)
+            logits_N += (normalized(embedding)(label_NK) * x_NF).sum(axis=1)
         return logits_N
 
 
@@ -63,6 +77,8 @@ class DCGAN(Networks):
     """Channels at a quarter and at half of the image size."""
     discriminator_channels: tuple[int, int] = (32, 64)
     """Channels of the two convolutions."""
+    spectral_norm: bool = False
+    """Divide the discriminator's kernels by their largest singular value."""
 
     def generator(self, image_shape):
         if image_shape[0] % 4 or image_shape[1] % 4:
@@ -72,4 +88,4 @@ class DCGAN(Networks):
         return Generator(image_shape, self.hidden, self.generator_channels)
 
     def discriminator(self, image_shape):
-        return Discriminator(self.discriminator_channels)
+        return Discriminator(self.discriminator_channels, self.spectral_norm)

@@ -22,5 +22,9 @@ class Networks:
         raise NotImplementedError
 
     def discriminator(self, image_shape: tuple[int, int, int]) -> nn.Module:
-        """A module `(images_NHWC, label_NK or None) -> logits_N`; no example sees another."""
+        """A module `(images_NHWC, label_NK or None, train) -> logits_N`; no example sees another.
+
+        With `train` what it keeps beside its parameters (spectral norm's vectors, in the collection
+        "batch_stats") moves on.
+        """
         raise NotImplementedError
