@@ -17,7 +17,7 @@ from flax import traverse_util
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jaxgen import gan, losses
+from jaxgen import augment, losses, noise
 from jaxgen.data.batches import epoch_indices
 from jaxgen.errors import JaxgenError
 from jaxgen.gan import GanConfig
@@ -43,10 +43,10 @@ def twin(config: GanConfig) -> Twin:
     """The twin of an experiment before its first step.
 
     Args:
-        config: of the experiment; networks `MLP` or `DCGAN`, any of A1 to A4's losses and noises.
+        config: of the experiment, within SPEC A1 to A4.
 
     Raises:
-        JaxgenError: the networks have no twin.
+        JaxgenError: the networks, the loss or another setting has no twin.
     """
     builders = {
         MLP: (mlp_generator, mlp_discriminator),
@@ -57,6 +57,16 @@ def twin(config: GanConfig) -> Twin:
             f"{type(config.networks).__name__} has no PyTorch twin; those of "
             f"{' and '.join(kind.__name__ for kind in builders)} do"
         )
+    is_beyond = {
+        "loss": config.loss not in _ERRORS,
+        "conditional": config.conditional,
+        "augmentation": config.augmentation != augment.none,
+        "average_decay": config.average_decay > 0,
+        "networks.spectral_norm": getattr(config.networks, "spectral_norm", False),
+    }
+    if any(is_beyond.values()):
+        settings = ", ".join(name for name, beyond in is_beyond.items() if beyond)
+        raise JaxgenError(f"the PyTorch twins do not know this configuration's {settings}")
     generator, discriminator = builders[type(config.networks)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -152,8 +162,8 @@ def _squared_error(scores_N: Tensor, target: float) -> Tensor:
 _ERRORS = {losses.non_saturating: _binary_cross_entropy, losses.least_squares: _squared_error}
 
 _NOISES = {
-    gan.uniform: lambda shape, rng: torch.rand(shape, generator=rng) * 2 - 1,
-    gan.normal: lambda shape, rng: torch.randn(shape, generator=rng),
+    noise.uniform: lambda shape, rng: torch.rand(shape, generator=rng) * 2 - 1,
+    noise.normal: lambda shape, rng: torch.randn(shape, generator=rng),
 }
 
 

@@ -5,11 +5,12 @@ Radford et al. 2016, https://arxiv.org/abs/1511.06434 (batch norm); Goodfellow e
     python -m experiments.mlp_gan
 """
 
-from jaxgen import cli, gan, losses
+from jaxgen import cli, losses, noise
+from jaxgen.gan import GanConfig
 from jaxgen.models.mlp import MLP
 from jaxgen.optimizers import Optimizer
 
-config = gan.GanConfig(
+config = GanConfig(
     workdir="runs/mlp_gan",
     networks=MLP(
         generator_hidden=(128, 256, 512, 1024),
@@ -19,7 +20,7 @@ config = gan.GanConfig(
         discriminator_slope=0.2,
     ),
     loss=losses.non_saturating,
-    noise=gan.normal,
+    noise=noise.normal,
     noise_size=100,
     optimizer=Optimizer(learning_rate=2e-4, b1=0.5, b2=0.999),
     batch_size=64,

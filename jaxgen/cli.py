@@ -12,7 +12,7 @@ import tyro
 from jaxgen import configs
 from jaxgen.configs import Choice
 from jaxgen.errors import JaxgenError
-from jaxgen.train import TrainConfig
+from jaxgen.task import TrainConfig
 
 _registry = tyro.constructors.ConstructorRegistry()
 

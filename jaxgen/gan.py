@@ -10,7 +10,6 @@ averages, as PyTorch's modules do; sampling updates nothing. The discriminator's
 (spectral norm) move on in its update alone.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
@@ -22,41 +21,16 @@ import numpy as np
 import optax
 
 from jaxgen import augment, losses
-from jaxgen.configs import Choice
 from jaxgen.data import images
 from jaxgen.errors import JaxgenError
 from jaxgen.losses import AdversarialLoss
 from jaxgen.models.networks import Networks
+from jaxgen.noise import Noise, uniform
 from jaxgen.optimizers import Optimizer
-from jaxgen.train import Source, Task, TrainConfig
+from jaxgen.task import Source, Task, TrainConfig
 
 Array = jax.Array
 PyTree = Any
-
-
-@dataclass(frozen=True)
-class Noise(Choice):
-    """How the generator's input is drawn, and how to go from one input to another."""
-
-    draw: Callable[[Array, tuple[int, ...]], Array]
-    """(key, shape) -> float32 array"""
-    between: Callable[[Array, Array, Array], Array]
-    """(from, to, share in [0, 1]) -> the point at that share of the way"""
-
-
-def _along_the_sphere(start, end, share):
-    """A point as likely under a normal distribution as its ends are (White 2016)."""
-    cosine = jnp.vdot(start, end) / (jnp.linalg.norm(start) * jnp.linalg.norm(end))
-    angle = jnp.arccos(jnp.clip(cosine, -1 + 1e-6, 1 - 1e-6))
-    weights = jnp.sin((1 - share) * angle), jnp.sin(share * angle)
-    return (weights[0] * start + weights[1] * end) / jnp.sin(angle)
-
-
-uniform = Noise(
-    lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0),
-    lambda start, end, share: (1 - share) * start + share * end,
-)
-normal = Noise(jax.random.normal, _along_the_sphere)
 
 
 @flax.struct.dataclass
@@ -146,8 +120,10 @@ class GanConfig(TrainConfig):
             },
         )
 
-    def restored(self, state: dict[str, Any], about: dict[str, Any]) -> "TrainedGan":
-        """A trained GAN from a checkpoint's nested dicts."""
+    def restored(self, state: dict[str, Any], about: dict[str, Any]) -> Any:
+        """A `TrainedGan` from a checkpoint's nested dicts."""
+        from jaxgen.trained_gan import TrainedGan
+
         kept = state["average"] or state["generator"]
         gan = Gan(self, tuple(about["image_shape"]), about["classes"])
         return TrainedGan(gan, Weights(kept["params"], kept["stats"]))
@@ -355,70 +331,3 @@ class Gan:
         batches = [slice(start, start + size) for start in range(0, n, size)]
         made = [np.asarray(self.images(weights, noise_NZ[b], labels[b])) for b in batches]
         return np.concatenate(made)[:n]
-
-
-class TrainedGan:
-    """A trained generator, ready to sample."""
-
-    def __init__(self, gan: Gan, weights: Weights):
-        self.config = gan.config
-        self.classes = gan.classes if gan.config.conditional else 0
-        """Classes that can be asked for; 0 where the model is not conditional."""
-        self._gan, self._weights = gan, weights
-
-    def sample(self, seed: int = 0, n: int = 64, labels: Any = None) -> np.ndarray:
-        """Draw images.
-
-        Args:
-            seed: of the noise; the same seed gives the same images.
-            n: how many; ignored where labels are given.
-            labels: classes to draw, ints (n,), of a conditional model; by default all in turn.
-
-        Returns:
-            float32 (n, height, width, channels) in [-1, 1].
-
-        Raises:
-            JaxgenError: labels for a model without classes, or outside of its classes.
-        """
-        if labels is not None:
-            labels = self._checked_labels(labels)
-            n = len(labels)
-        return self._gan.sample(self._weights, n, seed, labels)
-
-    def interpolate(self, seed: int = 0, rows: int = 8, columns: int = 10) -> np.ndarray:
-        """Images on the way from one random input to another, a row of the grid for each pair.
-
-        Returns:
-            float32 (rows * columns, height, width, channels) in [-1, 1]; in a conditional model
-            each row is of one class.
-        """
-        ends = self._gan.draw_noise(2 * rows, seed)[: 2 * rows].reshape(rows, 2, -1)
-        shares = np.linspace(0, 1, columns, dtype=np.float32)
-        between = jax.vmap(jax.vmap(self.config.noise.between, (None, None, 0)), (0, 0, None))
-        noise_NZ = np.asarray(between(ends[:, 0], ends[:, 1], shares)).reshape(rows * columns, -1)
-        labels = np.repeat(np.arange(rows) % self._gan.classes, columns)
-        return self._gan.sample_from(self._weights, noise_NZ, labels, seed)
-
-    def evaluate(self) -> tuple[dict[str, Any], str]:
-        """Sample quality against the training images: figures, and the same as a table.
-
-        The figures are those of `jaxgen.metrics.samples.report`.
-        """
-        from jaxgen import gan_quality
-        from jaxgen.metrics import samples
-
-        real = images.load(self.config.data)["train"]
-        report = gan_quality.Judge(self._gan, real).report(self._weights)
-        return report, samples.table(report)
-
-    def _checked_labels(self, labels: Any) -> np.ndarray:
-        labels = np.atleast_1d(np.asarray(labels))
-        if not self.classes:
-            raise JaxgenError("this model is not conditional: it takes no labels")
-        if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
-            raise JaxgenError("labels must be a list of whole numbers")
-        if labels.min() < 0 or labels.max() >= self.classes:
-            raise JaxgenError(
-                f"labels must be from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}"
-            )
-        return labels

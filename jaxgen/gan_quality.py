@@ -10,7 +10,7 @@ from jaxgen import plots
 from jaxgen.data import images
 from jaxgen.gan import Gan, GanState, Weights
 from jaxgen.metrics import classifier, samples
-from jaxgen.train import Shown
+from jaxgen.task import Shown
 
 SATURATED, COLLAPSED, FROZEN = 0.02, 0.5, 1e-6
 

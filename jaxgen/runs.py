@@ -22,7 +22,8 @@ from jaxgen import configs, plots
 from jaxgen.checkpoints import Checkpoints, Restored, first_non_finite
 from jaxgen.errors import JaxgenError
 from jaxgen.progress import Progress
-from jaxgen.train import Diverged, Outcome, Shown, TrainConfig, Watcher
+from jaxgen.task import Shown, TrainConfig
+from jaxgen.train import Diverged, Outcome, Watcher
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from jaxgen.data.batches import epoch_indices
 from jaxgen.errors import JaxgenError
-from jaxgen.train import Diverged, Shown, Source, Task, TrainConfig, Watcher, fit, init_state
+from jaxgen.task import Shown, Source, Task, TrainConfig
+from jaxgen.train import Diverged, Watcher, fit, init_state
 
 
 def toy_task(step=None):
