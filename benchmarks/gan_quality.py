@@ -37,7 +37,7 @@ STEPS = {"vanilla_gan": 3900, "lsgan": 3900, "dcgan": 1950}
 STRETCH = 50  # steps timed together, and steps of one dispatch
 COLUMNS = {"fid": "FID", "kid": "KID x 1000", "precision": "precision", "recall": "recall"}
 # Fields of the configuration that change nothing about the trained generator.
-_INCIDENTAL = ("workdir", "log_every", "keep_checkpoints")
+_INCIDENTAL = ("workdir", "log_every", "keep_checkpoints", "evaluate_samples")
 
 Row = dict[str, Any]
 

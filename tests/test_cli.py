@@ -2,13 +2,14 @@
 
 import csv
 import json
-import os
 import random
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -222,31 +223,82 @@ def test_loading_what_is_no_run(tmp_path, finished, copy):
         jaxgen.load(copy)
 
 
-def sample(*flags):
-    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
-        [sys.executable, "-m", "jaxgen.sample", *map(str, flags)],
-        capture_output=True, text=True, env=environment,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def run_module(monkeypatch, capsys):
+    """Run `python -m MODULE FLAGS` in this process; returns its exit code and what it printed."""
+
+    def run(module, *flags):
+        monkeypatch.setattr(sys, "argv", [module, *map(str, flags)])
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_module(module, run_name="__main__")
+        return stop.value.code, "".join(capsys.readouterr())
+
+    return run
 
 
-def test_sample_command(finished, tmp_path):
-    code, told = sample(finished, "--n", 20, "--out", tmp_path / "s.npz", "--seed", 1)
+def test_sample_command(finished, tmp_path, run_module):
+    code, told = run_module(
+        "jaxgen.sample", finished, "--n", 20, "--out", tmp_path / "s.npz", "--seed", 1
+    )
     assert code == 0, told
     with np.load(tmp_path / "s.npz", allow_pickle=False) as file:
+        assert file.files == ["images"]
         assert file["images"].shape == (20, 28, 28)
         expected = jaxgen.load(finished).sample(seed=1, n=20)[..., 0]
-        np.testing.assert_allclose(file["images"], expected, atol=1e-6)
-    code, told = sample(finished, "--n", 4, "--out", tmp_path / "grid.png")
+        np.testing.assert_array_equal(file["images"], expected)
+    code, told = run_module("jaxgen.sample", finished, "--n", 4, "--out", tmp_path / "grid.png")
     assert code == 0, told
     assert picture_size(tmp_path / "grid.png") == (124, 124)
-    code, told = sample(finished, "--out", tmp_path / "grid.txt")
-    assert code == 2
-    assert told.startswith("error: --out")
-    code, told = sample(tmp_path / "absent")
-    assert code == 2
-    assert "is not a run" in told
+    for flags, words in (
+        ([finished, "--out", tmp_path / "grid.txt"], "error: --out"),
+        ([finished, "--labels", 3, "--out", tmp_path / "x.png"], "not conditional"),
+        ([finished, "--n", 0], "--n must be at least 1"),
+        ([tmp_path / "absent"], "is not a run"),
+    ):
+        code, told = run_module("jaxgen.sample", *flags)
+        assert code == 2
+        assert words in told
+        assert told.count("\n") == 1
+
+
+def test_a_conditional_run_by_its_commands(tmp_path, run_module):
+    workdir = tmp_path / "c"
+    code, told = run_module(
+        "experiments.conditional_gan", "--workdir", workdir, "--steps", 3, "--evaluate-every", 3,
+        "--evaluate-samples", 30, "--average-decay", "0.9", "--loss", "hinge",
+    )  # fmt: skip
+    assert code == 0, told
+    assert "fid" in told
+    assert summary(workdir)["metrics"]["label_agreement"] <= 1
+    code, told = run_module(
+        "jaxgen.sample", workdir, "--labels", 3, 1, "--n", 6, "--out", tmp_path / "s.npz"
+    )
+    assert code == 0, told
+    with np.load(tmp_path / "s.npz", allow_pickle=False) as file:
+        assert file["labels"].tolist() == [1, 1, 1, 3, 3, 3]
+    code, told = run_module(
+        "jaxgen.sample", workdir, "--interpolate", "--n", 20, "--out", tmp_path / "i.png"
+    )
+    assert code == 0, told
+    assert picture_size(tmp_path / "i.png") == (604, 124)
+    code, told = run_module("jaxgen.evaluate", workdir)
+    assert code == 0, told
+    assert "label agreement" in told
+    assert summary(workdir)["evaluation"]["fid"]["floor"] > 0
+    assert summary(workdir)["step"] == 3
+
+
+def test_presets(tmp_path, capsys):
+    presets = {"small": replace(dcgan.config, noise_size=3)}
+    with pytest.raises(SystemExit):
+        cli.main(dcgan.config, "", ["--preset", "large"], presets)
+    assert "no such preset (small)" in capsys.readouterr().err
+    default, flags = cli._with_preset(dcgan.config, presets, ["--seed", "1", "--preset=small"])
+    assert (default.noise_size, flags) == (3, ["--seed", "1"])
+    with pytest.raises(SystemExit):
+        cli.main(dcgan.config, "", ["--help"], presets)
+    assert "--preset small: noise_size: 96 -> 3" in capsys.readouterr().out
 
 
 def test_help_is_complete_and_import_is_light():

@@ -1,6 +1,9 @@
 """The loop on a task of a few numbers: same results however the steps are divided."""
 
+import os
 import signal
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -152,3 +155,48 @@ def test_a_signal_saves_and_ends():
 def test_numbers_that_make_no_sense(numbers, message):
     with pytest.raises(JaxgenError, match=message):
         config(**numbers).validate()
+
+
+SHARDED = """
+import dataclasses, sys
+import jax
+from experiments import conditional_dcgan
+from jaxgen.models.dcgan import DCGAN
+from jaxgen.train import Watcher, fit, init_state
+
+class Printing(Watcher):
+    def metrics(self, first_step, history, figures):
+        print(jax.device_count(), *history["d_loss"], *history["g_loss"])
+
+networks = DCGAN(hidden=8, generator_channels=(4, 4), discriminator_channels=(2, 2))
+config = dataclasses.replace(
+    conditional_dcgan.config, networks=networks, steps=3, batch_size=int(sys.argv[1])
+)
+task = config.task()
+task = dataclasses.replace(task, show=lambda state: None)
+fit(task, config, init_state(task, config), 0, Printing())
+"""
+
+
+def on_devices(count, batch_size):
+    flags = f"--xla_force_host_platform_device_count={count}"
+    return subprocess.run(
+        [sys.executable, "-c", SHARDED, str(batch_size)],
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_four_devices_train_as_one_does():
+    """Batch norm sees the whole batch, wherever its parts are."""
+    losses = {}
+    for count in (1, 4):
+        done = on_devices(count, 16)
+        assert done.returncode == 0, done.stderr
+        devices, *numbers = map(float, done.stdout.split())
+        assert devices == count
+        losses[count] = numbers
+    assert len(losses[1]) == 6
+    np.testing.assert_allclose(losses[4], losses[1], rtol=1e-3)
+    assert "--batch-size 18 does not divide among 4 devices" in on_devices(4, 18).stderr

@@ -175,22 +175,22 @@ def test_xavier_uniform_in_dense_and_transposed_layers_and_nowhere_else():
 
 
 def test_training_repeats_and_depends_on_the_seed():
+    digits = np.repeat(real_batch()["image"], 3, axis=0)
+
     def trained(seed):
         twin = torch_gans.twin(dataclasses.replace(CONFIGS["vanilla_gan"], seed=seed))
-        losses = [
-            float(d) for d, _ in torch_gans.train(twin, np.repeat(real_batch()["image"], 3, 0))
-        ]
-        assert len(losses) == 3
-        return losses, torch_gans.sample(twin, 20)
+        history = [float(d_loss) for d_loss, _ in torch_gans.train(twin, digits)]
+        return history, torch_gans.sample(twin, 20)
 
-    losses, images = trained(0)
+    history, images = trained(0)
+    assert len(history) == 3
+    assert all(a != b for a, b in pairwise(history))
     assert images.shape == (20, *SHAPE)
     assert np.abs(images).max() <= 1
-    again_losses, again_images = trained(0)
-    assert losses == again_losses
+    again_history, again_images = trained(0)
+    assert history == again_history
     assert np.array_equal(images, again_images)
-    assert all(a != b for a, b in pairwise(losses))
-    assert trained(1)[0] != losses
+    assert trained(1)[0] != history
 
 
 def test_sampling_uses_the_statistics_that_the_config_names():
