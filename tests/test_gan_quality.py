@@ -74,7 +74,7 @@ def test_conditional_pictures_have_a_row_for_each_class(real):
 def test_figures_are_beside_their_floor(real):
     judge, state = judge_and_state(replace(CONFIG, conditional=True), real)
     report = judge.report(judge._gan.weights(state))
-    assert report["fid"]["value"] > 20 * report["fid"]["floor"]
+    assert report["fid"]["matched"] > 4 * report["fid"]["floor"]  # untrained: noise
     assert report["classifier"] == "digits"
     figures = judge.evaluate(state)
     assert figures["fid"] == report["fid"]["value"]
