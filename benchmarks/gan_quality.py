@@ -31,7 +31,7 @@ from flax import serialization
 from jaxgen import configs, train
 from jaxgen.data import images
 from jaxgen.gan import GanConfig
-from jaxgen.metrics import classifier, samples
+from jaxgen.metrics import classifier, sample_report
 
 STEPS = {"vanilla_gan": 3900, "lsgan": 3900, "dcgan": 1950}
 STRETCH = 50  # steps timed together, and steps of one dispatch
@@ -104,7 +104,7 @@ def measured(config: GanConfig, framework: str, n: int) -> Row:
     """One training and the figures of its samples."""
     fake, seconds = FRAMEWORKS[framework](config, n)
     real = images.to_model_range(images.load(config.data)["train"]["image"])
-    report = samples.report(real, fake, classifier.load("digits"))
+    report = sample_report.report(real, fake, classifier.load("digits"))
     return {
         "seconds_per_step": seconds,
         "figures": {key: report[key] for key in COLUMNS},

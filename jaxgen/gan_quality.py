@@ -9,7 +9,7 @@ import numpy as np
 from jaxgen import plots
 from jaxgen.data import images
 from jaxgen.gan import Gan, GanState, Weights
-from jaxgen.metrics import classifier, samples
+from jaxgen.metrics import classifier, sample_report, samples
 from jaxgen.task import Shown
 
 SATURATED, COLLAPSED, FROZEN = 0.02, 0.5, 1e-6
@@ -49,12 +49,12 @@ class Judge:
         return {name: figures[name]["value"] for name in names if name in figures}
 
     def report(self, weights: Weights) -> dict[str, Any]:
-        """All figures of `jaxgen.metrics.samples`, each beside its floor."""
+        """All figures of `jaxgen.metrics.sample_report`, each beside its floor."""
         n = self._gan.config.evaluate_samples
         labels = np.arange(n) % self._gan.classes
         # Not the seed of the pictures: figures are of samples that nobody picked.
         made = self._gan.sample(weights, n, self._gan.config.seed + 1, labels)
-        return samples.report(
+        return sample_report.report(
             images.to_model_range(self._real["image"]),
             made,
             self._classifier,

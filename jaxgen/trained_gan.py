@@ -9,7 +9,7 @@ from jaxgen import gan_quality
 from jaxgen.data import images
 from jaxgen.errors import JaxgenError
 from jaxgen.gan import Gan, Weights
-from jaxgen.metrics import samples
+from jaxgen.metrics import sample_report
 
 
 class TrainedGan:
@@ -57,11 +57,11 @@ class TrainedGan:
     def evaluate(self) -> tuple[dict[str, Any], str]:
         """Sample quality against the training images: figures, and the same as a table.
 
-        The figures are those of `jaxgen.metrics.samples.report`.
+        The figures are those of `jaxgen.metrics.sample_report.report`.
         """
         real = images.load(self.config.data)["train"]
         report = gan_quality.Judge(self._gan, real).report(self._weights)
-        return report, samples.table(report)
+        return report, sample_report.table(report)
 
     def _checked_labels(self, labels: Any) -> np.ndarray:
         labels = np.atleast_1d(np.asarray(labels))

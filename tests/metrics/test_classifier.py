@@ -9,7 +9,7 @@ import pytest
 
 from jaxgen.data import images as image_data
 from jaxgen.errors import JaxgenError
-from jaxgen.metrics import classifier, samples
+from jaxgen.metrics import classifier, classifier_training, samples
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
@@ -136,7 +136,7 @@ def test_training_learns_and_writes_weights_that_the_network_reads(tmp_path, cap
     images[np.arange(400), :, 3 + 2 * labels] = 255
     write_idx(tmp_path, images, labels)
     out = tmp_path / "digits.npz"
-    config = classifier.TrainConfig(
+    config = classifier_training.TrainConfig(
         data=image_data.ImagesConfig("idx", str(tmp_path)),
         out=str(out),
         steps=60,
@@ -144,7 +144,7 @@ def test_training_learns_and_writes_weights_that_the_network_reads(tmp_path, cap
         shift=0.0,
         distortion=0.0,
     )
-    classifier.main(config)
+    classifier_training.main(config)
     printed = capsys.readouterr().out
     accuracy, sha256 = printed.split("images ")[1].split(",")[0], printed.split()[-1]
     assert float(accuracy) > 0.9
@@ -159,7 +159,7 @@ def test_training_learns_and_writes_weights_that_the_network_reads(tmp_path, cap
 
 
 def test_training_command_refuses_bad_data_in_one_sentence(tmp_path):
-    command = [sys.executable, "-m", "jaxgen.metrics.classifier", "--data.name", "nothing"]
+    command = [sys.executable, "-m", "jaxgen.metrics.classifier_training", "--data.name", "nothing"]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
     assert "there is no data set 'nothing'" in ended.stderr

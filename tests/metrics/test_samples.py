@@ -6,7 +6,7 @@ import pytest
 import scipy.linalg
 
 from jaxgen.errors import JaxgenError
-from jaxgen.metrics import samples
+from jaxgen.metrics import sample_report, samples
 
 NORMAL = np.random.default_rng(0).normal(size=(600, 8))
 OTHER = np.random.default_rng(1).normal(size=(500, 8)) @ np.diag(np.linspace(0.2, 3, 8)) + 0.5
@@ -188,7 +188,7 @@ def test_features_that_cannot_be_measured_are_refused(measure):
 
 
 def test_report_of_samples_as_good_as_data_is_at_its_floor():
-    result = samples.report(images(800, 0), images(400, 1), FirstPixels())
+    result = sample_report.report(images(800, 0), images(400, 1), FirstPixels())
     assert result["images"] == {"real": 800, "fake": 400, "matched": 400}
     assert abs(result["fid"]["matched"] - result["fid"]["floor"]) < 0.01
     assert result["fid"]["floor"] < 0.02
@@ -199,7 +199,7 @@ def test_report_of_samples_as_good_as_data_is_at_its_floor():
 
 
 def test_report_of_worse_samples_is_far_from_the_floor():
-    result = samples.report(images(200, 0), images(200, 1, scale=0.05), FirstPixels())
+    result = sample_report.report(images(200, 0), images(200, 1, scale=0.05), FirstPixels())
     assert result["fid"]["matched"] > 10 * result["fid"]["floor"]
     assert result["recall"]["matched"] < 0.3 < result["recall"]["floor"]
     assert result["diversity"]["value"] < 0.25
@@ -208,9 +208,9 @@ def test_report_of_worse_samples_is_far_from_the_floor():
 def test_report_repeats_with_its_seed_and_shuffles_sorted_data():
     real, fake = images(60, 0), images(20, 1)
     real = real[np.argsort(real[:, 0, 0, 0])]
-    first = samples.report(real, fake, FirstPixels(), seed=5)
-    assert first == samples.report(real, fake, FirstPixels(), seed=5)
-    assert first["fid"]["floor"] != samples.report(real, fake, FirstPixels())["fid"]["floor"]
+    first = sample_report.report(real, fake, FirstPixels(), seed=5)
+    assert first == sample_report.report(real, fake, FirstPixels(), seed=5)
+    assert first["fid"]["floor"] != sample_report.report(real, fake, FirstPixels())["fid"]["floor"]
     halves = samples.frechet_distance(*real.reshape(2, 30, -1)[..., :6])
     assert first["fid"]["floor"] < halves
 
@@ -219,18 +219,18 @@ def test_report_with_labels_and_its_table():
     real, fake = images(40, 0), images(20, 1)
     labels = fake.reshape(20, -1)[:, :3].argmax(1)
     labels[:5] = (labels[:5] + 1) % 3
-    result = samples.report(real, fake, FirstPixels(), labels)
+    result = sample_report.report(real, fake, FirstPixels(), labels)
     assert result["label_agreement"]["value"] == 0.75
     assert result["label_agreement"]["floor"] is None
-    text = samples.table(result)
+    text = sample_report.table(result)
     assert "label agreement        0.750      0.750         -" in text
     assert "20 samples against 40 real images, classifier 'pixels'" in text
 
     true_labels = real.reshape(40, -1)[:, :3].argmax(1)
-    result = samples.report(real, fake, FirstPixels(), labels, real_labels=true_labels)
+    result = sample_report.report(real, fake, FirstPixels(), labels, real_labels=true_labels)
     assert result["label_agreement"]["floor"] == 1.0
 
 
 def test_report_refuses_too_few_images():
     with pytest.raises(JaxgenError, match="7 real and 20 generated images are too few"):
-        samples.report(images(7, 0), images(20, 1), FirstPixels())
+        sample_report.report(images(7, 0), images(20, 1), FirstPixels())
