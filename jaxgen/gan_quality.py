@@ -39,7 +39,7 @@ class Judge:
             samples.diversity(fake, images.to_model_range(some[:: len(some) // 500 + 1]))
             for fake, some in pairs
         )
-        picture = plots.grid(made, columns=10 if classes else 8)
+        picture = plots.grid(made, columns=10 if classes else 8, padding=0 if classes else 2)
         return Shown(picture, metrics={"diversity": diversity})
 
     def evaluate(self, state: GanState) -> dict[str, float]:

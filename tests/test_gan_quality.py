@@ -65,10 +65,10 @@ def test_conditional_pictures_have_a_row_for_each_class(real):
     config = replace(CONFIG, conditional=True)
     judge, state = judge_and_state(config, real)
     shown = judge.show(state)
-    assert shown.picture.shape == (10 * 30 + 2, 10 * 30 + 2)
+    assert shown.picture.shape == (280, 280)
     made = judge._gan.sample(judge._gan.weights(state), 100, 0, np.repeat(np.arange(10), 10))
     cell = images.to_unit_range(made[23, :, :, 0]) * 255  # row 2, column 3
-    np.testing.assert_allclose(shown.picture[62:90, 92:120], cell, atol=0.51)
+    np.testing.assert_allclose(shown.picture[56:84, 84:112], cell, atol=0.51)
 
 
 def test_figures_are_beside_their_floor(real):
