@@ -4,6 +4,9 @@ Radford et al. 2016, https://arxiv.org/abs/1511.06434; generator after InfoGAN (
 appendix C.1.
 
     python -m experiments.dcgan
+
+624 steps take about 4 minutes on 2 CPU cores (16 epochs of the 5,000 embedded digits). Expect clear
+digits from step 500 on, d_loss near 1.1 and g_loss near 1.1, neither running away.
 """
 
 from jaxgen import cli, losses
