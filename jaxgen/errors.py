@@ -7,3 +7,5 @@ class JaxgenError(Exception):
     The command line prints it without a traceback and exits with status 2. Errors of the code
     itself are left as ordinary exceptions.
     """
+
+    exit_code = 2

@@ -1,9 +1,15 @@
-"""Strictness for every test: silent rank promotion is an error (see STYLE in CONTRIBUTING)."""
+"""Strictness and isolation for every test."""
+
+import os
+import tempfile
+
+# Before anything reads it: tests neither see nor fill the user's cache.
+os.environ["JAXGEN_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxgen-tests-")
 
 import jax
 import pytest
 
-jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_rank_promotion", "raise")  # (N, 1) against (N,) must not pass
 
 
 @pytest.fixture

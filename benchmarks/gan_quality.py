@@ -1,0 +1,222 @@
+"""How good the samples are at equal steps and data: jaxgen's GANs beside their PyTorch twins.
+
+    python -m benchmarks.gan_quality
+    python -m benchmarks.gan_quality --experiments lsgan --seeds 0 --steps 500 --out lsgan.json
+
+Each experiment is trained by both frameworks from each seed, on the same batches in the same order
+(initial values and noise are each framework's own), and 5,000 samples of each are measured against
+the 5,000 digits it was trained on, with jaxgen's digit classifier. One row is added to the JSON
+file after each training; what it holds already under the same settings is not trained again. Needs
+PyTorch. The default takes about an hour and a half on 2 CPU cores, nearly all of it for DCGAN.
+
+Seconds a step are medians over stretches of 50 steps as they happened to run, one framework after
+the other: the steps alone, without compilation, on whatever else the machine did.
+"""
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import os
+import statistics
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import serialization
+
+from jaxgen import configs, train
+from jaxgen.data import images
+from jaxgen.gan import GanConfig
+from jaxgen.metrics import classifier, samples
+
+STEPS = {"vanilla_gan": 3900, "lsgan": 3900, "dcgan": 1950}
+STRETCH = 50  # steps timed together, and steps of one dispatch
+COLUMNS = {"fid": "FID", "kid": "KID x 1000", "precision": "precision", "recall": "recall"}
+# Fields of the configuration that change nothing about the trained generator.
+_INCIDENTAL = ("workdir", "log_every", "keep_checkpoints")
+
+Row = dict[str, Any]
+
+
+class Stopwatch(train.Watcher):
+    """Notes the time at the end of each stretch of steps."""
+
+    def __init__(self):
+        self._marks = [(0, time.perf_counter())]
+
+    def metrics(self, first_step, history, figures):
+        self.mark(first_step - 1 + len(next(iter(history.values()))))
+
+    def mark(self, step: int) -> None:
+        self._marks.append((step, time.perf_counter()))
+
+    def seconds_per_step(self) -> float:
+        """Median over the stretches, the first one left out because it may hold compilation."""
+        marks = self._marks[1:] if len(self._marks) > 2 else self._marks
+        return statistics.median(
+            (later - earlier) / (step - last) for (last, earlier), (step, later) in pairwise(marks)
+        )
+
+
+def jaxgen_samples(config: GanConfig, n: int) -> tuple[np.ndarray, float]:
+    """Trains with jaxgen: `n` images (n, 28, 28, 1) in [-1, 1], and seconds a step."""
+    task, stopwatch = config.task(), Stopwatch()
+    outcome = train.fit(task, config, train.init_state(task, config), watcher=stopwatch)
+    if outcome.interrupted:
+        raise SystemExit(128 + outcome.interrupted)
+    trained = config.restored(serialization.to_state_dict(outcome.state), task.about)
+    return trained.sample(seed=config.seed, n=n), stopwatch.seconds_per_step()
+
+
+def torch_samples(config: GanConfig, n: int) -> tuple[np.ndarray, float]:
+    """Trains the PyTorch twin: the same as `jaxgen_samples`."""
+    from benchmarks import torch_gans
+
+    twin, stopwatch = torch_gans.twin(config), Stopwatch()
+    real = images.load(config.data)["train"]["image"]
+    for step, _ in enumerate(torch_gans.train(twin, real), 1):
+        if step % STRETCH == 0 or step == config.steps:
+            stopwatch.mark(step)
+    return torch_gans.sample(twin, n, config.seed), stopwatch.seconds_per_step()
+
+
+FRAMEWORKS = {"jaxgen": jaxgen_samples, "PyTorch": torch_samples}
+
+
+def experiment_config(name: str, seed: int, steps: int) -> GanConfig:
+    """The experiment's configuration, with nothing done but training and one picture at the end."""
+    return replace(
+        importlib.import_module(f"experiments.{name}").config,
+        seed=seed,
+        steps=steps,
+        log_every=STRETCH,
+        sample_every=0,
+        evaluate_every=0,
+        checkpoint_every=0,
+    )
+
+
+def measured(config: GanConfig, framework: str, n: int) -> Row:
+    """One training and the figures of its samples."""
+    fake, seconds = FRAMEWORKS[framework](config, n)
+    real = images.to_model_range(images.load(config.data)["train"]["image"])
+    report = samples.report(real, fake, classifier.load("digits"))
+    return {
+        "seconds_per_step": seconds,
+        "figures": {key: report[key] for key in COLUMNS},
+        "images": report["images"],
+        "date": time.strftime("%Y-%m-%d"),
+        "versions": {name: importlib.metadata.version(name) for name in ("jax", "flax", "torch")},
+    }
+
+
+def identity(experiment: str, config: GanConfig, framework: str, n: int) -> Row:
+    """What tells one row from another: all that decides about the samples."""
+    settings = configs.to_json(config)
+    return {
+        "experiment": experiment,
+        "framework": framework,
+        "seed": config.seed,
+        "samples": n,
+        "settings": {key: value for key, value in settings.items() if key not in _INCIDENTAL},
+    }
+
+
+def write(path: Path, rows: list[Row]) -> None:
+    """Replaces the file at once: an interruption leaves the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(rows, indent=1) + "\n")
+    os.replace(partial, path)
+
+
+def table(rows: list[Row]) -> str:
+    """One experiment's rows as Markdown: each seed, mean ± standard deviation, and the floor."""
+    steps, sizes = rows[0]["settings"]["steps"], rows[0]["images"]
+    matched = f"{sizes['matched']:,}"
+    lines = [
+        f"### {rows[0]['experiment']}, {steps:,} steps",
+        "",
+        f"{sizes['fake']:,} samples against {sizes['real']:,} digits; FID at {matched} and the "
+        f"floor, digits against other digits, compare {matched} with {matched}.",
+        "",
+        f"| trained with | seed | {' | '.join(COLUMNS.values())} | FID at {matched} | ms a step |",
+        "|---|" + "---|" * (len(COLUMNS) + 3),
+    ]
+    for framework in FRAMEWORKS:
+        own = [row for row in rows if row["framework"] == framework]
+        lines += [_line(framework, row["seed"], zip(_cells(row), strict=True)) for row in own]
+        if len(own) > 1:
+            columns = zip(*(_cells(row) for row in own), strict=True)
+            lines.append(_line(f"**{framework}**", "mean ± sd", columns))
+    floor = [rows[0]["figures"][key]["floor"] * _scale(key) for key in COLUMNS]
+    lines.append(_line("digits (floor)", "", zip([*floor, floor[0]], strict=True)) + " |")
+    return "\n".join(lines)
+
+
+def _cells(row: Row) -> list[float]:
+    figures = row["figures"]
+    values = [figures[key]["value"] * _scale(key) for key in COLUMNS]
+    return [*values, figures["fid"]["matched"], 1e3 * row["seconds_per_step"]]
+
+
+def _scale(key: str) -> float:
+    return 1e3 if key == "kid" else 1.0
+
+
+def _line(title, seed, columns) -> str:
+    cells = []
+    for values in map(list, columns):
+        mean = statistics.mean(values)
+        cells.append(
+            f"{mean:.3f} ± {statistics.stdev(values):.3f}" if len(values) > 1 else f"{mean:.3f}"
+        )
+    return f"| {title} | {seed} | {' | '.join(cells)} |"
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gan_quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--experiments", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, help=f"instead of {STEPS}")
+    parser.add_argument("--samples", type=int, default=5000)
+    parser.add_argument("--out", type=Path, default=Path("gan_quality.json"))
+    args = parser.parse_args()
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise SystemExit("the twins need PyTorch: pip install 'jaxgen[bench]'") from error
+    torch.set_num_threads(os.cpu_count() or 1)
+
+    rows: list[Row] = json.loads(args.out.read_text()) if args.out.exists() else []
+    for experiment in args.experiments:
+        wanted = []
+        for seed in args.seeds:
+            config = experiment_config(experiment, seed, args.steps or STEPS[experiment])
+            for framework in FRAMEWORKS:
+                key = identity(experiment, config, framework, args.samples)
+                row = next((row for row in rows if key.items() <= row.items()), None)
+                if row is None:
+                    row = key | measured(config, framework, args.samples)
+                    rows.append(row)
+                    write(args.out, rows)
+                wanted.append(row)
+                print(
+                    f"{experiment} seed {seed} {framework}: "
+                    f"FID {row['figures']['fid']['value']:.3f}, "
+                    f"{1e3 * row['seconds_per_step']:.1f} ms a step",
+                    flush=True,
+                )
+        print(f"\n{table(wanted)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

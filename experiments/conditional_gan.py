@@ -1,0 +1,18 @@
+"""Conditional GAN: the fully connected GAN with the class label, saturating generator loss.
+
+Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784.
+
+    python -m experiments.conditional_gan
+"""
+
+from dataclasses import replace
+
+from experiments import mlp_gan
+from jaxgen import cli, losses
+
+config = replace(
+    mlp_gan.config, workdir="runs/conditional_gan", conditional=True, loss=losses.saturating
+)
+
+if __name__ == "__main__":
+    cli.main(config, __doc__)

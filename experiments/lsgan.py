@@ -1,0 +1,16 @@
+"""Least-squares GAN on digits: the networks of the vanilla GAN, squared errors on raw scores.
+
+Mao et al. 2017, https://arxiv.org/abs/1611.04076, equation 9.
+
+    python -m experiments.lsgan
+"""
+
+from dataclasses import replace
+
+from experiments import vanilla_gan
+from jaxgen import cli, losses
+
+config = replace(vanilla_gan.config, workdir="runs/lsgan", loss=losses.least_squares)
+
+if __name__ == "__main__":
+    cli.main(config, __doc__)

@@ -1,0 +1,48 @@
+"""The minimax game f(x, y) = x y: alternating steps of size 1 cycle, simultaneous ones diverge.
+
+Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661; Mescheder et al. 2018,
+https://arxiv.org/abs/1801.04406 (convergence of the two kinds of updates).
+
+    python -m experiments.minimax
+
+Takes a few seconds. Expect the cycle of period 6 in the table, never nearer to (0, 0) than 1.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from jaxgen import cli, minimax
+from jaxgen.errors import JaxgenError
+
+
+@dataclass(frozen=True)
+class MinimaxConfig:
+    """The game's numbers."""
+
+    workdir: Path = Path("runs/minimax")
+    """Where orbit.png goes."""
+    steps: int = 6
+    """Updates of each player in the table; the picture shows 10 times as many."""
+    step_sizes: tuple[float, ...] = (1.0, 0.5, 0.1)
+    """Step sizes to play with."""
+
+
+def main() -> None:
+    """Print a table for each kind of update and step size, and draw the orbits."""
+    config = tyro.cli(MinimaxConfig, prog="python -m experiments.minimax", description=__doc__)
+    if config.steps < 1:
+        raise JaxgenError(f"--steps must be at least 1, got {config.steps}")
+    for step_size in config.step_sizes:
+        for simultaneous in (False, True):
+            print(f"{'simultaneous' if simultaneous else 'alternating'}, step size {step_size:g}")
+            print(minimax.table(minimax.play(step_size, config.steps, simultaneous)), end="\n\n")
+    config.workdir.mkdir(parents=True, exist_ok=True)
+    picture = config.workdir / "orbit.png"
+    minimax.draw(picture, config.step_sizes, 10 * config.steps)
+    print(f"picture {picture}")
+
+
+if __name__ == "__main__":
+    cli.run_guarded(main)

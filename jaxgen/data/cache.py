@@ -1,0 +1,77 @@
+"""Parsed data sets kept in the user's cache folder: parsed once, then loaded in milliseconds."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+FORMAT = b"1"  # part of every fingerprint: raise it when the parsed form changes
+
+
+def folder() -> Path:
+    """The cache folder: `$JAXGEN_CACHE_DIR`, or the platform's cache folder of the user."""
+    chosen = os.environ.get("JAXGEN_CACHE_DIR")
+    return Path(chosen or platformdirs.user_cache_dir("jaxgen", appauthor=False)).expanduser()
+
+
+def parsed(
+    name: str, sources: Sequence[Path], parse: Callable[[], Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """The result of `parse()`, from the cache where the source files are unchanged.
+
+    A missing, stale or damaged cache file is rebuilt; where the folder cannot be written, the
+    data set is parsed anew on each call.
+
+    Args:
+      name: of the cache file, without suffix.
+      sources: files that `parse` reads; their contents decide whether the cache file is stale.
+      parse: gives named arrays, none of them called `fingerprint`.
+
+    Returns:
+      The named arrays.
+
+    Raises:
+      OSError: a source file cannot be read.
+    """
+    fingerprint = _fingerprint(sources)
+    path = folder() / f"{name}.npz"
+    arrays = _read(path, fingerprint)
+    if arrays is None:
+        arrays = dict(parse())
+        _write(path, {**arrays, "fingerprint": np.array(fingerprint)})
+    return arrays
+
+
+def _fingerprint(sources: Sequence[Path]) -> str:
+    digest = hashlib.sha256(FORMAT)
+    for source in sources:
+        with source.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _read(path: Path, fingerprint: str) -> dict[str, np.ndarray] | None:
+    try:
+        # Zip files carry a CRC-32 of every array, so that a flipped byte is an error here.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = dict(content)
+    except Exception:  # damage raises nearly anything, and any of it is mended by a rebuild
+        return None
+    return arrays if arrays.pop("fingerprint", None) == fingerprint else None
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            temporary = file.name
+            np.savez(file, **arrays)
+        os.replace(temporary, path)  # atomic: two runs that start together see no half-written file
+    except OSError:  # a full disk or a read-only home costs a second per start, not the run
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""Pictures: grids of images, curves of metrics, animations. All NumPy in, uint8 or files out.
+
+N batch, H height, W width, C channels (1 grey or 3 colours).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def to_bytes(images: np.ndarray) -> np.ndarray:
+    """[-1, 1] to uint8 [0, 255], rounded and clipped; any shape."""
+    return np.clip(np.rint((np.asarray(images, np.float64) + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def grid(
+    images_NHWC: np.ndarray,
+    columns: int = 0,
+    padding: int = 2,
+    normalize_each: bool = False,
+) -> np.ndarray:
+    """Images side by side on black, like torchvision's `make_grid`.
+
+    Args:
+        images_NHWC: floats in [-1, 1], 1 or 3 channels.
+        columns: images in a row; 0 for the squarest grid.
+        padding: black pixels around each image.
+        normalize_each: stretch each image so that its least value is black, its greatest white
+            (`make_grid(normalize=True, scale_each=True)`); an even image becomes black.
+
+    Returns:
+        uint8 (height, width) for one channel, (height, width, 3) for three.
+
+    Raises:
+        ValueError: no images, or not of four axes.
+    """
+    images = np.asarray(images_NHWC, np.float64)
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"a grid needs images (N, H, W, C) with N > 0, not {images.shape}")
+    if normalize_each:
+        low = images.min(axis=(1, 2, 3), keepdims=True)
+        span = images.max(axis=(1, 2, 3), keepdims=True) - low
+        images = 2 * (images - low) / np.maximum(span, 1e-5) - 1
+    count, height, width, channels = images.shape
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    cells = np.zeros((rows * columns, height + padding, width + padding, channels), np.uint8)
+    cells[:count, padding:, padding:] = to_bytes(images)
+    cells = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
+    picture = cells.reshape(rows * (height + padding), columns * (width + padding), channels)
+    picture = np.pad(picture, ((0, padding), (0, padding), (0, 0)))
+    return picture[..., 0] if channels == 1 else picture
+
+
+def save_image(path: Path, picture: np.ndarray, scale: int = 1) -> None:
+    """Write a uint8 picture as the file type of `path`, each pixel `scale` pixels wide."""
+    from PIL import Image
+
+    enlarged = np.repeat(np.repeat(picture, scale, axis=0), scale, axis=1)
+    Image.fromarray(enlarged).save(path)
+
+
+def save_animation(path: Path, frames: Sequence[Path], seconds_per_frame: float = 0.25) -> None:
+    """Write pictures of one size as an endless GIF; the last frame stays for two seconds."""
+    from PIL import Image
+
+    pictures = [Image.open(frame).convert("P") for frame in frames]
+    durations = [round(seconds_per_frame * 1000)] * (len(pictures) - 1) + [2000]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True
+    )
+
+
+def save_curves(path: Path, columns: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Plot metrics against the step: a panel for each `prefix_name` family, losses first.
+
+    Args:
+        path: PNG to write.
+        columns: name -> (steps, values). Names that share what follows the last `_` share a panel,
+            so that `d_loss` and `g_loss` can be compared.
+    """
+    from matplotlib.figure import Figure
+
+    families: dict[str, list[str]] = {}
+    for name in columns:
+        families.setdefault(name.rsplit("_", 1)[-1] if "loss" in name else name, []).append(name)
+    figure = Figure(figsize=(8, 2.6 * len(families)), layout="constrained")
+    for axes, (family, names) in zip(
+        figure.subplots(len(families), squeeze=False)[:, 0], families.items(), strict=True
+    ):
+        for name in names:
+            steps, values = columns[name]
+            line = axes.plot(steps, values, alpha=0.25 if len(values) > 400 else 1, linewidth=1)[0]
+            if len(values) > 400:
+                smooth_steps, smooth = _block_means(steps, values, 200)
+                axes.plot(smooth_steps, smooth, color=line.get_color(), label=name)
+            else:
+                line.set_label(name)
+        axes.set_ylabel(family)
+        axes.legend(loc="upper right")
+    axes.set_xlabel("step")
+    figure.savefig(path, dpi=100)
+
+
+def _block_means(
+    steps: np.ndarray, values: np.ndarray, blocks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    length = len(values) // blocks
+    used = length * blocks
+    return (
+        steps[:used].reshape(blocks, length).mean(axis=1),
+        values[:used].reshape(blocks, length).mean(axis=1),
+    )

@@ -1,0 +1,240 @@
+"""The only training loop. It knows a task's pure functions, and no model, loss or data set.
+
+Many steps run per dispatch, in one compiled loop whose length is an argument: any division of the
+steps into dispatches runs the same program, so a run that was stopped and resumed goes through the
+same arithmetic as one that never stopped.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from jaxgen.data.batches import epoch_indices
+from jaxgen.errors import JaxgenError
+from jaxgen.task import Shown, Task, TrainConfig
+
+PyTree = Any
+
+
+class Diverged(JaxgenError):
+    """A loss or a parameter is not finite."""
+
+    exit_code = 1
+
+
+class Watcher:
+    """What the loop reports to; `runs.Recorder` writes it to a run's folder."""
+
+    def metrics(
+        self, first_step: int, history: dict[str, np.ndarray], figures: dict[str, float]
+    ) -> None:
+        """Metrics of the steps `first_step`, `first_step + 1`, ...; figures after the last one."""
+
+    def show(self, step: int, shown: Shown) -> None:
+        """A picture of the state after `step` steps."""
+
+    def alarm(self, step: int, sentence: str) -> None:
+        """Something looks wrong."""
+
+    def checkpoint(self, step: int, state: PyTree) -> None:
+        """The state after `step` steps, to be saved."""
+
+
+class Outcome(NamedTuple):
+    """How training ended."""
+
+    state: PyTree
+    step: int
+    seconds: float
+    """Wall time of the loop, pictures and checkpoints included."""
+    interrupted: int
+    """The signal that ended it early, 0 for none."""
+
+
+def make_mesh() -> jax.sharding.Mesh:
+    """All devices along one axis, 'data'; one CPU is the smallest case of it."""
+    # Explicit axes, the default since JAX 0.10, break gathers such as nn.Embed.
+    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def compile_steps(task: Task, mesh: jax.sharding.Mesh, capacity: int) -> Callable:
+    """The compiled loop over at most `capacity` steps.
+
+    Returns:
+        `run(state, arrays, chunk, first_step, count, key) -> (state, history)`: `state` is donated,
+        `chunk` has leading axes (capacity, batch), and `history` holds each metric as float32
+        (capacity,), of which the first `count` are filled.
+    """
+    replicated = NamedSharding(mesh, PartitionSpec())
+    split_batch = NamedSharding(mesh, PartitionSpec(None, "data"))
+
+    def one_step(i, state, arrays, chunk, first_step, key):
+        batch = task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[i], chunk))
+        return task.step(state, batch, jax.random.fold_in(key, first_step + i))
+
+    @partial(
+        jax.jit,
+        donate_argnums=0,
+        in_shardings=(replicated, replicated, split_batch, None, None, None),
+        out_shardings=replicated,
+    )
+    def run(state, arrays, chunk, first_step, count, key):
+        _, metrics = jax.eval_shape(one_step, 0, state, arrays, chunk, first_step, key)
+        history = {name: jnp.zeros(capacity, jnp.float32) for name in metrics}
+
+        def body(i, carry):
+            state, history = carry
+            state, metrics = one_step(i, state, arrays, chunk, first_step, key)
+            return state, {name: history[name].at[i].set(metrics[name]) for name in history}
+
+        return jax.lax.fori_loop(0, count, body, (state, history))
+
+    return run
+
+
+def init_state(task: Task, config: TrainConfig) -> PyTree:
+    """The state before the first step."""
+    chunk = task.source.chunk(epoch_indices(task.source.size, config.batch_size, config.seed, 0, 1))
+
+    @jax.jit
+    def init(key, arrays, chunk):
+        return task.init(key, task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[0], chunk)))
+
+    # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.
+    key = jax.random.fold_in(jax.random.key(config.seed), np.uint32(2**32 - 1))
+    return init(key, task.source.arrays, chunk)
+
+
+def fit(
+    task: Task, config: TrainConfig, state: PyTree, start: int = 0, watcher: Watcher | None = None
+) -> Outcome:
+    """Train `state` from step `start` to `config.steps`.
+
+    Args:
+        task: what to train.
+        config: numbers of the loop.
+        state: the state after `start` steps.
+        start: steps done before.
+        watcher: gets metrics, pictures, figures, alarms and checkpoints.
+
+    Returns:
+        The last state and how it came to be; a signal (Ctrl-C, SIGTERM) ends the loop after the
+        dispatch under way, with a checkpoint.
+
+    Raises:
+        Diverged: a metric is not finite. Nothing is saved after that step.
+        JaxgenError: the batch does not divide among the devices or exceeds the data set.
+    """
+    mesh = make_mesh()
+    if config.batch_size % mesh.size:
+        raise JaxgenError(
+            f"--batch-size {config.batch_size} does not divide among {mesh.size} devices"
+        )
+    capacity = min(config.log_every, config.steps)
+    run = compile_steps(task, mesh, capacity)
+    replicated = NamedSharding(mesh, PartitionSpec())
+    split_batch = NamedSharding(mesh, PartitionSpec(None, "data"))
+    state, arrays, key = jax.device_put(
+        (state, task.source.arrays, jax.random.key(config.seed)), replicated
+    )
+    watcher = watcher or Watcher()
+    active_alarms: set[str] = set()
+    began, step = time.perf_counter(), start
+    logged = saved = start
+    history: list[dict[str, np.ndarray]] = []
+
+    with _signals_noted() as noted:
+        while step < config.steps and not noted:
+            stop = _next_stop(step, config)
+            # Indices are padded to the capacity, since another shape would be another program.
+            indices = epoch_indices(
+                task.source.size, config.batch_size, config.seed, step, step + capacity
+            )
+            chunk = jax.device_put(task.source.chunk(indices), split_batch)
+            state, device_history = run(state, arrays, chunk, step, stop - step, key)
+            part = {name: np.asarray(row)[: stop - step] for name, row in device_history.items()}
+            _check_finite(part, step)
+            first, step = step + 1, stop
+            last = step == config.steps
+            shown = task.show(state) if last or _due(step, config.sample_every) else None
+            figures = dict(shown.metrics) if shown else {}
+            if _due(step, config.evaluate_every) or (last and config.evaluate_every):
+                figures |= task.evaluate(state)
+            history += [part, {name: np.asarray([value]) for name, value in figures.items()}]
+            watcher.metrics(first, part, figures)
+            if shown:
+                watcher.show(step, shown)
+            if last or _due(step, config.checkpoint_every):
+                watcher.checkpoint(step, state)
+                saved = step
+            if step - logged >= config.log_every or last:
+                sentences = set(task.alarms(_join(history)))
+                for sentence in sorted(sentences - active_alarms):
+                    watcher.alarm(step, sentence)
+                active_alarms, history, logged = sentences, [], step
+        if step != saved:
+            watcher.checkpoint(step, state)
+    return Outcome(state, step, time.perf_counter() - began, noted[0] if noted else 0)
+
+
+def _next_stop(step: int, config: TrainConfig) -> int:
+    """The first step after `step` at which something is due; at most `log_every` later."""
+    periods = (
+        config.log_every,
+        config.sample_every,
+        config.evaluate_every,
+        config.checkpoint_every,
+    )
+    return min(config.steps, *((step // period + 1) * period for period in periods if period))
+
+
+def _due(step: int, period: int) -> bool:
+    return period > 0 and step % period == 0
+
+
+def _join(history: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    names = dict.fromkeys(name for part in history for name in part)
+    return {
+        name: np.concatenate([part[name] for part in history if name in part]) for name in names
+    }
+
+
+def _check_finite(history: dict[str, np.ndarray], first_step: int) -> None:
+    for name, row in history.items():
+        if not np.isfinite(row).all():
+            index = int(np.argmin(np.isfinite(row)))
+            raise Diverged(
+                f"{name} is {row[index]} at step {first_step + index + 1}: training diverged; "
+                "try a smaller --optimizer.learning-rate in a new --workdir"
+            )
+
+
+@contextmanager
+def _signals_noted() -> Iterator[list[int]]:
+    """Note SIGINT and SIGTERM instead of dying; a second one acts as it always did."""
+    noted: list[int] = []
+    previous: dict[int, Any] = {}
+
+    def note(number, frame):
+        noted.append(number)
+        for other, handler in previous.items():
+            signal.signal(other, handler)
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread, which alone may set handlers
+        pass
+    try:
+        yield noted
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

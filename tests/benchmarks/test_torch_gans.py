@@ -1,0 +1,217 @@
+"""The PyTorch twins agree with jaxgen: same weights and inputs, same images, logits and losses."""
+
+import dataclasses
+import importlib
+from itertools import pairwise
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import dcgan, lsgan, mlp_gan, vanilla_gan
+from jaxgen import losses
+from jaxgen.data.images import to_model_range
+from jaxgen.errors import JaxgenError
+from jaxgen.gan import Gan
+from jaxgen.models.dcgan import DCGAN
+from jaxgen.models.mlp import MLP
+from jaxgen.models.networks import Networks
+
+torch = pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
+torch_gans = importlib.import_module("benchmarks.torch_gans")
+
+SHAPE = (28, 28, 1)
+BATCH = 16
+
+
+def small(config):
+    """The experiment with narrow layers, for speed; widths differ so that mixing them up fails."""
+    if isinstance(config.networks, MLP):
+        widths = {
+            name: tuple(
+                width // 8 + index for index, width in enumerate(getattr(config.networks, name))
+            )
+            for name in ("generator_hidden", "discriminator_hidden")
+        }
+        networks = dataclasses.replace(config.networks, **widths)
+    else:
+        networks = DCGAN(hidden=96, generator_channels=(16, 12), discriminator_channels=(6, 10))
+    return dataclasses.replace(config, networks=networks, batch_size=BATCH, steps=3)
+
+
+CONFIGS = {
+    "vanilla_gan": small(vanilla_gan.config),
+    "lsgan": small(lsgan.config),
+    "mlp_gan": small(mlp_gan.config),
+    "dcgan": small(dcgan.config),
+}
+every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+
+
+def real_batch():
+    """Bright strokes on black, as digits are: different in every image."""
+    image = np.zeros((BATCH, *SHAPE), np.uint8)
+    for index in range(BATCH):
+        image[index, 4 + index // 2 : 9 + index, 6 + index % 5 :: 7 + index % 3] = 255 - 9 * index
+    return {"image": image, "label": np.arange(BATCH) % 10}
+
+
+def nchw(images_NHWC):
+    return torch.from_numpy(np.array(images_NHWC).transpose(0, 3, 1, 2).copy())
+
+
+def known_state(config):
+    """A state whose arrays are all far from those that a twin starts with."""
+    shapes = jax.eval_shape(Gan(config, SHAPE).init, jax.random.key(0), real_batch())
+    state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    rng = np.random.default_rng(3)
+
+    def kernel_or_bias(leaf):
+        size = (2 * leaf.shape[-1] / leaf.size) ** 0.5 if leaf.ndim > 1 else 0.5
+        return rng.normal(0, size, leaf.shape).astype(np.float32)
+
+    def statistic(leaf):  # a variance is positive
+        return rng.uniform(0.1, 1, leaf.shape).astype(np.float32)
+
+    return state.replace(
+        generator=state.generator.replace(
+            params=jax.tree.map(kernel_or_bias, state.generator.params),
+            stats=jax.tree.map(statistic, state.generator.stats),
+        ),
+        discriminator=state.discriminator.replace(
+            params=jax.tree.map(kernel_or_bias, state.discriminator.params)
+        ),
+    )
+
+
+def copied(config, state):
+    twin = torch_gans.twin(config)
+    torch_gans.copy_weights(twin.generator, state.generator.params, state.generator.stats)
+    torch_gans.copy_weights(twin.discriminator, state.discriminator.params, {})
+    return twin
+
+
+@every_config
+def test_same_weights_give_the_same_images_and_logits(config):
+    state = known_state(config)
+    twin = copied(config, state)
+    noise_NZ = np.random.default_rng(5).uniform(-1, 1, (BATCH, config.noise_size))
+    noise_NZ = noise_NZ.astype(np.float32)
+
+    @jax.jit
+    def ours(state, noise_NZ):
+        generator = config.networks.generator(SHAPE)
+        discriminator = config.networks.discriminator(SHAPE)
+        variables = {"params": state.generator.params, "batch_stats": state.generator.stats}
+        outputs = []
+        for train in (True, False):
+            images, _ = generator.apply(variables, noise_NZ, train=train, mutable=["batch_stats"])
+            logits = discriminator.apply({"params": state.discriminator.params}, images)
+            outputs.append((images, logits))
+        return outputs
+
+    for train, (images, logits) in zip((True, False), ours(state, noise_NZ), strict=True):
+        twin.generator.eval()
+        for layer in twin.generator:  # each pass in training mode moves the running averages
+            if train and hasattr(layer, "track_running_stats"):
+                layer.train().momentum = 0.0
+        with torch.no_grad():
+            twin_images = twin.generator(torch.from_numpy(noise_NZ))
+            twin_logits = twin.discriminator(twin_images)
+        np.testing.assert_allclose(twin_images, nchw(images), atol=1e-4)
+        np.testing.assert_allclose(twin_logits, logits, atol=1e-4)
+        assert np.std(images, axis=0).mean() > 0.01  # two constants would agree all too easily
+        assert np.std(logits) > 0.01
+
+
+@every_config
+def test_same_weights_give_the_same_losses_before_and_after_an_update(config):
+    state, batch = known_state(config), real_batch()
+    twin = copied(config, state)
+    real = nchw(to_model_range(batch["image"]))
+    drawn = np.random.default_rng(5).uniform(-1, 1, (2, 2, BATCH, config.noise_size))
+
+    @jax.jit
+    def step(state, noises):
+        order = iter(noises)  # a step draws for the discriminator, then for the generator
+        noise = dataclasses.replace(config.noise, draw=lambda key, shape: next(order))
+        gan = Gan(dataclasses.replace(config, noise=noise), SHAPE)
+        return gan.step(state, batch, jax.random.key(0))
+
+    for noises in drawn.astype(np.float32):
+        state, metrics = step(state, noises)
+        twin_losses = torch_gans.step(twin, real, *map(torch.from_numpy, noises))
+        np.testing.assert_allclose(
+            twin_losses, (metrics["d_loss"], metrics["g_loss"]), rtol=1e-4, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    "config, generator, discriminator",
+    [(vanilla_gan.config, 1_858_320, 267_009), (dcgan.config, 6_580_801, 1_102_721)],
+    ids=["vanilla_gan", "dcgan"],
+)
+def test_parameter_counts_of_the_specification(config, generator, discriminator):
+    """SPEC A1 and A3, whose generators are counted with 4 numbers of noise."""
+    twin = torch_gans.twin(dataclasses.replace(config, noise_size=4))
+    counts = [sum(p.numel() for p in n.parameters()) for n in (twin.generator, twin.discriminator)]
+    assert counts == [generator, discriminator]
+
+
+def test_xavier_uniform_in_dense_and_transposed_layers_and_nowhere_else():
+    """SPEC A3; bounds sqrt(6 / (fan in + fan out)), and 1 / sqrt(fan in) for convolutions."""
+    twin = torch_gans.twin(dcgan.config)
+    bounds = [
+        (twin.generator[0], (6 / (96 + 1024)) ** 0.5),
+        (twin.generator[3], (6 / (1024 + 6272)) ** 0.5),
+        (twin.generator[7], (6 / (16 * (128 + 64))) ** 0.5),
+        (twin.generator[10], (6 / (16 * (64 + 1))) ** 0.5),
+        (twin.discriminator[0], 1 / 5),
+        (twin.discriminator[3], 1 / 800**0.5),
+        (twin.discriminator[7], (6 / (1024 + 1024)) ** 0.5),
+    ]
+    for layer, bound in bounds:
+        assert 0.98 * bound < float(layer.weight.detach().abs().max()) <= bound * (1 + 1e-6), layer
+
+
+def test_training_repeats_and_depends_on_the_seed():
+    def trained(seed):
+        twin = torch_gans.twin(dataclasses.replace(CONFIGS["vanilla_gan"], seed=seed))
+        losses = [
+            float(d) for d, _ in torch_gans.train(twin, np.repeat(real_batch()["image"], 3, 0))
+        ]
+        assert len(losses) == 3
+        return losses, torch_gans.sample(twin, 20)
+
+    losses, images = trained(0)
+    assert images.shape == (20, *SHAPE)
+    assert np.abs(images).max() <= 1
+    again_losses, again_images = trained(0)
+    assert losses == again_losses
+    assert np.array_equal(images, again_images)
+    assert all(a != b for a, b in pairwise(losses))
+    assert trained(1)[0] != losses
+
+
+def test_sampling_uses_the_statistics_that_the_config_names():
+    for statistics, moves in (("batch", False), ("running", True)):
+        twin = torch_gans.twin(dataclasses.replace(CONFIGS["dcgan"], sample_statistics=statistics))
+        before = torch_gans.sample(twin, 5)
+        for layer in twin.generator:
+            if hasattr(layer, "running_mean"):
+                layer.running_mean += 3.0
+        assert np.array_equal(before, torch_gans.sample(twin, 5)) != moves
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"networks": Networks()}, "Networks has no PyTorch twin; those of MLP and DCGAN do"),
+        ({"loss": losses.hinge, "conditional": True}, "configuration's loss, conditional$"),
+        ({"average_decay": 0.9}, "configuration's average_decay$"),
+        ({"networks": DCGAN(spectral_norm=True)}, "configuration's networks.spectral_norm$"),
+    ],
+)
+def test_what_has_no_twin_is_refused(changes, sentence):
+    with pytest.raises(JaxgenError, match=sentence):
+        torch_gans.twin(dataclasses.replace(CONFIGS["dcgan"], **changes))
