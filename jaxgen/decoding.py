@@ -1,6 +1,6 @@
-"""Decoding for any captioner: greedy, sampling and beam search, each one compiled program.
+"""Decoding for any captioner, word by word in one compiled program: greedy, or drawn at random.
 
-Shapes: N captions, B beams, R rows (N, or N·B in beam search), V vocabulary, L maximum length.
+Shapes: N captions, R rows (N, or N·B in `beam_search`), V vocabulary, L maximum length.
 
 A captioner is its `step(carry, words_R) -> (carry, logits_RV)` and the carry that it starts from,
 whose leaves lead with the row axis:
@@ -15,10 +15,13 @@ are those of the returned words under the model itself: temperature, truncation 
 steer the choice only.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from jaxgen.errors import JaxgenError
 
 
 class SpecialWords(NamedTuple):
@@ -31,6 +34,48 @@ class SpecialWords(NamedTuple):
     start: int = 1
     end: int = 2
     banned: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the words of a caption are chosen; greedily by default."""
+
+    beam: int = 1
+    """Candidates kept by beam search; 1 for none but the best word each time."""
+    length_penalty: float = 0.0
+    """beam search: larger values favour longer captions."""
+    temperature: float = 0.0
+    """Draw words at random, more evenly the higher it is; 0 for the most probable ones."""
+    top_k: int = 0
+    """Draw from so many most probable words only; 0 for all."""
+    top_p: float = 1.0
+    """Draw from the fewest most probable words that together reach this probability."""
+
+    def validate(self) -> None:
+        """Raise JaxgenError naming the flag whose number makes no sense."""
+        if self.beam < 1:
+            raise JaxgenError(f"--beam must be at least 1, got {self.beam}")
+        for name in ("length_penalty", "temperature", "top_k"):
+            if not getattr(self, name) >= 0:
+                flag = name.replace("_", "-")
+                raise JaxgenError(f"--{flag} must not be negative, got {getattr(self, name)}")
+        if not 0 < self.top_p <= 1:
+            raise JaxgenError(f"--top-p must be in (0, 1], got {self.top_p}")
+        if self.beam > 1 and self.temperature:
+            raise JaxgenError("give --beam or --temperature, not both")
+        if not self.temperature and (self.top_k or self.top_p < 1):
+            raise JaxgenError("--top-k and --top-p need a --temperature, 1 for the model's own")
+
+    def words(self, step, carry, special, max_length, key):
+        """Captions (N, L) of the chosen kind; `key` is used by sampling alone."""
+        if self.beam > 1:
+            from jaxgen.beam_search import beam_search
+
+            return beam_search(step, carry, special, max_length, self.beam, self.length_penalty)[0]
+        if self.temperature:
+            options = {"top_k": self.top_k or None, "top_p": self.top_p if self.top_p < 1 else None}
+            return sample(step, carry, special, max_length, key, self.temperature, **options)[0]
+        return greedy(step, carry, special, max_length)[0]
 
 
 def greedy(step, carry, special, max_length):
@@ -113,7 +158,7 @@ def keep_top_p(logits_NV, p):
 
 def _decode(step, carry, choose, special, max_length):
     """The loop of greedy decoding and sampling: one caption a row, each word chosen by itself."""
-    rows = _rows(carry, max_length)
+    captions = rows(carry, max_length)
 
     def unfinished(state):
         t, _, _, ended_N, *_ = state
@@ -122,29 +167,30 @@ def _decode(step, carry, choose, special, max_length):
     def extend(state):
         t, carry, last_N, ended_N, words_NL, total_N = state
         carry, logits_NV = step(carry, last_N)
-        word_N = choose(t, _ban(logits_NV, special)).astype(jnp.int32)
+        word_N = choose(t, ban(logits_NV, special)).astype(jnp.int32)
         word_N = jnp.where(ended_N, special.null, word_N)
         log_probability_N = _log_probability(logits_NV, word_N)
         total_N = total_N + jnp.where(ended_N, 0, log_probability_N)
         words_NL = jax.lax.dynamic_update_slice(words_NL, word_N[:, None], (0, t))
         return t + 1, carry, word_N, ended_N | (word_N == special.end), words_NL, total_N
 
-    words_NL = jnp.full((rows, max_length), special.null, jnp.int32)
-    start_N = jnp.full(rows, special.start, jnp.int32)
-    total_N = jnp.zeros(rows, _logits_dtype(step, carry, start_N))
-    state = (jnp.int32(0), carry, start_N, jnp.zeros(rows, bool), words_NL, total_N)
+    words_NL = jnp.full((captions, max_length), special.null, jnp.int32)
+    start_N = jnp.full(captions, special.start, jnp.int32)
+    total_N = jnp.zeros(captions, logits_dtype(step, carry, start_N))
+    state = (jnp.int32(0), carry, start_N, jnp.zeros(captions, bool), words_NL, total_N)
     *_, words_NL, total_N = jax.lax.while_loop(unfinished, extend, state)
     return words_NL, total_N
 
 
-def _rows(carry, max_length):
+def rows(carry, max_length):
     """Number of captions; refuses more words than a carry with a `capacity` has room for."""
     if max_length > getattr(carry, "capacity", max_length):
         raise ValueError(f"max_length {max_length} exceeds the captioner's {carry.capacity}")
     return jax.tree.leaves(carry)[0].shape[0]
 
 
-def _ban(logits_RV, special):
+def ban(logits_RV, special):
+    """Logits, or log-probabilities, with -inf for the words that must not be emitted."""
     banned = jnp.array([special.null, special.start, *special.banned])
     return logits_RV.at[:, banned].set(-jnp.inf)
 
@@ -154,140 +200,6 @@ def _log_probability(logits_NV, word_N):
     return logit_N - jax.nn.logsumexp(logits_NV, axis=-1)
 
 
-def _logits_dtype(step, carry, words_R):
+def logits_dtype(step, carry, words_R):
+    """The dtype of what `step` gives."""
     return jax.eval_shape(step, carry, words_R)[1].dtype
-
-
-class _Beams(NamedTuple):
-    """State of a beam search: B unfinished captions for each of N, and the best finished one."""
-
-    t: Any
-    carry: Any
-    last_NB: Any
-    words_NBL: Any
-    score_NB: Any
-    best_NL: Any
-    best_score_N: Any  # divided by the length penalty
-    best_log_probability_N: Any
-
-
-def beam_search(step, carry, special, max_length, beams, length_penalty=0.0):
-    """Search for the caption with the best log-probability, keeping `beams` candidates.
-
-    A candidate that ends counts if it is among the `beams` best extensions of its step, so one
-    beam without penalty is greedy decoding; a caption without END at `max_length` counts too.
-    Scores are log-probability / ((5 + length) / 6)^length_penalty.
-
-    A carry with a method `expand(beams)` makes its own room for rows n·B + b from N, and one with
-    `select(rows_R)` reorders itself; for any other carry all leaves are repeated and gathered.
-
-    Args:
-        step: the captioner's `step(carry, words_R) -> (carry, logits_RV)`.
-        carry: what the captioner starts from, for N captions.
-        special: the `SpecialWords` of the vocabulary.
-        max_length: L, at least 1.
-        beams: B, at least 1.
-        length_penalty: at least 0; larger values favour longer captions.
-
-    Returns:
-        words (N, L), int32, and their log-probability (N,), not divided by the penalty.
-
-    Raises:
-        ValueError: a number is out of its range.
-
-    Reference:
-        Wu et al., Google's neural machine translation system, 2016, section 7.
-    """
-    if beams < 1:
-        raise ValueError(f"beams must be at least 1, got {beams}")
-    if length_penalty < 0:
-        raise ValueError(f"length_penalty must not be negative, got {length_penalty}")
-
-    rows = _rows(carry, max_length)
-    carry = _expand(carry, beams)
-    start_NB = jnp.full((rows, beams), special.start, jnp.int32)
-    dtype = _logits_dtype(step, carry, start_NB.reshape(-1))
-
-    def penalty(length):
-        return ((5 + jnp.asarray(length, dtype)) / 6) ** length_penalty
-
-    def unfinished(state):
-        # Scores only fall as a caption grows, the penalty is largest at the maximum length.
-        reachable_N = state.score_NB[:, 0] / penalty(max_length)
-        return (state.t < max_length) & jnp.any(reachable_N > state.best_score_N)
-
-    def extend(state):
-        carry, logits_RV = step(state.carry, state.last_NB.reshape(-1))
-        candidates = _best_extensions(logits_RV, state.score_NB, special)
-        score_NC, parent_NC, word_NC = candidates
-        length = state.t + 1
-        words_NCL = jnp.take_along_axis(state.words_NBL, parent_NC[..., None], axis=1)
-        words_NCL = jax.lax.dynamic_update_slice(words_NCL, word_NC[..., None], (0, 0, state.t))
-
-        ends_NC = word_NC == special.end
-        counts_NC = (ends_NC | (length == max_length)) & (jnp.arange(ends_NC.shape[1]) < beams)[
-            None
-        ]
-        finished_NC = jnp.where(counts_NC, score_NC / penalty(length), -jnp.inf)
-        first_N1 = jnp.argmax(finished_NC, axis=1)[:, None]
-        finished_N = jnp.take_along_axis(finished_NC, first_N1, axis=1)[:, 0]
-        better_N = finished_N > state.best_score_N
-        first_NL = jnp.take_along_axis(words_NCL, first_N1[..., None], axis=1)[:, 0]
-        first_score_N = jnp.take_along_axis(score_NC, first_N1, axis=1)[:, 0]
-
-        alive_NC = jnp.where(ends_NC, -jnp.inf, score_NC)
-        score_NB, place_NB = jax.lax.top_k(alive_NC, beams)
-        parent_NB = jnp.take_along_axis(parent_NC, place_NB, axis=1)
-        rows_R = (parent_NB + beams * jnp.arange(rows)[:, None]).reshape(-1)
-        return _Beams(
-            t=length,
-            carry=_select(carry, rows_R),
-            last_NB=jnp.take_along_axis(word_NC, place_NB, axis=1),
-            words_NBL=jnp.take_along_axis(words_NCL, place_NB[..., None], axis=1),
-            score_NB=score_NB,
-            best_NL=jnp.where(better_N[:, None], first_NL, state.best_NL),
-            best_score_N=jnp.where(better_N, finished_N, state.best_score_N),
-            best_log_probability_N=jnp.where(better_N, first_score_N, state.best_log_probability_N),
-        )
-
-    final = jax.lax.while_loop(
-        unfinished,
-        extend,
-        _Beams(
-            t=jnp.int32(0),
-            carry=carry,
-            last_NB=start_NB,
-            words_NBL=jnp.full((rows, beams, max_length), special.null, jnp.int32),
-            # All beams start equal: only the first counts, or they would stay copies.
-            score_NB=jnp.full((rows, beams), -jnp.inf, dtype).at[:, 0].set(0),
-            best_NL=jnp.full((rows, max_length), special.null, jnp.int32),
-            best_score_N=jnp.full(rows, -jnp.inf, dtype),
-            best_log_probability_N=jnp.full(rows, -jnp.inf, dtype),
-        ),
-    )
-    return final.best_NL, final.best_log_probability_N
-
-
-def _best_extensions(logits_RV, score_NB, special):
-    """The 2·B best one-word extensions: at most B of them end, so B to go on with remain."""
-    captions, beams = score_NB.shape
-    vocab_size = logits_RV.shape[1]
-    log_probability_RV = logits_RV - jax.nn.logsumexp(logits_RV, axis=1, keepdims=True)
-    total_NBV = score_NB[..., None] + _ban(log_probability_RV, special).reshape(
-        captions, beams, vocab_size
-    )
-    total_NX = total_NBV.reshape(captions, beams * vocab_size)
-    score_NC, index_NC = jax.lax.top_k(total_NX, min(2 * beams, beams * vocab_size))
-    return score_NC, index_NC // vocab_size, index_NC % vocab_size
-
-
-def _expand(carry, beams):
-    if hasattr(carry, "expand"):
-        return carry.expand(beams)
-    return jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=0), carry)
-
-
-def _select(carry, rows_R):
-    if hasattr(carry, "select"):
-        return carry.select(rows_R)
-    return jax.tree.map(lambda leaf: leaf[rows_R], carry)

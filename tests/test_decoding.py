@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgen import decoding
+from jaxgen.beam_search import beam_search
 from jaxgen.decoding import SpecialWords
 
 WORDS, LENGTH = 6, 4  # NULL, START, END and the words 3, 4, 5
@@ -77,7 +78,7 @@ def test_banned_words_are_not_emitted():
     for decode, more in [
         (decoding.greedy, {}),
         (decoding.sample, {"key": jax.random.key(0)}),
-        (decoding.beam_search, {"beams": 3}),
+        (beam_search, {"beams": 3}),
     ]:
         words, _ = run(decode, banned, LENGTH, **more)
         assert not np.isin(words, [SPECIAL.start, *banned.banned]).any()
@@ -91,7 +92,7 @@ def test_the_loop_stops_when_all_captions_have_ended():
         return carry, jnp.full((words_N.shape[0], WORDS), 0.0).at[:, SPECIAL.end].set(9.0)
 
     words, _ = jax.jit(lambda c: decoding.greedy(ending, c, SPECIAL, 30))(jnp.zeros(2))
-    beam, _ = jax.jit(lambda c: decoding.beam_search(ending, c, SPECIAL, 30, beams=2))(jnp.zeros(2))
+    beam, _ = jax.jit(lambda c: beam_search(ending, c, SPECIAL, 30, beams=2))(jnp.zeros(2))
     jax.effects_barrier()
     np.testing.assert_array_equal(words, [[SPECIAL.end, *[0] * 29]] * 2)
     np.testing.assert_array_equal(beam, words)
@@ -100,7 +101,7 @@ def test_the_loop_stops_when_all_captions_have_ended():
 
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 2.0])
 def test_wide_beam_equals_exhaustive_search(penalty):
-    words, _ = run(decoding.beam_search, SPECIAL, LENGTH, beams=81, length_penalty=penalty)
+    words, _ = run(beam_search, SPECIAL, LENGTH, beams=81, length_penalty=penalty)
     for caption, row in enumerate(words):
         best = max(all_captions(), key=lambda words: penalised(caption, words, penalty))
         np.testing.assert_array_equal(row, best)
@@ -108,9 +109,9 @@ def test_wide_beam_equals_exhaustive_search(penalty):
 
 def test_one_beam_is_greedy_and_three_are_no_worse():
     greedy, greedy_log_probability = run(decoding.greedy, SPECIAL, LENGTH)
-    one, _ = run(decoding.beam_search, SPECIAL, LENGTH, beams=1)
+    one, _ = run(beam_search, SPECIAL, LENGTH, beams=1)
     np.testing.assert_array_equal(one, greedy)
-    three, log_probability = run(decoding.beam_search, SPECIAL, LENGTH, beams=3)
+    three, log_probability = run(beam_search, SPECIAL, LENGTH, beams=3)
     assert np.all(log_probability >= greedy_log_probability - 1e-5)
     assert np.any(three != greedy)  # else these scores would test nothing
 
@@ -157,8 +158,8 @@ def test_top_k_and_top_p_keep_the_most_probable():
         (decoding.sample, {"top_k": 0}),
         (decoding.sample, {"top_p": 0.0}),
         (decoding.sample, {"top_p": 1.5}),
-        (decoding.beam_search, {"beams": 0}),
-        (decoding.beam_search, {"beams": 2, "length_penalty": -1.0}),
+        (beam_search, {"beams": 0}),
+        (beam_search, {"beams": 2, "length_penalty": -1.0}),
     ],
 )
 def test_numbers_out_of_range_are_refused(decode, options):

@@ -37,6 +37,9 @@ class CaptionsConfig:
     a captioner without the network that sees, the true attributes as one vector or as one token for
     each digit."""
 
+    scenes: int = 20_000
+    """How many training scenes to make, with a tenth as many for validation."""
+
     pca: bool = True
     """Vectors reduced by PCA (512 wide), or as the network gave them (4096 for coco, 1024 for
     scenes)."""
@@ -145,7 +148,9 @@ def _directory(config: CaptionsConfig) -> Path:
     if config.name == "scenes" and not config.dir:
         from jaxgen.data import scenes
 
-        return scenes.ensure()
+        if config.scenes < 10:
+            raise JaxgenError(f"--data.scenes must be at least 10, got {config.scenes}")
+        return scenes.ensure(scenes.ScenesConfig(config.scenes, config.scenes // 10))
     if not config.dir:
         raise JaxgenError(
             f"COCO does not come with jaxgen: give --data.dir, a folder with {CAPTIONS}"

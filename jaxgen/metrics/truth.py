@@ -75,6 +75,19 @@ def measure(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float
     return shares
 
 
+def table(shares: dict[str, float]) -> str:
+    """What `measure` gives, in percent: a row for all scenes and for each number of digits."""
+    names = ("true", "facts_true", "facts_told", "relations_true", "with_relation", "unreadable")
+    lines = [" " * 9 + "".join(f"{name.replace('_', ' '):>16}" for name in names)]
+    for suffix in ("", *(f"_{digits}" for digits in range(1, SLOTS + 1))):
+        if f"true{suffix}" in shares:
+            found = [shares.get(name + suffix) for name in names]
+            cells = ["-" if share is None else f"{100 * share:.1f} %" for share in found]
+            row = f"{suffix[1:]} digit{'s' * (suffix != '_1')}" if suffix else "all"
+            lines.append(f"{row:9}" + "".join(f"{cell:>16}" for cell in cells))
+    return "\n".join(lines)
+
+
 def _matchings(mentions: int, scene: Scene) -> Iterator[tuple[Digit | None, ...]]:
     """Every way to match mentions with different digits; None where the digits do not suffice."""
     if mentions <= len(scene):

@@ -4,6 +4,7 @@ Shapes: N batch, T time, M memory tokens, D width, V vocabulary, H heads, K widt
 beams, R rows (N·B), L places of the cache.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,7 +13,9 @@ import numpy as np
 from flax import linen as nn
 from flax import struct
 
-from jaxgen.models.attention import MultiHeadAttention
+from jaxgen.errors import JaxgenError
+from jaxgen.models.captioners import Captioner, default_dtype
+from jaxgen.models.decoder_layer import DecoderLayer
 from jaxgen.models.dropout import dropout
 
 _KERNEL = nn.initializers.normal(0.02)
@@ -68,65 +71,6 @@ class Cache:
     def select(self, rows_R):
         """Let row r go on from the history of row `rows_R[r]`, of the same caption."""
         return self.replace(slots_RL=self.slots_RL[rows_R])
-
-
-class DecoderLayer(nn.Module):
-    """Self-attention, attention to the memory and feed-forward, each added and then normalised.
-
-    Attributes: see `TransformerCaptioner`.
-
-    Reference:
-        Vaswani et al., 2017, section 3.1.
-    """
-
-    width: int
-    heads: int
-    feed_forward: int
-    dropout: float
-    window: int | None
-    rank: int | None
-    param_dtype: Any
-
-    def setup(self):
-        attention = {"dropout": self.dropout, "param_dtype": self.param_dtype}
-        self.self_attn = MultiHeadAttention(
-            self.width, self.heads, window=self.window, rank=self.rank, **attention
-        )
-        self.cross_attn = MultiHeadAttention(self.width, self.heads, **attention)
-        dense = {"kernel_init": _KERNEL, "param_dtype": self.param_dtype}
-        self.linear1 = nn.Dense(self.feed_forward, **dense)
-        self.linear2 = nn.Dense(self.width, **dense)
-        # PyTorch's epsilon; the variance as the mean of squared deviations loses no digits.
-        norm = {"epsilon": 1e-5, "use_fast_variance": False, "param_dtype": self.param_dtype}
-        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(**norm) for _ in range(3))
-
-    def __call__(self, x_NTD, memory_NMD, deterministic=True):
-        x_NTD = self._add(
-            self.norm1, x_NTD, self.self_attn.attend_past(x_NTD, deterministic), deterministic
-        )
-        memory = self.cross_attn.project_memory(memory_NMD)
-        return self._finish(x_NTD, memory, deterministic)
-
-    def project_memory(self, memory_NMD):
-        return self.cross_attn.project_memory(memory_NMD)
-
-    def step(self, x_NBD, memory, past, mask_NBBL, t):
-        attended_NBD, past = self.self_attn.attend_cache(x_NBD, past, mask_NBBL, t)
-        x_NBD = self._add(self.norm1, x_NBD, attended_NBD, deterministic=True)
-        return self._finish(x_NBD, memory, deterministic=True), past
-
-    def _finish(self, x_NTD, memory, deterministic):
-        attended_NTD = self.cross_attn.attend_memory(x_NTD, memory, None, deterministic)
-        x_NTD = self._add(self.norm2, x_NTD, attended_NTD, deterministic)
-        hidden = self._dropout(nn.relu(self.linear1(x_NTD)), deterministic)
-        return self._add(self.norm3, x_NTD, self.linear2(hidden), deterministic)
-
-    def _add(self, norm, x_NTD, change_NTD, deterministic):
-        return norm(x_NTD + self._dropout(change_NTD, deterministic))
-
-    def _dropout(self, x, deterministic):
-        key = None if deterministic or self.dropout == 0 else self.make_rng("dropout")
-        return dropout(x, self.dropout, key)
 
 
 class TransformerCaptioner(nn.Module):
@@ -260,3 +204,58 @@ class TransformerCaptioner(nn.Module):
 
     def _positions(self):
         return jnp.asarray(positional_encoding(self.max_length, self.width), self.param_dtype)
+
+
+@dataclass(frozen=True)
+class Transformer(Captioner):
+    """The numbers of a Transformer captioner."""
+
+    width: int = 256
+    """Of the word vectors and of all layers."""
+    heads: int = 2
+    """Attention heads; they divide the width."""
+    layers: int = 2
+    """Decoder layers."""
+    feed_forward: int = 2048
+    """Width inside the feed-forward blocks."""
+    dropout: float = 0.1
+    """Share that is dropped in training."""
+    memory_tokens: int = 1
+    """Read each feature vector as so many tokens."""
+    window: int = 0
+    """Let words see only so many words up to themselves; 0 for all."""
+    rank: int = 0
+    """Approximate self-attention with so many random features; 0 for exact."""
+
+    def module(self, vocab_size, feature_shape, max_length, null=0):
+        least = (self.width, self.heads, self.layers, self.feed_forward, self.memory_tokens)
+        if min(least) < 1 or min(self.window, self.rank) < 0 or not 0 <= self.dropout < 1:
+            raise JaxgenError(
+                "sizes of --captioner must be at least 1 (window and rank 0 or more), "
+                "--captioner.dropout in [0, 1)"
+            )
+        if self.width % self.heads:
+            raise JaxgenError(
+                f"--captioner.heads {self.heads} do not divide --captioner.width {self.width}"
+            )
+        if self.window and self.rank:
+            raise JaxgenError("give --captioner.window or --captioner.rank, not both")
+        if len(feature_shape) == 1 and feature_shape[0] % self.memory_tokens:
+            raise JaxgenError(
+                f"--captioner.memory-tokens {self.memory_tokens} do not divide features of "
+                f"{feature_shape[0]} numbers"
+            )
+        return TransformerCaptioner(
+            vocab_size,
+            self.width,
+            self.heads,
+            self.layers,
+            self.feed_forward,
+            max_length,
+            self.dropout,
+            self.memory_tokens,
+            self.window or None,
+            self.rank or None,
+            null,
+            default_dtype(),
+        )

@@ -177,7 +177,7 @@ def test_the_folder_is_loaded_as_captions(made):
 
 
 def test_scenes_are_the_default_captions(made, monkeypatch):
-    monkeypatch.setattr(scenes, "ensure", lambda: made)
+    monkeypatch.setattr(scenes, "ensure", lambda config: made)
     data = coco.load(coco.CaptionsConfig())
     assert data.directory == made
     assert data.train.features.shape == (12, 512)

@@ -9,14 +9,9 @@ import numpy as np
 import pytest
 
 from jaxgen.models import dropout as dropout_module
-from jaxgen.models.attention import (
-    MultiHeadAttention,
-    causal_mask,
-    full_attention,
-    low_rank_attention,
-    random_features,
-    window_attention,
-)
+from jaxgen.models.attention import causal_mask, full_attention
+from jaxgen.models.cheap_attention import low_rank_attention, random_features, window_attention
+from jaxgen.models.multi_head import MultiHeadAttention
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "attention.npz"
 PUBLISHED_ERROR = {"self": 4e-4, "masked": 2e-4, "cross": 4e-4}

@@ -12,6 +12,7 @@ import pytest
 
 import jaxgen.models
 from jaxgen import decoding
+from jaxgen.beam_search import beam_search
 
 VOCAB_SIZE, STEPS = 11, 7
 FEATURES = np.sin(np.arange(3 * 6, dtype=np.float32)).reshape(3, 6)
@@ -87,7 +88,7 @@ def test_beams_carry_their_own_state(captioner):
     def search():
         carry = module.apply(params, FEATURES, method="start")
         step = functools.partial(module.apply, params, method="step")
-        return decoding.beam_search(step, carry, special, STEPS, beams=3)
+        return beam_search(step, carry, special, STEPS, beams=3)
 
     words, log_probability = search()
     read = np.concatenate([np.full((3, 1), special.start), words[:, :-1]], axis=1)

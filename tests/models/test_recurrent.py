@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from jaxgen.models.recurrent import (
-    LSTMCaptioner,
-    RNNCaptioner,
+from jaxgen.losses import sum_over_time, token_cross_entropy
+from jaxgen.models.recurrence import (
     alternating_sum,
     lstm_sequence,
     lstm_step,
     rnn_sequence,
     rnn_step,
 )
-from jaxgen.token_losses import sum_over_time, token_cross_entropy
+from jaxgen.models.recurrent import LSTMCaptioner, RNNCaptioner
 
 CELLS = {"rnn": RNNCaptioner, "lstm": LSTMCaptioner}
 REFERENCE = Path(__file__).parents[1] / "reference" / "captioning.npz"

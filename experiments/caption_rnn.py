@@ -1,0 +1,46 @@
+"""Image captioning with a vanilla recurrent network that starts from the image's features.
+
+Karpathy and Fei-Fei 2015, https://arxiv.org/abs/1412.2306; Vinyals et al. 2015,
+https://arxiv.org/abs/1411.4555.
+
+    python -m experiments.caption_rnn
+    python -m experiments.caption_rnn --preset overfit
+    python -m experiments.caption_rnn --data.features attributes
+    python -m experiments.caption_rnn --data.name coco --data.dir DIR
+"""
+
+from dataclasses import replace
+
+from jaxgen import cli
+from jaxgen.captioning import CaptionConfig
+from jaxgen.data.coco import CaptionsConfig
+from jaxgen.models.recurrent import RNN
+from jaxgen.optimizers import Optimizer
+
+config = CaptionConfig(
+    workdir="runs/caption_rnn",
+    captioner=RNN(dropout=0.2),
+    optimizer=Optimizer(learning_rate=1e-3, warm_up=200, cosine=True),
+    steps=7800,  # 10 epochs of the scenes' 100,000 captions
+    log_every=100,
+    sample_every=780,
+    evaluate_every=780,
+    checkpoint_every=780,
+)
+
+overfit = replace(  # the notebook's: 50 epochs of 50 captions
+    config,
+    workdir="runs/caption_rnn_overfit",
+    captioner=RNN(),
+    optimizer=Optimizer(learning_rate=5e-3, epoch_decay=0.95),
+    data=CaptionsConfig(max_train=50),
+    batch_size=25,
+    steps=100,
+    log_every=10,
+    sample_every=50,
+    evaluate_every=100,
+    checkpoint_every=50,
+)
+
+if __name__ == "__main__":
+    cli.main(config, __doc__, presets={"overfit": overfit})
