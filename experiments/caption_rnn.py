@@ -19,8 +19,8 @@ from jaxgen.optimizers import Optimizer
 
 config = CaptionConfig(
     workdir="runs/caption_rnn",
-    captioner=RNN(dropout=0.2),
-    optimizer=Optimizer(learning_rate=1e-3, warm_up=200, cosine=True),
+    captioner=RNN(hidden=256, word_size=128, dropout=0.1),
+    optimizer=Optimizer(learning_rate=2e-3, warm_up=200, cosine=True),
     steps=7800,  # 10 epochs of the scenes' 100,000 captions
     log_every=100,
     sample_every=780,

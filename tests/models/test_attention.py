@@ -62,9 +62,10 @@ def test_attention_of_the_notebook(x64, monkeypatch, call):
             rngs={"dropout": jax.random.key(0)},
         )
 
-    np.testing.assert_allclose(attend(True), reference[f"{call}/eval"], rtol=1e-6, atol=1e-7)
+    out = jax.jit(attend, static_argnums=0)(True)
+    np.testing.assert_allclose(out, reference[f"{call}/eval"], rtol=1e-6, atol=1e-7)
     left = replay(monkeypatch, reference[f"{call}/keep"])
-    train = attend(False)
+    train = jax.jit(attend, static_argnums=0)(False)
     assert not left
     np.testing.assert_allclose(train, reference[f"{call}/train"], rtol=1e-5, atol=1e-6)
     assert relative_error(np.asarray(train), reference[f"{call}/expected"]) < PUBLISHED_ERROR[call]
@@ -74,32 +75,36 @@ def test_attention_of_the_notebook(x64, monkeypatch, call):
 def test_window_attention_is_full_attention_with_a_banded_mask(x64, window):
     for steps in (5, 8):
         q, k, v = qkv(steps)
-        expected = full_attention(q, k, v, causal_mask(steps, window)[None, None])
-        np.testing.assert_allclose(window_attention(q, k, v, window), expected, rtol=1e-12)
+        expected = jax.jit(full_attention)(q, k, v, causal_mask(steps, window)[None, None])
+        out = jax.jit(window_attention, static_argnums=3)(q, k, v, window)
+        np.testing.assert_allclose(out, expected, rtol=1e-12)
 
 
 def test_a_window_as_wide_as_the_sequence_is_full_attention(x64):
     q, k, v = qkv(6)
-    full = full_attention(q, k, v, causal_mask(6)[None, None])
+    full = jax.jit(full_attention)(q, k, v, causal_mask(6)[None, None])
     for window in (6, 100):
-        np.testing.assert_allclose(window_attention(q, k, v, window), full, rtol=1e-12)
+        out = jax.jit(window_attention, static_argnums=3)(q, k, v, window)
+        np.testing.assert_allclose(out, full, rtol=1e-12)
 
 
 def test_low_rank_attention_is_its_quadratic_form(x64):
     q, k, v = qkv(7)
-    weights = jnp.einsum("nthr,nshr->nhts", random_features(q, 5), random_features(k, 5))
-    weights = jnp.where(causal_mask(7)[None, None], weights, 0)
+    features = jax.jit(random_features, static_argnums=1)
+    weights = np.einsum("nthr,nshr->nhts", features(q, 5), features(k, 5))
+    weights = np.where(causal_mask(7)[None, None], weights, 0)
     weights = weights / weights.sum(-1, keepdims=True)
-    expected = jnp.einsum("nhts,nshk->nthk", weights, v)
+    expected = np.einsum("nhts,nshk->nthk", weights, v)
     for block in (2, 3, 7, 64):
-        out = low_rank_attention(q, k, v, rank=5, block=block)
+        out = jax.jit(low_rank_attention, static_argnums=(3, 4))(q, k, v, 5, block)
         np.testing.assert_allclose(out, expected, rtol=1e-9)
 
 
 def test_low_rank_attention_approaches_full_attention():
     q, k, v = (0.5 * x.astype(np.float32) for x in qkv(6))
-    full = full_attention(q, k, v, causal_mask(6)[None, None])
-    errors = [np.abs(low_rank_attention(q, k, v, rank) - full).mean() for rank in (4, 4096)]
+    full = np.asarray(jax.jit(full_attention)(q, k, v, causal_mask(6)[None, None]))
+    attend = jax.jit(low_rank_attention, static_argnums=3)
+    errors = [np.abs(np.asarray(attend(q, k, v, rank)) - full).mean() for rank in (4, 4096)]
     assert errors[1] < 0.005 and errors[1] < errors[0] / 8
 
 

@@ -126,11 +126,12 @@ def test_memory_attention_is_recorded_on_demand():
     module = TransformerCaptioner(5, width=8, feed_forward=8, layers=2)
     features, captions = np.ones((2, 6, 3), np.float32), np.array([[1, 3], [1, 4]])
     params = jax.jit(module.init)(jax.random.key(0), features, captions)
-    _, recorded = module.apply(params, features, captions, mutable="intermediates")
+    apply = jax.jit(functools.partial(module.apply, mutable="intermediates"))
+    _, recorded = apply(params, features, captions)
     for layer in ("layers_0", "layers_1"):
         (weights,) = recorded["intermediates"][layer]["cross_attn"]["weights"]
         assert weights.shape == (2, 2, 2, 6)
-        np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-6)
+        np.testing.assert_allclose(np.asarray(weights).sum(-1), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{"window": 2}, {"rank": 8}], ids=["window", "rank"])
@@ -140,28 +141,33 @@ def test_cheap_attention_decodes_as_it_trains(options):
     features = np.sin(np.arange(6, dtype=np.float32)).reshape(2, 3)
     captions = np.array([[1, 3, 4, 5, 6], [1, 6, 5, 3, 3]], np.int32)
     params = jax.jit(module.init)(jax.random.key(0), features, captions)
-    params = jax.tree.map(lambda x: x + 0.5 * np.cos(np.arange(x.size)).reshape(x.shape), params)
+    params = jax.tree.map(  # in NumPy, where an operation needs no compilation
+        lambda x: x + 0.5 * np.cos(np.arange(x.size, dtype=x.dtype)).reshape(x.shape),
+        jax.device_get(params),
+    )
     apply = jax.jit(module.apply)
     whole = np.asarray(apply(params, features, captions))
     step = jax.jit(functools.partial(module.apply, method="step"))
-    carry = module.apply(params, features, method="start")
+    carry = jax.jit(functools.partial(module.apply, method="start"))(params, features)
     for t in range(5):
         carry, logits = step(params, carry, captions[:, t])
         np.testing.assert_allclose(logits, whole[:, t], rtol=1e-4, atol=1e-5)
     changed = captions.copy()
     changed[:, 3:] = 3
-    np.testing.assert_array_equal(apply(params, features, changed)[:, :3], whole[:, :3])
+    after = np.asarray(apply(params, features, changed))
+    np.testing.assert_array_equal(after[:, :3], whole[:, :3])
     changed = captions.copy()
     changed[:, 1] = 4
-    assert np.any(apply(params, features, changed)[:, 1:] != whole[:, 1:])
+    assert np.any(np.asarray(apply(params, features, changed))[:, 1:] != whole[:, 1:])
 
 
 def test_too_long_captions_are_refused():
     module = TransformerCaptioner(5, width=8, feed_forward=8, layers=1, max_length=3)
-    params = jax.jit(module.init)(jax.random.key(0), np.ones((1, 2)), np.ones((1, 3), int))
+    params = jax.eval_shape(module.init, jax.random.key(0), np.ones((1, 2)), np.ones((1, 3), int))
     with pytest.raises(ValueError, match="4 words exceed max_length 3"):
         jax.eval_shape(module.apply, params, np.ones((1, 2)), np.ones((1, 4), int))
-    carry = module.apply(params, np.ones((1, 2)), method="start")
+    start = functools.partial(module.apply, method="start")
+    carry = jax.eval_shape(start, params, np.ones((1, 2)))
     step = functools.partial(module.apply, params, method="step")
     with pytest.raises(ValueError, match="max_length 4 exceeds the captioner's 3"):
         decoding.greedy(step, carry, decoding.SpecialWords(), 4)
