@@ -6,6 +6,10 @@ Vinyals et al. 2015, https://arxiv.org/abs/1411.4555.
     python -m experiments.caption_lstm --preset overfit
     python -m experiments.caption_lstm --data.features attributes
     python -m experiments.caption_lstm --data.name coco --data.dir DIR
+
+With `--steps 3000` (12 minutes on 2 cores that others used too), captions of validation scenes that
+are entirely true: 97 % with one digit, 48 % with two, 15 % with three; half of all relations, which
+is chance. `--preset overfit` ends at a loss of 0.05 and reproduces its 50 captions word for word.
 """
 
 from dataclasses import replace
