@@ -91,6 +91,7 @@ class GanConfig(TrainConfig):
 
     def validate(self):
         super().validate()
+        self.optimizer.validate()
         if self.noise_size < 1:
             raise JaxgenError(f"--noise-size must be at least 1, got {self.noise_size}")
         if not 0 <= self.average_decay < 1:
@@ -104,7 +105,12 @@ class GanConfig(TrainConfig):
         from jaxgen import gan_quality
 
         real = images.load(self.data)["train"]
-        gan = Gan(self, real["image"].shape[1:], int(real["label"].max()) + 1)
+        gan = Gan(
+            self,
+            real["image"].shape[1:],
+            int(real["label"].max()) + 1,
+            len(real["image"]) // self.batch_size,
+        )
         judge = gan_quality.Judge(gan, real)
         return Task(
             source=Source.of(real),
@@ -136,6 +142,8 @@ class Gan:
     config: GanConfig
     image_shape: tuple[int, int, int]
     classes: int = 10
+    steps_per_epoch: int = 1
+    """Steps in a pass over the images, where the optimiser's epoch_decay counts them."""
 
     @cached_property
     def _generator(self):
@@ -147,7 +155,7 @@ class Gan:
 
     @cached_property
     def _optimizer(self) -> optax.GradientTransformation:
-        return self.config.optimizer.build()
+        return self.config.optimizer.build(self.config.steps, self.steps_per_epoch)
 
     def init(self, key: Array, batch: dict[str, Array]) -> GanState:
         """The state before the first step."""

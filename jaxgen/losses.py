@@ -1,9 +1,10 @@
-"""Adversarial losses: pairs of functions of logits, one value per example, reduced by the caller.
+"""Adversarial losses, and the masked cross-entropy of captions with its reductions.
 
-N batch. A loss is `discriminator(real_logits_N, fake_logits_N)` and
-`generator(real_logits_N, fake_logits_N)`, both minimised; most generators ignore the real logits,
-which then cost nothing in a compiled step. A loss may bring a penalty on the discriminator's
-gradient with respect to images. To add a loss, add an `AdversarialLoss` here: the command line
+N batch, T time, V vocabulary. An adversarial loss is a pair of functions of logits,
+`discriminator(real_logits_N, fake_logits_N)` and `generator(real_logits_N, fake_logits_N)`, both
+minimised, one value per example; most generators ignore the real logits, which then cost nothing in
+a compiled step. It may bring a penalty on the discriminator's gradient with respect to images. To
+add a loss, add an `AdversarialLoss` here, or a `Reduction` of the tokens' losses: the command line
 (`--loss NAME`) and the tests find it.
 """
 
@@ -127,3 +128,56 @@ relativistic_r1r2 = AdversarialLoss(
     ),
 )
 """R3GAN, Huang et al. 2024, equations 2 and 4: paired relativistic logits, R1 and R2, weight 1."""
+
+
+def token_cross_entropy(logits_NTV: Array, targets_NT: Array, null: int = 0) -> Array:
+    """Softmax cross-entropy of each token; zero, and without gradient, where the target is NULL.
+
+    Args:
+        logits_NTV: unnormalised scores, floats.
+        targets_NT: the right words, integers in [0, V).
+        null: the word that pads captions.
+
+    Returns:
+        (N, T), in nats, never negative.
+
+    Raises:
+        ValueError: the shapes do not fit together.
+    """
+    if logits_NTV.ndim != 3 or logits_NTV.shape[:2] != targets_NT.shape:
+        raise ValueError(
+            "logits (N, T, V) and targets (N, T) must agree in N and T, got shapes "
+            f"{logits_NTV.shape} and {targets_NT.shape}"
+        )
+    right_NT = jnp.take_along_axis(logits_NTV, targets_NT[..., None], axis=-1)[..., 0]
+    loss_NT = jax.nn.logsumexp(logits_NTV, axis=-1) - right_NT
+    return jnp.where(targets_NT != null, loss_NT, 0)
+
+
+@dataclass(frozen=True)
+class Reduction(Choice):
+    """How the losses of a batch's tokens become one number: their sum, divided by something."""
+
+    divisor: Callable[[Array], int | Array]
+    """Which tokens are real (N, T) -> what the sum is divided by."""
+
+    def __call__(self, loss_NT: Array, targets_NT: Array, null: int = 0) -> Array:
+        """Reduce `token_cross_entropy`, given the targets it was computed with, to a scalar."""
+        if loss_NT.shape != targets_NT.shape:
+            raise ValueError(
+                f"losses and targets must have the same shape, got {loss_NT.shape} and "
+                f"{targets_NT.shape}"
+            )
+        is_real_NT = targets_NT != null
+        return jnp.sum(jnp.where(is_real_NT, loss_NT, 0)) / self.divisor(is_real_NT)
+
+
+sum_over_time = Reduction(lambda is_real_NT: is_real_NT.shape[0])
+"""Sum over each caption's tokens, mean over the batch: nats per caption."""
+
+mean_over_tokens = Reduction(lambda is_real_NT: jnp.maximum(is_real_NT.sum(), 1))
+"""Mean over real tokens, padding not counted; its exponential is the perplexity."""
+
+mean_over_positions = Reduction(lambda is_real_NT: is_real_NT.size)
+"""The sum divided by all N·T positions, padding included, as the notebook reports its Transformer;
+it depends on how much padding there is."""

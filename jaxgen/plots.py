@@ -3,6 +3,7 @@
 N batch, H height, W width, C channels (1 grey or 3 colours).
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -51,6 +52,46 @@ def grid(
     picture = cells.reshape(rows * (height + padding), columns * (width + padding), channels)
     picture = np.pad(picture, ((0, padding), (0, padding), (0, 0)))
     return picture[..., 0] if channels == 1 else picture
+
+
+def captioned(
+    pictures: Sequence[np.ndarray | None],
+    captions: Sequence[str],
+    references: Sequence[str],
+    columns: int = 4,
+) -> np.ndarray:
+    """Pictures with a generated and, in grey below it, a true sentence.
+
+    Args:
+        pictures: uint8 (H, W, 3) of any size, or None for one that could not be had.
+        captions: generated sentences.
+        references: true ones.
+        columns: pictures in a row.
+
+    Returns:
+        uint8 (height, width, 3), of a size that depends on the number of pictures alone; sentences
+        that do not fit are cut.
+    """
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+    side, line, most_lines, margin = 224, 16, 4, 8
+    width, height = side + 2 * margin, side + 2 * margin + 2 * most_lines * line
+    columns = min(columns, len(pictures))
+    canvas = Image.new("RGB", (columns * width, -(-len(pictures) // columns) * height), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=13)
+    cells = zip(pictures, captions, references, strict=True)
+    for index, (picture, *sentences) in enumerate(cells):
+        left, top = index % columns * width + margin, index // columns * height + margin
+        if picture is None:
+            draw.rectangle((left, top, left + side, top + side), fill="lightgrey")
+        else:
+            fitted = ImageOps.contain(Image.fromarray(picture), (side, side))
+            canvas.paste(fitted, (left, top))
+        for part, (sentence, colour) in enumerate(zip(sentences, ("black", "grey"), strict=True)):
+            lines = textwrap.wrap(sentence, 34, max_lines=most_lines, placeholder=" ...")
+            place = (left, top + side + 2 + part * most_lines * line)
+            draw.multiline_text(place, "\n".join(lines), colour, font, spacing=2)
+    return np.asarray(canvas)
 
 
 def save_image(path: Path, picture: np.ndarray, scale: int = 1) -> None:

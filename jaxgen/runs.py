@@ -98,7 +98,8 @@ def load(path: str | Path) -> Any:
     """Open a run and restore its newest checkpoint.
 
     Returns:
-        What the run's configuration makes of it: for a GAN `jaxgen.gan.TrainedGan`.
+        What the run's configuration makes of it: a `jaxgen.trained_gan.TrainedGan` or a
+        `jaxgen.trained_captioner.TrainedCaptioner`.
 
     Raises:
         JaxgenError: not a run, no checkpoint yet, or damaged ones only.

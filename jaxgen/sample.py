@@ -49,9 +49,12 @@ def main() -> int:
     import numpy as np
 
     from jaxgen import plots, runs
+    from jaxgen.trained_gan import TrainedGan
 
     cli.use_compilation_cache()
     gan = runs.load(config.run)
+    if not isinstance(gan, TrainedGan):
+        raise JaxgenError(f"{config.run} holds no GAN; python -m jaxgen.caption captions images")
     columns = config.columns or (10 if gan.classes or config.interpolate else 0)
     labels = None
     if config.interpolate:

@@ -6,6 +6,9 @@ import tempfile
 # Before anything reads it: tests neither see nor fill the user's cache.
 os.environ["JAXGEN_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxgen-tests-")
 
+# Tests compile far more than they compute: LLVM's optimisations would take most of their time.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+
 import jax
 import pytest
 

@@ -1,0 +1,39 @@
+"""Image captioning with an LSTM that starts from the image's features.
+
+Vinyals et al. 2015, https://arxiv.org/abs/1411.4555.
+
+    python -m experiments.caption_lstm
+    python -m experiments.caption_lstm --preset overfit
+    python -m experiments.caption_lstm --data.features attributes
+    python -m experiments.caption_lstm --data.name coco --data.dir DIR
+
+After 3,000 steps (12 minutes on 2 cores that were shared with other work) captions of validation
+scenes that are entirely true: 97 % with one digit, 48 % with two, 15 % with three; half of all
+relations, which is chance. `--preset overfit` ends at a loss of 0.05 and reproduces its 50 captions
+word for word.
+"""
+
+from dataclasses import replace
+
+from experiments import caption_rnn
+from jaxgen import cli
+from jaxgen.models.recurrent import LSTM
+
+config = replace(
+    caption_rnn.config,
+    workdir="runs/caption_lstm",
+    captioner=LSTM(hidden=256, word_size=128, dropout=0.1),
+)
+
+# In the notebook's 50 epochs the loss falls to 0.29 only: these captions begin much alike.
+overfit = replace(
+    caption_rnn.overfit,
+    workdir="runs/caption_lstm_overfit",
+    captioner=LSTM(),
+    optimizer=replace(caption_rnn.overfit.optimizer, epoch_decay=0.975),
+    steps=200,
+    evaluate_every=200,
+)
+
+if __name__ == "__main__":
+    cli.main(config, __doc__, presets={"overfit": overfit})

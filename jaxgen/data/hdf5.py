@@ -1,0 +1,77 @@
+"""Reads HDF5 files with checks, so that a fault is told by file and key."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from jaxgen.errors import JaxgenError
+
+
+def open_file(path: Path) -> h5py.File:
+    """Opens a file to read.
+
+    Raises:
+      JaxgenError: it is missing or is not HDF5.
+    """
+    try:
+        return h5py.File(path)
+    except FileNotFoundError as error:
+        raise JaxgenError(f"{path} is missing; put it there, or give another --data.dir") from error
+    except OSError as error:
+        raise JaxgenError(f"{path} cannot be read as HDF5 ({error}); get it anew") from error
+
+
+def dataset(file: h5py.File, key: str, rank: int, kind: str) -> h5py.Dataset:
+    """An array of the file, still on disk.
+
+    Args:
+      file: an open file.
+      key: of the array.
+      rank: axes that it must have.
+      kind: "f" if it must hold real numbers, "iu" for integers.
+
+    Returns:
+      The array.
+
+    Raises:
+      JaxgenError: there is no such array, or it is empty or of another rank or kind.
+    """
+    found = file.get(key)
+    if not isinstance(found, h5py.Dataset):
+        raise JaxgenError(
+            f"{file.filename} has no array {key!r} but {', '.join(file) or 'nothing'}; get it anew"
+        )
+    where = f"{file.filename} key {key}"
+    if found.ndim != rank or not found.size:
+        raise JaxgenError(f"{where} must have {rank} axes, none empty; its shape is {found.shape}")
+    if found.dtype.kind not in kind:
+        expected = "real numbers" if kind == "f" else "integers"
+        raise JaxgenError(f"{where} must hold {expected}, not {found.dtype}")
+    return found
+
+
+def rows(found: h5py.Dataset, start: int, stop: int) -> np.ndarray:
+    """Rows of an array.
+
+    Raises:
+      JaxgenError: they are damaged.
+    """
+    try:
+        return found[start:stop]
+    except OSError as error:
+        where = f"{found.file.filename} key {found.name.strip('/')}"
+        raise JaxgenError(f"{where} cannot be read ({error}); get it anew") from error
+
+
+def read(file: h5py.File, key: str, rank: int, kind: str) -> np.ndarray:
+    """The whole of an array; arguments and errors as for `dataset` and `rows`."""
+    found = dataset(file, key, rank, kind)
+    return rows(found, 0, len(found))
+
+
+def refuse(is_bad_N: np.ndarray, what: str, start: int = 0) -> None:
+    """Raises JaxgenError with `what` if any row is bad; tells the first, counted from `start`."""
+    if is_bad_N.any():
+        row = start + int(is_bad_N.argmax())
+        raise JaxgenError(f"{what} (row {row}); the file is damaged or belongs to another set")

@@ -1,0 +1,93 @@
+"""Words and their indices in captions: START, words, END, then NULLs."""
+
+import collections
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from jaxgen.errors import JaxgenError
+
+NULL, START, END, UNK = SPECIAL = ("<NULL>", "<START>", "<END>", "<UNK>")
+
+
+class Vocabulary:
+    """The words of captions by index.
+
+    Attributes:
+      words: tuple of all words, special ones included; a word's index is its place.
+      null, start, end, unk: indices of the special words.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        """Takes the words in the order of their indices.
+
+        Raises:
+          JaxgenError: a special word is missing, or a word is there twice.
+        """
+        self.words = tuple(words)
+        self._index = {word: index for index, word in enumerate(self.words)}
+        if missing := [word for word in SPECIAL if word not in self._index]:
+            raise JaxgenError(f"the vocabulary lacks {', '.join(missing)}; add them to its words")
+        if len(self._index) < len(self.words):
+            [(word, _)] = collections.Counter(self.words).most_common(1)
+            raise JaxgenError(f"the vocabulary has the word {word!r} twice; keep one of them")
+        self.null, self.start, self.end, self.unk = (self._index[word] for word in SPECIAL)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @classmethod
+    def of_sentences(cls, sentences: Iterable[str], least: int) -> "Vocabulary":
+        """The special words, then those that sentences use at least `least` times, by frequency."""
+        counts = collections.Counter(word for s in sentences for word in s.split())
+        kept = [word for word, count in counts.items() if count >= least]
+        return cls([*SPECIAL, *sorted(kept, key=lambda word: (-counts[word], word))])
+
+    def encode(self, sentence: str, length: int = 17) -> np.ndarray:
+        """A sentence as a caption; unknown words become UNK.
+
+        Args:
+          sentence: words separated by spaces, at most `length - 2`.
+          length: tokens of the caption, padding included.
+
+        Returns:
+          int32 (length,).
+
+        Raises:
+          JaxgenError: the sentence does not fit.
+        """
+        words = sentence.split()
+        if len(words) > length - 2:
+            raise JaxgenError(f"{sentence!r} has {len(words)} words; at most {length - 2} fit")
+        tokens = [self.start, *(self._index.get(word, self.unk) for word in words), self.end]
+        return np.array(tokens + [self.null] * (length - len(tokens)), np.int32)
+
+    def decode(self, captions, markers: bool = False) -> str | list[str]:
+        """Indices as words: NULL is skipped, and nothing follows the first END.
+
+        Args:
+          captions: integers (T,) for one caption, or (N, T) for many.
+          markers: keep START and END in the text, as the course notebook does.
+
+        Returns:
+          The words joined by spaces; a list of N such strings for many captions.
+
+        Raises:
+          ValueError: `captions` has another rank.
+          IndexError: an index is outside the vocabulary.
+        """
+        captions = np.asarray(captions)
+        if captions.ndim == 2:
+            return [self.decode(caption, markers) for caption in captions]
+        if captions.ndim != 1:
+            raise ValueError(f"captions must be (T,) or (N, T), not of shape {captions.shape}")
+        skipped = {self.null} if markers else {self.null, self.start, self.end}
+        words = []
+        for index in captions.tolist():
+            if not 0 <= index < len(self.words):
+                raise IndexError(f"index {index} is outside a vocabulary of {len(self.words)}")
+            if index not in skipped:
+                words.append(self.words[index])
+            if index == self.end:
+                break
+        return " ".join(words)

@@ -1,0 +1,205 @@
+"""Decoding for any captioner, word by word in one compiled program: greedy, or drawn at random.
+
+Shapes: N captions, R rows (N, or N·B in `beam_search`), V vocabulary, L maximum length.
+
+A captioner is its `step(carry, words_R) -> (carry, logits_RV)` and the carry that it starts from,
+whose leaves lead with the row axis:
+
+    step = functools.partial(module.apply, params, method="step")
+    carry = module.apply(params, features, method="start")
+    words_NL, log_probability_N = decoding.greedy(step, carry, vocabulary, max_length=30)
+
+All functions are pure and can be jitted; the loop ends as soon as every caption has ended. Words
+after START are returned, END included where it was reached, then NULL. Log-probabilities, in nats,
+are those of the returned words under the model itself: temperature, truncation and banned words
+steer the choice only.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.errors import JaxgenError
+
+
+class SpecialWords(NamedTuple):
+    """Indices of the words that steer decoding, and of those that it must not emit.
+
+    NULL and START are never emitted; `banned` adds others, UNK for one.
+    """
+
+    null: int = 0
+    start: int = 1
+    end: int = 2
+    banned: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the words of a caption are chosen; greedily by default."""
+
+    beam: int = 1
+    """Candidates kept by beam search; 1 for none but the best word each time."""
+    length_penalty: float = 0.0
+    """beam search: larger values favour longer captions."""
+    temperature: float = 0.0
+    """Draw words at random, more evenly the higher it is; 0 for the most probable ones."""
+    top_k: int = 0
+    """Draw from so many most probable words only; 0 for all."""
+    top_p: float = 1.0
+    """Draw from the fewest most probable words that together reach this probability."""
+
+    def validate(self) -> None:
+        """Raise JaxgenError naming the flag whose number makes no sense."""
+        if self.beam < 1:
+            raise JaxgenError(f"--beam must be at least 1, got {self.beam}")
+        for name in ("length_penalty", "temperature", "top_k"):
+            if not getattr(self, name) >= 0:
+                flag = name.replace("_", "-")
+                raise JaxgenError(f"--{flag} must not be negative, got {getattr(self, name)}")
+        if not 0 < self.top_p <= 1:
+            raise JaxgenError(f"--top-p must be in (0, 1], got {self.top_p}")
+        if self.beam > 1 and self.temperature:
+            raise JaxgenError("give --beam or --temperature, not both")
+        if not self.temperature and (self.top_k or self.top_p < 1):
+            raise JaxgenError("--top-k and --top-p need a --temperature, 1 for the model's own")
+
+    def words(self, step, carry, special, max_length, key):
+        """Captions (N, L) of the chosen kind; `key` is used by sampling alone."""
+        if self.beam > 1:
+            from jaxgen.beam_search import beam_search
+
+            return beam_search(step, carry, special, max_length, self.beam, self.length_penalty)[0]
+        if self.temperature:
+            options = {"top_k": self.top_k or None, "top_p": self.top_p if self.top_p < 1 else None}
+            return sample(step, carry, special, max_length, key, self.temperature, **options)[0]
+        return greedy(step, carry, special, max_length)[0]
+
+
+def greedy(step, carry, special, max_length):
+    """Take the most probable word each time.
+
+    Args:
+        step: the captioner's `step(carry, words_N) -> (carry, logits_NV)`.
+        carry: what the captioner starts from, for N captions.
+        special: the `SpecialWords` of the vocabulary.
+        max_length: L, at least 1.
+
+    Returns:
+        words (N, L), int32, and their log-probability (N,).
+    """
+
+    def choose(t, logits_NV):
+        del t
+        return jnp.argmax(logits_NV, axis=-1)
+
+    return _decode(step, carry, choose, special, max_length)
+
+
+def sample(step, carry, special, max_length, key, temperature=1.0, top_k=None, top_p=None):
+    """Draw each word at random, optionally from the most probable ones only.
+
+    Args:
+        step: the captioner's `step(carry, words_N) -> (carry, logits_NV)`.
+        carry: what the captioner starts from, for N captions.
+        special: the `SpecialWords` of the vocabulary.
+        max_length: L, at least 1.
+        key: a JAX random key.
+        temperature: > 0; divides the logits, so that small values approach greedy decoding.
+        top_k: draw from the k most probable words only; at least 1.
+        top_p: draw from the smallest set of most probable words that together reach this
+            probability, in (0, 1]; with `top_k`, from what that leaves.
+
+    Returns:
+        words (N, L), int32, and their log-probability (N,).
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Reference:
+        Fan et al., ACL 2018 (top-k); Holtzman et al., ICLR 2020 (top-p).
+    """
+    if not isinstance(temperature, jax.Array) and temperature <= 0:
+        raise ValueError(f"temperature must be positive, got {temperature}; use greedy for 0")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1, got {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be in (0, 1], got {top_p}")
+
+    def choose(t, logits_NV):
+        logits_NV = logits_NV / temperature
+        if top_k is not None:
+            logits_NV = keep_top_k(logits_NV, top_k)
+        if top_p is not None:
+            logits_NV = keep_top_p(logits_NV, top_p)
+        return jax.random.categorical(jax.random.fold_in(key, t), logits_NV)
+
+    return _decode(step, carry, choose, special, max_length)
+
+
+def keep_top_k(logits_NV, k):
+    """Set all logits below the k-th largest of their row to -inf (ties with it stay)."""
+    kth_N1 = jax.lax.top_k(logits_NV, min(k, logits_NV.shape[-1]))[0][:, -1:]
+    return jnp.where(logits_NV < kth_N1, -jnp.inf, logits_NV)
+
+
+def keep_top_p(logits_NV, p):
+    """Keep the fewest most probable words of each row that reach probability p, -inf elsewhere."""
+    sorted_NV = jnp.sort(logits_NV, axis=-1, descending=True)
+    probability_NV = jax.nn.softmax(sorted_NV, axis=-1)
+    # A word stays if those before it do not reach p yet; the first always does.
+    before_NV = jnp.cumsum(probability_NV, axis=-1) - probability_NV
+    last_N1 = jnp.sum(before_NV < p, axis=-1, keepdims=True) - 1
+    smallest_N1 = jnp.take_along_axis(sorted_NV, jnp.maximum(last_N1, 0), axis=-1)
+    return jnp.where(logits_NV < smallest_N1, -jnp.inf, logits_NV)
+
+
+def _decode(step, carry, choose, special, max_length):
+    """The loop of greedy decoding and sampling: one caption a row, each word chosen by itself."""
+    captions = rows(carry, max_length)
+
+    def unfinished(state):
+        t, _, _, ended_N, *_ = state
+        return (t < max_length) & ~jnp.all(ended_N)
+
+    def extend(state):
+        t, carry, last_N, ended_N, words_NL, total_N = state
+        carry, logits_NV = step(carry, last_N)
+        word_N = choose(t, ban(logits_NV, special)).astype(jnp.int32)
+        word_N = jnp.where(ended_N, special.null, word_N)
+        log_probability_N = _log_probability(logits_NV, word_N)
+        total_N = total_N + jnp.where(ended_N, 0, log_probability_N)
+        words_NL = jax.lax.dynamic_update_slice(words_NL, word_N[:, None], (0, t))
+        return t + 1, carry, word_N, ended_N | (word_N == special.end), words_NL, total_N
+
+    words_NL = jnp.full((captions, max_length), special.null, jnp.int32)
+    start_N = jnp.full(captions, special.start, jnp.int32)
+    total_N = jnp.zeros(captions, logits_dtype(step, carry, start_N))
+    state = (jnp.int32(0), carry, start_N, jnp.zeros(captions, bool), words_NL, total_N)
+    *_, words_NL, total_N = jax.lax.while_loop(unfinished, extend, state)
+    return words_NL, total_N
+
+
+def rows(carry, max_length):
+    """Number of captions; refuses more words than a carry with a `capacity` has room for."""
+    if max_length > getattr(carry, "capacity", max_length):
+        raise ValueError(f"max_length {max_length} exceeds the captioner's {carry.capacity}")
+    return jax.tree.leaves(carry)[0].shape[0]
+
+
+def ban(logits_RV, special):
+    """Logits, or log-probabilities, with -inf for the words that must not be emitted."""
+    banned = jnp.array([special.null, special.start, *special.banned])
+    return logits_RV.at[:, banned].set(-jnp.inf)
+
+
+def _log_probability(logits_NV, word_N):
+    logit_N = jnp.take_along_axis(logits_NV, word_N[:, None], axis=-1)[:, 0]
+    return logit_N - jax.nn.logsumexp(logits_NV, axis=-1)
+
+
+def logits_dtype(step, carry, words_R):
+    """The dtype of what `step` gives."""
+    return jax.eval_shape(step, carry, words_R)[1].dtype

@@ -1,0 +1,43 @@
+"""What a captioner is to the rest of jaxgen: a configuration that builds a Flax module.
+
+N batch, T time, V vocabulary. To add a captioner, add a file here with such a module and a
+`Captioner` that builds it; a shared test finds the module and checks it.
+"""
+
+from dataclasses import dataclass
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Captioner:
+    """The numbers of a captioner, as flags; subclasses build the module."""
+
+    def module(
+        self, vocab_size: int, feature_shape: tuple[int, ...], max_length: int, null: int = 0
+    ) -> nn.Module:
+        """A module for captions of images.
+
+        Args:
+            vocab_size: V.
+            feature_shape: of one image's features, without the batch: (F,) or (M, F) for tokens.
+            max_length: most words of a caption, given or made.
+            null: the word that pads captions.
+
+        Returns:
+            A module `(features, captions_NT, deterministic) -> logits_NTV`, where the logits at t
+            are those of the word after t, with methods `start(features) -> carry` and
+            `step(carry, words_N) -> (carry, logits_NV)` for decoding. Unless `deterministic`, it
+            draws from the "dropout" random stream.
+
+        Raises:
+            JaxgenError: it cannot read such features, or a number makes no sense.
+        """
+        raise NotImplementedError
+
+
+def default_dtype() -> np.dtype:
+    """float64 where x64 is on, else float32."""
+    return jax.dtypes.canonicalize_dtype(float)

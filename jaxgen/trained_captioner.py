@@ -1,0 +1,73 @@
+"""A trained captioner, as `jaxgen.load` gives it."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from jaxgen import captioning_quality
+from jaxgen.captioning import Captioning
+from jaxgen.data import coco
+from jaxgen.decoding import Decoding
+from jaxgen.errors import JaxgenError
+from jaxgen.task import Shown
+
+
+class TrainedCaptioner:
+    """A trained captioner, ready to caption."""
+
+    def __init__(self, captioning: Captioning, params: Any):
+        self.config, self.vocabulary = captioning.config, captioning.vocabulary
+        self.feature_shape = captioning.feature_shape
+        """Of one image's features."""
+        self._captioning, self._params = captioning, params
+
+    def caption(self, features: Any, seed: int = 0, **decoding: Any) -> list[str]:
+        """Caption images.
+
+        Args:
+            features: of the images, floats (N, *feature_shape), of the kind it was trained on.
+            seed: of sampling.
+            **decoding: fields of `jaxgen.decoding.Decoding`, `beam=3` for one; greedy by default.
+
+        Returns:
+            N sentences, words separated by spaces.
+
+        Raises:
+            JaxgenError: features of another shape or not finite, or a number of `decoding` that
+                makes no sense.
+        """
+        features = np.asarray(features)
+        if features.shape[1:] != self.feature_shape or not features.size:
+            expected = ", ".join(["N", *map(str, self.feature_shape)])
+            raise JaxgenError(f"features must be ({expected}), got shape {features.shape}")
+        if features.dtype.kind not in "fiu" or not np.isfinite(features).all():
+            raise JaxgenError("features must be finite numbers")
+        chosen = Decoding(**decoding)
+        chosen.validate()
+        features = features.astype(np.float32, copy=False)
+        return self._captioning.sentences(self._params, features, chosen, seed)
+
+    def show(self, n: int = 8, seed: int = 0, **decoding: Any) -> Shown:
+        """Pictures of `n` validation images with generated and true sentences, and the text."""
+        chosen = Decoding(**decoding)
+        chosen.validate()
+        return self._judge.captioned(self._params, n, chosen, seed)
+
+    def evaluate(self) -> tuple[dict[str, float], str]:
+        """Loss and truth on validation images: figures, and the same as a table.
+
+        The figures are those of `jaxgen.captioning_quality.Judge.report`.
+        """
+        report = self._judge.report(self._params)
+        return report, captioning_quality.table(report)
+
+    @cached_property
+    def _judge(self) -> captioning_quality.Judge:
+        data = coco.load(self.config.data)
+        same = data.val.features.shape[1:] == self.feature_shape
+        if not same or data.vocabulary.words != self.vocabulary.words:
+            raise JaxgenError(
+                f"{data.directory} holds other words or features than this captioner was trained on"
+            )
+        return captioning_quality.Judge(self._captioning, data)
