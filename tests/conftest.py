@@ -1,6 +1,8 @@
 """Strictness and isolation for every test."""
 
 import os
+import runpy
+import sys
 import tempfile
 
 # Before anything reads it: tests neither see nor fill the user's cache.
@@ -20,3 +22,17 @@ def x64():
     """Double precision for one test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def run_module(monkeypatch, capsys):
+    """Run `python -m MODULE FLAGS` in this process; returns its exit code and what it printed."""
+
+    def run(module, *flags):
+        monkeypatch.setattr(sys, "argv", [module, *map(str, flags)])
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_module(module, run_name="__main__")
+        return stop.value.code, "".join(capsys.readouterr())
+
+    return run

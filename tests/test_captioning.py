@@ -2,7 +2,12 @@
 
 import dataclasses
 import json
+import os
+import random
 import shutil
+import subprocess
+import sys
+import time
 
 import h5py
 import jax
@@ -223,19 +228,11 @@ def test_bad_input_makes_one_sentence(tmp_path, capsys, folder, flags, words):
     assert not (tmp_path / "x").exists()
 
 
-def run_caption(monkeypatch, *flags):
-    from jaxgen import caption
-
-    monkeypatch.setattr("sys.argv", ["caption", *map(str, flags)])
-    with pytest.raises(SystemExit) as stop:
-        cli.run_guarded(caption.main)
-    return stop.value.code
-
-
-def test_caption_command(finished, tmp_path, monkeypatch, capsys):
+def test_caption_command(finished, tmp_path, run_module):
     out = tmp_path / "captions.png"
-    assert run_caption(monkeypatch, finished, "--n", 3, "--out", out) == 0
-    assert "a cat  |  a cat" in capsys.readouterr().out
+    code, told = run_module("jaxgen.caption", finished, "--n", 3, "--out", out)
+    assert code == 0, told
+    assert "a cat  |  a cat" in told
     with Image.open(out) as picture:
         assert picture.size == (3 * 240, 368)
     for flags, words in [
@@ -244,8 +241,82 @@ def test_caption_command(finished, tmp_path, monkeypatch, capsys):
         (["--out", tmp_path / "absent" / "captions.png"], "no folder"),
         (["--top-k", 5], "need a --temperature"),
     ]:
-        assert run_caption(monkeypatch, finished, *flags) == 2
-        assert words in capsys.readouterr().err
+        code, told = run_module("jaxgen.caption", finished, *flags)
+        assert code == 2
+        assert words in told
+
+
+def test_a_captioner_draws_no_samples(finished, run_module):
+    code, told = run_module("jaxgen.sample", finished)
+    assert code == 2
+    assert told == f"error: {finished} holds no GAN; python -m jaxgen.caption captions images\n"
+
+
+def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(folder, tmp_path):
+    """SIGKILL, twice, whenever it strikes after training began; the seed is in the message."""
+    more = ["--steps", "1500", "--checkpoint-every", "400", "--captioner.dropout", "0.3"]
+    assert command(tmp_path / "whole", folder, *more) == 0
+    killed = tmp_path / "killed"
+    program = [sys.executable, "-m", "experiments.caption_rnn", *FLAGS]
+    program += ["--workdir", str(killed), "--data.dir", str(folder), *more]
+    seed = time.time_ns()
+    chance = random.Random(seed)
+    for _ in range(2):
+        process = subprocess.Popen(program, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (killed / "metrics.csv").exists():
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 2))
+        process.kill()
+        process.wait()
+    subprocess.run(program, check=True, capture_output=True)
+    ends = [
+        json.loads((run / "summary.json").read_text())["parameters_sha256"]
+        for run in (tmp_path / "whole", killed)
+    ]
+    assert ends[0] == ends[1], f"killed with seed {seed}"
+
+
+SHARDED = """
+import sys
+import jax
+from experiments import caption_rnn
+from jaxgen.data.coco import CaptionsConfig
+from jaxgen.models.recurrent import LSTM
+from jaxgen.train import Watcher, fit, init_state
+import dataclasses
+
+class Printing(Watcher):
+    def metrics(self, first_step, history, figures):
+        print(jax.device_count(), *history["loss"])
+
+for megabytes in (512, 0):
+    config = dataclasses.replace(
+        caption_rnn.config, steps=4, batch_size=4, max_length=7, captioner=LSTM(8, 8),
+        data=CaptionsConfig(name="coco", dir=sys.argv[1], in_memory_mb=megabytes),
+    )
+    task = dataclasses.replace(config.task(), show=lambda state: None)
+    fit(task, config, init_state(task, config), 0, Printing())
+"""
+
+
+def test_four_devices_train_as_one_does(folder):
+    """With features on the devices, and with features read from their file for each dispatch."""
+    losses = {}
+    for count in (1, 4):
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+        done = subprocess.run(
+            [sys.executable, "-c", SHARDED, str(folder)],
+            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert [line[0] for line in lines] == [str(count)] * 2
+        losses[count] = np.array([line[1:] for line in lines], float)
+    assert losses[1].shape == (2, 4)
+    np.testing.assert_array_equal(losses[1][0], losses[1][1])
+    np.testing.assert_allclose(losses[4], losses[1], rtol=1e-4)
 
 
 def test_other_data_than_it_was_trained_on_are_refused(finished, folder, tmp_path):

@@ -4,7 +4,6 @@ import csv
 import json
 import random
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -222,20 +221,6 @@ def test_loading_what_is_no_run(tmp_path, finished, copy):
         jaxgen.load(copy)
 
 
-@pytest.fixture
-def run_module(monkeypatch, capsys):
-    """Run `python -m MODULE FLAGS` in this process; returns its exit code and what it printed."""
-
-    def run(module, *flags):
-        monkeypatch.setattr(sys, "argv", [module, *map(str, flags)])
-        monkeypatch.delitem(sys.modules, module, raising=False)
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_module(module, run_name="__main__")
-        return stop.value.code, "".join(capsys.readouterr())
-
-    return run
-
-
 def test_sample_command(finished, tmp_path, run_module):
     code, told = run_module(
         "jaxgen.sample", finished, "--n", 20, "--out", tmp_path / "s.npz", "--seed", 1
@@ -259,6 +244,12 @@ def test_sample_command(finished, tmp_path, run_module):
         assert code == 2
         assert words in told
         assert told.count("\n") == 1
+
+
+def test_a_gan_does_not_caption(finished, run_module):
+    code, told = run_module("jaxgen.caption", finished)
+    assert code == 2
+    assert told == f"error: {finished} holds no captioner; python -m jaxgen.sample draws images\n"
 
 
 def test_a_conditional_run_by_its_commands(tmp_path, run_module):

@@ -189,7 +189,7 @@ def test_four_devices_train_as_one_does():
     """Batch norm sees the whole batch, wherever its parts are."""
     losses = {}
     for count in (1, 4):
-        flags = f"--xla_force_host_platform_device_count={count}"
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
         done = subprocess.run(
             [sys.executable, "-c", SHARDED],
             env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},

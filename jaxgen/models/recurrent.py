@@ -44,9 +44,18 @@ class _RecurrentCaptioner(nn.Module):
 
     def __call__(self, features, captions_NT, deterministic=True):
         h0_NH = self._initial_hidden(features)
-        x_NTD = self._dropout(self.W_embed[captions_NT], deterministic)
+        x_NTD = self._dropout(self.embed(captions_NT), deterministic)
         h_NTH = self._sequence(x_NTD, h0_NH)
-        return self._dropout(h_NTH, deterministic) @ self.W_vocab + self.b_vocab[None, None, :]
+        return self.scores(self._dropout(h_NTH, deterministic))
+
+    def embed(self, words):
+        """Vectors (..., D) of word indices (...)."""
+        return self.W_embed[words]
+
+    def scores(self, h):
+        """Scores (..., V) of the next word after hidden states (..., H)."""
+        bias = jnp.expand_dims(self.b_vocab, tuple(range(h.ndim - 1)))
+        return h @ self.W_vocab + bias
 
     def _matrix(self, name, rows, columns, initializer=_FAN_IN):
         return self.param(name, initializer, (rows, columns), self.param_dtype)
@@ -68,9 +77,6 @@ class _RecurrentCaptioner(nn.Module):
         if deterministic or self.dropout == 0:
             return x
         return dropout(x, self.dropout, self.make_rng("dropout"))
-
-    def _scores(self, h_NH):
-        return h_NH @ self.W_vocab + self.b_vocab[None, :]
 
 
 class RNNCaptioner(_RecurrentCaptioner):
@@ -105,8 +111,8 @@ class RNNCaptioner(_RecurrentCaptioner):
 
     def step(self, h_NH, words_N):
         """Read one word a caption; return the new carry and the scores of the next word."""
-        h_NH = rnn_step(self.W_embed[words_N], h_NH, self.Wx, self.Wh, self.b)
-        return h_NH, self._scores(h_NH)
+        h_NH = rnn_step(self.embed(words_N), h_NH, self.Wx, self.Wh, self.b)
+        return h_NH, self.scores(h_NH)
 
 
 class LSTMCaptioner(_RecurrentCaptioner):
@@ -129,8 +135,8 @@ class LSTMCaptioner(_RecurrentCaptioner):
 
     def step(self, carry, words_N):
         """Read one word a caption; return the new carry and the scores of the next word."""
-        h_NH, c_NH = lstm_step(self.W_embed[words_N], *carry, self.Wx, self.Wh, self.b)
-        return (h_NH, c_NH), self._scores(h_NH)
+        h_NH, c_NH = lstm_step(self.embed(words_N), *carry, self.Wx, self.Wh, self.b)
+        return (h_NH, c_NH), self.scores(h_NH)
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,36 @@ def test_whole_model_gradients_are_numerical_ones(x64, cell):
     check_gradients(lambda *leaves: loss(jax.tree.unflatten(structure, leaves))[None], *leaves)
 
 
+def module_part(function, **params):
+    """A function of a captioner with the given parameters; the others do not matter."""
+    module = RNNCaptioner(vocab_size=5, hidden=4, word_dim=3, param_dtype=jnp.float64)
+    others = jax.eval_shape(module.init, jax.random.key(0), np.ones((1, 2)), np.ones((1, 2), int))
+    others = jax.tree.map(lambda x: np.zeros(x.shape), others["params"])
+    return module.apply({"params": others | params}, method=function)
+
+
+def test_embedding_table_and_gradient(x64):
+    words = np.array([[0, 3, 1, 2], [2, 1, 0, 3]])
+    table = span(0, 1, 5, 3)
+    vectors = module_part(lambda module: module.embed(words), W_embed=table)
+    expected = [
+        [[0.0, 0.07142857, 0.14285714], [0.64285714, 0.71428571, 0.78571429]],
+        [[0.42857143, 0.5, 0.57142857], [0.21428571, 0.28571429, 0.35714286]],
+    ]
+    np.testing.assert_allclose(vectors[:, :2], expected, atol=5.1e-9, rtol=0)
+    np.testing.assert_array_equal(vectors, table[words])
+    check_gradients(lambda table: module_part(lambda m: m.embed(words), W_embed=table), table)
+
+
+def test_temporal_affine_gradient_is_the_numerical_one(x64):
+    check_gradients(
+        lambda h, W, b: module_part(lambda m: m.scores(h), W_vocab=W, b_vocab=b),
+        np.sin(span(0, 9, 2, 3, 4)),
+        np.cos(span(0, 7, 4, 5)),
+        span(-1, 1, 5),
+    )
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_initial_values(cell):
     module = CELLS[cell](vocab_size=100, hidden=64, word_dim=32)
