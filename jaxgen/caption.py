@@ -11,6 +11,7 @@ from jaxgen import cli
 from jaxgen.decoding import Decoding
 from jaxgen.errors import JaxgenError
 
+ATTENTION = "attention.png"
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 
 
@@ -24,6 +25,8 @@ class CaptionImagesConfig:
     """How many images, evenly spaced."""
     out: Path = Path("captions.png")
     """A picture of the images, with generated and true sentences."""
+    attention: bool = False
+    """Draw also where in the images each word looked, as attention.png beside the picture."""
     seed: int = 0
     """Seed of sampling."""
     decoding: Annotated[Decoding, tyro.conf.arg(name="")] = field(default_factory=Decoding)
@@ -42,6 +45,9 @@ def main() -> int:
         raise JaxgenError(f"--out {config.out}: the name must end in one of {', '.join(PICTURES)}")
     if not config.out.parent.is_dir():
         raise JaxgenError(f"--out {config.out}: there is no folder {config.out.parent}")
+    attention = config.out.with_name(ATTENTION)
+    if config.attention and config.out == attention:
+        raise JaxgenError(f"--out {config.out}: with --attention another picture has this name")
     from jaxgen import plots, runs
     from jaxgen.trained_captioner import TrainedCaptioner
 
@@ -49,10 +55,15 @@ def main() -> int:
     trained = runs.load(config.run)
     if not isinstance(trained, TrainedCaptioner):
         raise JaxgenError(f"{config.run} holds no captioner; python -m jaxgen.sample draws images")
-    shown = trained.show(config.n, config.seed, **dataclasses.asdict(config.decoding))
+    chosen = dataclasses.asdict(config.decoding)
+    looked = trained.show_attention(config.n, config.seed, **chosen) if config.attention else None
+    shown = trained.show(config.n, config.seed, **chosen)
     print(shown.text)
     plots.save_image(config.out, shown.picture)
     print(f"picture {config.out}")
+    if looked is not None:
+        plots.save_image(attention, looked)
+        print(f"attention {attention}")
     return 0
 
 

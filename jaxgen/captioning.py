@@ -1,8 +1,8 @@
 """Training of image captioners, for any captioner, features and loss.
 
-N batch, T time, V vocabulary, F feature, L words of a generated caption. A captioner reads a
-caption without its last token and is to give the same caption without its first; NULL targets cost
-nothing.
+N batch, T time, V vocabulary, F feature, L words of a generated caption, H heads, M memory tokens.
+A captioner reads a caption without its last token and is to give the same caption without its
+first; NULL targets cost nothing.
 """
 
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class CaptionConfig(TrainConfig):
     def _captioning(self, about: dict[str, Any]) -> "Captioning":
         return Captioning(
             self,
-            Vocabulary(about["vocabulary"]),
+            Vocabulary(about["vocabulary"], self.data.units),
             tuple(about["feature_shape"]),
             about["examples"] // self.batch_size,
         )
@@ -207,11 +207,37 @@ class Captioning:
         self, params: PyTree, features: np.ndarray, decoding: Decoding, seed: int = 0
     ) -> list[str]:
         """A sentence for each image's features, float (N, *feature_shape)."""
+        return self.vocabulary.decode(self.words(params, features, decoding, seed))
+
+    def words(
+        self, params: PyTree, features: np.ndarray, decoding: Decoding, seed: int = 0
+    ) -> np.ndarray:
+        """The same as indices of words, int32 (N, L), from the one after START on."""
         keys = iter(jax.random.split(jax.random.key(seed), -(-len(features) // _ROWS)))
-        words_NL = _in_parts(
+        return _in_parts(
             lambda features: self._words_of_rows(params, features, decoding, next(keys)), features
         )
-        return self.vocabulary.decode(words_NL)
+
+    def attention(
+        self, params: PyTree, features: np.ndarray, words_NL: np.ndarray
+    ) -> np.ndarray | None:
+        """How much each word of captions attended to each memory token when it was chosen.
+
+        Args:
+            params: of the captioner.
+            features: float (N, *feature_shape).
+            words_NL: captions without START, as `words` gives.
+
+        Returns:
+            (N, L, M), rows summing to 1: the mean over layers and heads. None for a captioner
+            that attends to nothing.
+        """
+        start_N1 = np.full((len(words_NL), 1), self.vocabulary.start, np.int32)
+        read_NL = np.concatenate([start_N1, words_NL[:, :-1]], axis=1)
+        apply = jax.jit(partial(self.module.apply, mutable="intermediates"))
+        _, recorded = apply({"params": params}, features, read_NL)
+        by_layer = [np.mean(weights_NHLM, axis=1) for weights_NHLM in jax.tree.leaves(recorded)]
+        return np.mean(by_layer, axis=0) if by_layer else None
 
 
 def _in_parts(function, *arrays: np.ndarray) -> np.ndarray:

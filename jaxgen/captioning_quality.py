@@ -1,23 +1,27 @@
-"""What to look at while a captioner trains: captions beside their pictures, loss and truth."""
+"""What to look at while a captioner trains: captions beside their pictures, and their figures."""
 
+import math
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from jaxgen import losses, plots
+from jaxgen import losses, nearest_captioner, plots
 from jaxgen.captioning import Captioning, CaptionState
 from jaxgen.data import pictures
 from jaxgen.data.coco import Captions, Split
 from jaxgen.data.scene_rendering import Scene
 from jaxgen.decoding import Decoding
-from jaxgen.metrics import truth
+from jaxgen.errors import JaxgenError
+from jaxgen.metrics import captions_java, captions_report, truth
 from jaxgen.task import Shown
 
 PyTree = Any
 
 _SHOWN = (
+    "val_loss",
     "reproduced",
+    "cider_d",
     "true",
     "true_1",
     "true_2",
@@ -60,6 +64,34 @@ class Judge:
         text = "\n".join([*filter(None, problems), "generated  |  true", *lines])
         return Shown(plots.captioned(found, made, right), text)
 
+    def attended(self, params: PyTree, n: int, decoding: Decoding, seed: int = 0) -> np.ndarray:
+        """A picture of where in validation images, evenly spaced, each generated word looked.
+
+        Raises:
+            JaxgenError: the captioner cannot choose where to look.
+        """
+        images = _spaced(self._data.val, n)
+        features = self._data.val.features.gather(images)
+        words_NL = self._captioning.words(params, features, decoding, seed)
+        weights_NLM = self._captioning.attention(params, features, words_NL)
+        if weights_NLM is None or weights_NLM.shape[2] == 1:
+            raise JaxgenError(
+                "this captioner has no more than one memory token to attend to; a Transformer "
+                "trained on --data.features grid has several"
+            )
+        tokens = weights_NLM.shape[2]
+        side = math.isqrt(tokens)
+        is_grid = self._captioning.config.data.features == "grid" and side * side == tokens
+        rows = []
+        for image, words_L, weights_LM in zip(images, words_NL, weights_NLM, strict=True):
+            # END may have looked somewhere too, and is the last word.
+            words = self._data.vocabulary.tokens(words_L, markers=True)
+            maps = weights_LM[: len(words)].reshape(
+                len(words), *((side, side) if is_grid else (1, -1))
+            )
+            rows.append((self._picture(image)[0] if is_grid else None, words, maps))
+        return plots.attended(rows)
+
     def _picture(self, image: int) -> tuple[np.ndarray | None, str]:
         """The picture, and why there is none the first time that it is asked for."""
         problem = ""
@@ -73,31 +105,67 @@ class Judge:
         return self._data.vocabulary.decode(captions["captions"][captions["image_index"] == image])
 
     def evaluate(self, state: CaptionState) -> dict[str, float]:
-        """The validation loss, and the main truth metrics where there are scenes."""
-        report = self.report(state.params)
-        return {name: report[name] for name in ("val_loss", *_SHOWN) if name in report}
+        """The validation loss, CIDEr-D, and the main truth metrics where there are scenes."""
+        figures = self._of_model(state.params) | self._of_captions(self._made(state.params))
+        return {name: figures[name] for name in _SHOWN if name in figures}
 
-    def report(self, params: PyTree) -> dict[str, float]:
+    def report(self, params: PyTree) -> dict[str, Any]:
         """All figures.
 
         Returns:
-            `val_loss`, reduced as in training; `val_perplexity` of a word; on scenes those of
-            `truth.measure` for greedy captions; and where `max_train` limits the training captions,
-            `reproduced`, the share of them that greedy decoding gives back word for word.
+            `val_loss`, reduced as in training; `val_perplexity` of a word; where `max_train` limits
+            the training captions, `reproduced`, the share of them that greedy decoding gives back
+            word for word. Of the greedy captions of validation images those of
+            `captions_report.measure`, of `captions_java.measure` where they can be had and, on
+            scenes, of `truth.measure`. `nearest`, the figures of captions that `nearest_captioner`
+            copies from training images. `notes`, sentences about what was found or is missing.
         """
-        val, n = self._data.val, self._captioning.config.evaluate_images
-        images = _spaced(val, n)
-        rows = np.flatnonzero(np.isin(val.captions["image_index"], images))
-        report = self._loss(params, rows)
-        if self._scenes:
-            made = self._captioning.sentences(params, val.features.gather(images), Decoding())
-            report |= truth.measure(made, [self._scenes[image] for image in images])
-        if self._captioning.config.data.max_train:
-            report["reproduced"] = self._reproduced(params, n)
-        return report
+        made = self._made(params)
+        copied = nearest_captioner.sentences(
+            self._data.train, self._data.vocabulary, self._data.val.features.gather(self._images)
+        )
+        java, notes = captions_java.measure(captions_report.comparable(made), self._references)
+        if len(made) > 1 and len(set(made)) == 1:
+            notes.append(
+                f"every image gets the same caption, {made[0]!r}: the captioner does not heed the "
+                "features; train it for longer, or look at them"
+            )
+        return {
+            **self._of_model(params),
+            **self._of_captions(made),
+            **java,
+            "nearest": self._of_captions(copied),
+            "notes": notes,
+        }
 
-    def _loss(self, params: PyTree, rows: np.ndarray) -> dict[str, float]:
+    @cached_property
+    def _images(self) -> np.ndarray:
+        """The validation images that figures are of."""
+        return _spaced(self._data.val, self._captioning.config.evaluate_images)
+
+    @cached_property
+    def _references(self) -> list[list[str]]:
+        return [self._sentences_of(image) for image in self._images]
+
+    def _made(self, params: PyTree) -> list[str]:
+        features = self._data.val.features.gather(self._images)
+        return self._captioning.sentences(params, features, Decoding())
+
+    def _of_captions(self, made: list[str]) -> dict[str, float]:
+        figures = captions_report.measure(made, self._references)
+        if self._scenes:
+            figures |= truth.measure(made, [self._scenes[image] for image in self._images])
+        return figures
+
+    def _of_model(self, params: PyTree) -> dict[str, float]:
+        figures = self._loss(params)
+        if self._captioning.config.data.max_train:
+            figures["reproduced"] = self._reproduced(params)
+        return figures
+
+    def _loss(self, params: PyTree) -> dict[str, float]:
         val, null = self._data.val, self._data.vocabulary.null
+        rows = np.flatnonzero(np.isin(val.captions["image_index"], self._images))
         captions_NT = val.captions["captions"][rows]
         features = val.features.gather(val.captions["image_index"][rows])
         loss_NT = self._captioning.losses(params, features, captions_NT)
@@ -105,19 +173,12 @@ class Judge:
         loss = self._captioning.config.loss(loss_NT, captions_NT[:, 1:], null)
         return {"val_loss": float(loss), "val_perplexity": float(np.exp(by_word))}
 
-    def _reproduced(self, params: PyTree, n: int) -> float:
-        train = self._data.train
+    def _reproduced(self, params: PyTree) -> float:
+        train, n = self._data.train, self._captioning.config.evaluate_images
         right = self._data.vocabulary.decode(train.captions["captions"][:n])
         features = train.features.gather(train.captions["image_index"][:n])
         made = self._captioning.sentences(params, features, Decoding())
         return float(np.mean([m == r for m, r in zip(made, right, strict=True)]))
-
-
-def table(report: dict[str, float]) -> str:
-    """The figures of `Judge.report` as lines of text."""
-    names = ("val_loss", "val_perplexity", "reproduced")
-    lines = [f"{name:15}{report[name]:8.3f}" for name in names if name in report]
-    return "\n".join(lines + ([truth.table(report)] if "true" in report else []))
 
 
 def _spaced(split: Split, n: int) -> np.ndarray:

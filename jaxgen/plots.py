@@ -94,6 +94,48 @@ def captioned(
     return np.asarray(canvas)
 
 
+def attended(
+    rows: Sequence[tuple[np.ndarray | None, Sequence[str], np.ndarray]], columns: int = 10
+) -> np.ndarray:
+    """Where in pictures the words of their captions looked: each picture, then once for each word.
+
+    Args:
+        rows: for each caption its picture, uint8 (H, W, 3), or None for one that could not be had;
+            its words; and their attention, floats (words, h, w), a map of the picture each. What a
+            word looked at most is lit up, the rest is darkened.
+        columns: words in a line.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    side, line, margin = 96, 18, 4
+    lines = [max(1, -(-len(words) // columns)) for _, words, _ in rows]
+    size = ((columns + 1) * (side + margin) + margin, sum(lines) * (side + line + margin) + margin)
+    canvas = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=13)
+
+    def cell(pixels: np.ndarray, column: int, line_of_cell: int, word: str) -> None:
+        left = margin + column * (side + margin)
+        top = margin + line_of_cell * (side + line + margin)
+        canvas.paste(Image.fromarray(pixels), (left, top))
+        draw.text((left, top + side), word, "black", font)
+
+    for first, (picture, words, maps) in zip(np.cumsum([0, *lines]), rows, strict=False):
+        shown = np.full((side, side, 3), 200, np.uint8)
+        if picture is not None:
+            shown = np.asarray(Image.fromarray(picture).resize((side, side)))
+        cell(shown, 0, first, "")
+        for index, (word, weights) in enumerate(zip(words, maps, strict=True)):
+            share = Image.fromarray(np.float32(weights / weights.max()))
+            light = np.asarray(share.resize((side, side), Image.Resampling.NEAREST))
+            # Light is added too, since on a dark background a factor alone hardly shows.
+            lit = shown * (0.4 + 0.3 * light[..., None]) + 70 * light[..., None]
+            cell(np.uint8(lit), 1 + index % columns, first + index // columns, word)
+    return np.asarray(canvas)
+
+
 def save_image(path: Path, picture: np.ndarray, scale: int = 1) -> None:
     """Write a uint8 picture as the file type of `path`, each pixel `scale` pixels wide."""
     from PIL import Image

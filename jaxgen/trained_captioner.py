@@ -10,6 +10,7 @@ from jaxgen.captioning import Captioning
 from jaxgen.data import coco
 from jaxgen.decoding import Decoding
 from jaxgen.errors import JaxgenError
+from jaxgen.metrics import captions_report
 from jaxgen.task import Shown
 
 
@@ -54,13 +55,23 @@ class TrainedCaptioner:
         chosen.validate()
         return self._judge.captioned(self._params, n, chosen, seed)
 
-    def evaluate(self) -> tuple[dict[str, float], str]:
-        """Loss and truth on validation images: figures, and the same as a table.
+    def show_attention(self, n: int = 8, seed: int = 0, **decoding: Any) -> np.ndarray:
+        """A picture, uint8 (H, W, 3), of where in `n` validation images each word looked.
+
+        Raises:
+            JaxgenError: the captioner has no more than one memory token.
+        """
+        chosen = Decoding(**decoding)
+        chosen.validate()
+        return self._judge.attended(self._params, n, chosen, seed)
+
+    def evaluate(self) -> tuple[dict[str, Any], str]:
+        """Loss, caption metrics and truth on validation images: figures, and the same as a table.
 
         The figures are those of `jaxgen.captioning_quality.Judge.report`.
         """
         report = self._judge.report(self._params)
-        return report, captioning_quality.table(report)
+        return report, captions_report.table(report)
 
     @cached_property
     def _judge(self) -> captioning_quality.Judge:

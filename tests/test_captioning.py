@@ -26,6 +26,7 @@ from jaxgen.data.coco import CaptionsConfig
 from jaxgen.data.vocabulary import Vocabulary
 from jaxgen.decoding import Decoding, SpecialWords
 from jaxgen.errors import JaxgenError
+from jaxgen.metrics import captions_java
 from jaxgen.models.recurrent import LSTM, RNN
 from jaxgen.optimizers import Optimizer, sgd
 
@@ -158,6 +159,7 @@ def test_a_run_reproduces_the_captions_it_was_trained_on(finished, trained, fold
     metrics = runs.read_metrics(finished / "metrics.csv")
     assert metrics["loss"][1][-1] < 0.1 < 5 < metrics["loss"][1][0]
     assert metrics["reproduced"][1][-1] == 1
+    assert metrics["cider_d"][1][-1] > 5
     data = coco.load(CaptionsConfig(name="coco", dir=str(folder)))
     assert trained.caption(data.val.features.array) == SENTENCES
     assert trained.caption(data.val.features.array[4:5]) == SENTENCES[4:5]
@@ -166,7 +168,13 @@ def test_a_run_reproduces_the_captions_it_was_trained_on(finished, trained, fold
         assert picture.size == (4 * 240, 2 * 368)
 
 
-def test_evaluation_is_of_the_whole_validation_set(trained):
+@pytest.fixture
+def without_java(monkeypatch):
+    """METEOR would take longer than all else."""
+    monkeypatch.setattr(captions_java, "measure", lambda made, references: ({}, ["no Java"]))
+
+
+def test_evaluation_is_of_the_whole_validation_set(trained, without_java):
     """Padding to a compiled batch must not count: the loss by hand, caption by caption."""
     figures, table = trained.evaluate()
     data = coco.load(trained.config.data)
@@ -181,6 +189,18 @@ def test_evaluation_is_of_the_whole_validation_set(trained):
     assert figures["val_perplexity"] == pytest.approx(np.exp(total / words), rel=1e-4)
     assert figures["reproduced"] == 1
     assert "val_loss" in table
+    # Both splits have the same images, of which captions are copied or reproduced word for word.
+    assert figures["rouge_l"] == figures["nearest"]["rouge_l"] == pytest.approx(1)
+    assert figures["repeated"] == 0
+
+
+def test_evaluate_command_adds_to_the_summary(finished, run_module, without_java):
+    code, told = run_module("jaxgen.evaluate", finished)
+    assert code == 0, told
+    assert "CIDEr-D" in told
+    assert "no Java" in told
+    evaluation = json.loads((finished / "summary.json").read_text())["evaluation"]
+    assert {"bleu_1", "bleu_4", "cider_d", "val_loss", "nearest"} <= set(evaluation)
 
 
 def test_a_missing_picture_is_reported_and_not_fatal(trained):

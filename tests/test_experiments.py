@@ -9,10 +9,15 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "experiments"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 # A tiny set of scenes: the default one takes a minute to make.
-CAPTION_FLAGS = (
-    "--data.scenes 20 --batch-size 4 --captioner.hidden 8 --captioner.word-size 8".split()
-)
-MORE_FLAGS = {"caption_rnn": CAPTION_FLAGS, "caption_lstm": CAPTION_FLAGS}
+CAPTION_FLAGS = ["--data.scenes", "20", "--batch-size", "4"]
+RECURRENT = [*CAPTION_FLAGS, "--captioner.hidden", "8", "--captioner.word-size", "8"]
+TRANSFORMER = [*CAPTION_FLAGS, *"--captioner.width 8 --captioner.layers 1".split()]
+MORE_FLAGS = {
+    "caption_rnn": RECURRENT,
+    "caption_lstm": RECURRENT,
+    "caption_transformer": TRANSFORMER,
+    "caption_char": TRANSFORMER,
+}
 
 
 @pytest.mark.parametrize("name", NAMES)

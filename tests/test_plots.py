@@ -58,3 +58,20 @@ def test_files_open(tmp_path):
         tmp_path / "c.png", {"d_loss": (steps, 1 / steps), "fid": (steps[:2], steps[:2])}
     )
     assert opened(tmp_path / "c.png") == ((800, 520), 1)
+
+
+def test_attention_lights_up_the_part_that_a_word_looked_at():
+    picture = np.full((8, 8, 3), 100, np.uint8)
+    maps = np.array([[[1.0, 0], [0, 0]], [[0.2, 0.2], [0.2, 0.4]]])
+    canvas = plots.attended(
+        [(picture, ["a", "cat"], maps), (None, ["dog"] * 3, maps[[0, 0, 1]])], 2
+    )
+    # Cells of 96 pixels, margins of 4, words 18 pixels high; two lines of the second caption.
+    assert canvas.shape == (3 * (96 + 18 + 4) + 4, 3 * (96 + 4) + 4, 3)
+    first, second, missing = canvas[4:100, 104:200], canvas[4:100, 204:300], canvas[122:218, 4:100]
+    assert np.all(canvas[4:100, 4:100] == 100)
+    assert np.all(first[:48, :48] == 140) and np.all(first[48:] == 40)
+    assert np.all(second[48:, 48:] == 140) and np.all(second[:48] == 90)
+    assert np.all(missing == 200)
+    assert canvas[100:118, 104:200].min() < 100  # the word
+    assert np.all(canvas[122 + 118 :, 204:] == 255)  # the second line has one word

@@ -1,6 +1,7 @@
 """Captions with image features from HDF5 files in the layout of the course notebook on COCO 2014.
 
-`python -m jaxgen.data.scenes` writes the same layout. Legend: N captions, T tokens (17), M images.
+`python -m jaxgen.data.scenes` writes the same layout. Legend: N captions, T tokens (17 in words), M
+images.
 """
 
 import dataclasses
@@ -11,8 +12,8 @@ from typing import Literal
 import h5py
 import numpy as np
 
-from jaxgen.data import hdf5
-from jaxgen.data.vocabulary import Vocabulary
+from jaxgen.data import characters, hdf5
+from jaxgen.data.vocabulary import Units, Vocabulary
 from jaxgen.errors import JaxgenError
 
 CAPTIONS = "coco2014_captions.h5"
@@ -36,6 +37,9 @@ class CaptionsConfig:
     """vector: one a picture. scenes also has grid: 16 tokens a picture, for attention; and, to try
     a captioner without the network that sees, the true attributes as one vector or as one token for
     each digit."""
+
+    units: Units = "words"
+    """What captions are made of: words, or characters, which make them about four times as long."""
 
     scenes: int = 20_000
     """How many training scenes to make, with a tenth as many for validation."""
@@ -134,14 +138,31 @@ def load(config: CaptionsConfig) -> Captions:
         )
     directory = _directory(config)
     vocabulary = _load_vocabulary(directory / VOCABULARY)
-    train = _load_split(directory, "train", config, vocabulary)
+    train, val = (_load_split(directory, split, config, vocabulary) for split in ("train", "val"))
+    if config.units == "characters":
+        vocabulary, train, val = _spelt(vocabulary, train, val)
     if config.max_train:
         rng = np.random.default_rng(config.max_train_seed)
         size = len(train.captions["captions"])
         rows = rng.choice(size, min(config.max_train, size), replace=False)
         some = {name: array[rows] for name, array in train.captions.items()}
         train = dataclasses.replace(train, captions=some)
-    return Captions(train, _load_split(directory, "val", config, vocabulary), vocabulary, directory)
+    return Captions(train, val, vocabulary, directory)
+
+
+def _spelt(words: Vocabulary, *splits: Split) -> tuple[Vocabulary, Split, Split]:
+    """The vocabulary of characters, and the splits with captions in it, of the same length."""
+    alphabet = characters.character_vocabulary(words)
+    spelt = [characters.spell(split.captions["captions"], words, alphabet) for split in splits]
+    longest = max(captions_NT.shape[1] for captions_NT in spelt)
+    train, val = (
+        dataclasses.replace(
+            split,
+            captions=split.captions | {"captions": characters.widen(captions, longest, alphabet)},
+        )
+        for split, captions in zip(splits, spelt, strict=True)
+    )
+    return alphabet, train, val
 
 
 def _directory(config: CaptionsConfig) -> Path:

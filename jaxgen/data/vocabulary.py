@@ -1,30 +1,33 @@
-"""Words and their indices in captions: START, words, END, then NULLs."""
+"""Words, or characters, and their indices in captions: START, words, END, then NULLs."""
 
 import collections
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 
 from jaxgen.errors import JaxgenError
 
+Units = Literal["words", "characters"]
 NULL, START, END, UNK = SPECIAL = ("<NULL>", "<START>", "<END>", "<UNK>")
 
 
 class Vocabulary:
-    """The words of captions by index.
+    """The words of captions by index; characters, the space among them, may stand for words.
 
     Attributes:
       words: tuple of all words, special ones included; a word's index is its place.
+      units: what they are.
       null, start, end, unk: indices of the special words.
     """
 
-    def __init__(self, words: Sequence[str]):
+    def __init__(self, words: Sequence[str], units: Units = "words"):
         """Takes the words in the order of their indices.
 
         Raises:
           JaxgenError: a special word is missing, or a word is there twice.
         """
-        self.words = tuple(words)
+        self.words, self.units = tuple(words), units
         self._index = {word: index for index, word in enumerate(self.words)}
         if missing := [word for word in SPECIAL if word not in self._index]:
             raise JaxgenError(f"the vocabulary lacks {', '.join(missing)}; add them to its words")
@@ -47,7 +50,7 @@ class Vocabulary:
         """A sentence as a caption; unknown words become UNK.
 
         Args:
-          sentence: words separated by spaces, at most `length - 2`.
+          sentence: words separated by spaces, or characters; at most `length - 2`.
           length: tokens of the caption, padding included.
 
         Returns:
@@ -56,9 +59,11 @@ class Vocabulary:
         Raises:
           JaxgenError: the sentence does not fit.
         """
-        words = sentence.split()
+        words = sentence.split() if self.units == "words" else sentence
         if len(words) > length - 2:
-            raise JaxgenError(f"{sentence!r} has {len(words)} words; at most {length - 2} fit")
+            raise JaxgenError(
+                f"{sentence!r} has {len(words)} {self.units}; at most {length - 2} fit"
+            )
         tokens = [self.start, *(self._index.get(word, self.unk) for word in words), self.end]
         return np.array(tokens + [self.null] * (length - len(tokens)), np.int32)
 
@@ -70,7 +75,7 @@ class Vocabulary:
           markers: keep START and END in the text, as the course notebook does.
 
         Returns:
-          The words joined by spaces; a list of N such strings for many captions.
+          The words joined by spaces, characters by nothing; a list of N strings for many captions.
 
         Raises:
           ValueError: `captions` has another rank.
@@ -81,13 +86,17 @@ class Vocabulary:
             return [self.decode(caption, markers) for caption in captions]
         if captions.ndim != 1:
             raise ValueError(f"captions must be (T,) or (N, T), not of shape {captions.shape}")
+        return (" " if self.units == "words" else "").join(self.tokens(captions, markers))
+
+    def tokens(self, caption_T, markers: bool = False) -> list[str]:
+        """The words of one caption as a list; see `decode`."""
         skipped = {self.null} if markers else {self.null, self.start, self.end}
         words = []
-        for index in captions.tolist():
+        for index in np.asarray(caption_T).tolist():
             if not 0 <= index < len(self.words):
                 raise IndexError(f"index {index} is outside a vocabulary of {len(self.words)}")
             if index not in skipped:
                 words.append(self.words[index])
             if index == self.end:
                 break
-        return " ".join(words)
+        return words

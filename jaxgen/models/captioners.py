@@ -30,7 +30,8 @@ class Captioner:
             A module `(features, captions_NT, deterministic) -> logits_NTV`, where the logits at t
             are those of the word after t, with methods `start(features) -> carry` and
             `step(carry, words_N) -> (carry, logits_NV)` for decoding. Unless `deterministic`, it
-            draws from the "dropout" random stream.
+            draws from the "dropout" random stream. One that attends to memory tokens records the
+            weights of each layer, (N, heads, T, tokens), in the collection "intermediates".
 
         Raises:
             JaxgenError: it cannot read such features, or a number makes no sense.

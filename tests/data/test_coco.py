@@ -174,3 +174,18 @@ def test_the_folder_must_be_given_and_there(tmp_path):
         load_from(tmp_path / "absent")
     with pytest.raises(JaxgenError, match="must not be negative"):
         load_from(tmp_path, max_train=-1)
+
+
+def test_captions_in_characters_read_the_same(folder):
+    words, characters = load_from(folder), load_from(folder, units="characters")
+    assert characters.vocabulary.words[4:] == (" ", "a", "c", "d", "g", "o", "t")
+    for split in ("train", "val"):
+        in_words, spelt = (getattr(data, split).captions for data in (words, characters))
+        assert spelt["captions"].shape[1] == len("a <dog") + 3  # UNK is one token
+        assert spelt["captions"].dtype == np.int32
+        np.testing.assert_array_equal(spelt["image_index"], in_words["image_index"])
+        assert characters.vocabulary.decode(spelt["captions"]) == words.vocabulary.decode(
+            in_words["captions"]
+        )
+    some = load_from(folder, units="characters", max_train=2)
+    assert some.train.captions["captions"].shape == (2, 9)

@@ -38,3 +38,15 @@ def test_indices_outside_and_wrong_ranks_are_refused():
         VOCABULARY.decode([1, -1])
     with pytest.raises(ValueError, match="shape"):
         VOCABULARY.decode(np.zeros((1, 1, 1), int))
+
+
+def test_characters_are_joined_without_spaces():
+    vocabulary = Vocabulary(
+        ["<NULL>", "<START>", "<END>", "<UNK>", " ", "a", "c", "t"], "characters"
+    )
+    caption = vocabulary.encode("a cat", length=8)
+    np.testing.assert_array_equal(caption, [1, 5, 4, 6, 5, 7, 2, 0])
+    assert vocabulary.decode(caption) == "a cat"
+    assert vocabulary.tokens(caption, markers=True) == ["<START>", "a", " ", "c", "a", "t", "<END>"]
+    with pytest.raises(JaxgenError, match="'a cat' has 5 characters; at most 4 fit"):
+        vocabulary.encode("a cat", length=6)

@@ -1,0 +1,26 @@
+"""Image captioning over characters instead of words: a tiny vocabulary and long sequences.
+
+Graves 2013, https://arxiv.org/abs/1308.0850 (text by characters); the captioner is a Transformer,
+https://arxiv.org/abs/1706.03762. Characters are joined before anything is scored, so the figures
+stand beside those of `caption_transformer`.
+
+    python -m experiments.caption_char
+    python -m experiments.caption_rnn --data.units characters --max-length 100
+
+The second line is how any other captioner reads characters.
+"""
+
+from dataclasses import replace
+
+from experiments import caption_transformer
+from jaxgen import cli
+
+config = replace(
+    caption_transformer.config,
+    workdir="runs/caption_char",
+    data=replace(caption_transformer.config.data, units="characters"),
+    max_length=100,
+)
+
+if __name__ == "__main__":
+    cli.main(config, __doc__)

@@ -1,0 +1,54 @@
+"""Image captioning with a Transformer that attends to a grid of image tokens.
+
+Xu et al. 2015, https://arxiv.org/abs/1502.03044 (attention over a grid); Vaswani et al. 2017,
+https://arxiv.org/abs/1706.03762.
+
+    python -m experiments.caption_transformer
+    python -m experiments.caption_transformer --preset vector
+    python -m experiments.caption_transformer --preset overfit
+
+After 6,000 steps (5 to 6 a second on 2 cores that were shared with other work) captions of
+validation scenes that are entirely true: 97 % with one digit, 88 % with two, 67 % with three; 82 %
+of all relations. `--preset vector` sees one vector instead of the grid. `--preset overfit` ends at
+a loss of 0.02, padding counted in the mean, and reproduces its 50 captions word for word.
+"""
+
+from dataclasses import replace
+
+from experiments import caption_rnn
+from jaxgen import cli, losses
+from jaxgen.captioning import CaptionConfig
+from jaxgen.data.coco import CaptionsConfig
+from jaxgen.models.transformer import Transformer
+from jaxgen.optimizers import Optimizer
+
+config = CaptionConfig(
+    workdir="runs/caption_transformer",
+    captioner=Transformer(width=192, heads=4, feed_forward=512),
+    loss=losses.mean_over_tokens,
+    optimizer=Optimizer(learning_rate=1e-3, warm_up=200, cosine=True),
+    data=CaptionsConfig(features="grid"),
+    batch_size=64,
+    steps=6000,  # 4 epochs of the scenes' 100,000 captions
+    log_every=100,
+    sample_every=1000,
+    evaluate_every=2000,
+    checkpoint_every=500,
+)
+
+vector = replace(
+    config, workdir="runs/caption_transformer_vector", data=replace(config.data, features="vector")
+)
+
+overfit = replace(  # the notebook's: 100 epochs of 50 captions
+    caption_rnn.overfit,
+    workdir="runs/caption_transformer_overfit",
+    captioner=Transformer(),
+    loss=losses.mean_over_positions,
+    optimizer=Optimizer(learning_rate=1e-3),
+    steps=200,
+    evaluate_every=200,
+)
+
+if __name__ == "__main__":
+    cli.main(config, __doc__, presets={"vector": vector, "overfit": overfit})
