@@ -16,19 +16,20 @@ the other: the steps alone, without compilation, on whatever else the machine di
 import argparse
 import importlib
 import importlib.metadata
-import json
 import os
 import statistics
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from flax import serialization
 
-from jaxgen import configs, train
+from benchmarks import records
+from benchmarks.records import Row
+from jaxgen import train
 from jaxgen.data import images
 from jaxgen.gan import GanConfig
 from jaxgen.metrics import classifier, sample_report
@@ -36,10 +37,6 @@ from jaxgen.metrics import classifier, sample_report
 STEPS = {"vanilla_gan": 3900, "lsgan": 3900, "dcgan": 1950}
 STRETCH = 50  # steps timed together, and steps of one dispatch
 COLUMNS = {"fid": "FID", "kid": "KID x 1000", "precision": "precision", "recall": "recall"}
-# Fields of the configuration that change nothing about the trained generator.
-_INCIDENTAL = ("workdir", "log_every", "keep_checkpoints", "evaluate_samples")
-
-Row = dict[str, Any]
 
 
 class Stopwatch(train.Watcher):
@@ -116,22 +113,13 @@ def measured(config: GanConfig, framework: str, n: int) -> Row:
 
 def identity(experiment: str, config: GanConfig, framework: str, n: int) -> Row:
     """What tells one row from another: all that decides about the samples."""
-    settings = configs.to_json(config)
     return {
         "experiment": experiment,
         "framework": framework,
         "seed": config.seed,
         "samples": n,
-        "settings": {key: value for key, value in settings.items() if key not in _INCIDENTAL},
+        "settings": records.settings(config),
     }
-
-
-def write(path: Path, rows: list[Row]) -> None:
-    """Replaces the file at once: an interruption leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(rows, indent=1) + "\n")
-    os.replace(partial, path)
 
 
 def table(rows: list[Row]) -> str:
@@ -196,18 +184,16 @@ def main():
         raise SystemExit("the twins need PyTorch: pip install 'jaxgen[bench]'") from error
     torch.set_num_threads(os.cpu_count() or 1)
 
-    rows: list[Row] = json.loads(args.out.read_text()) if args.out.exists() else []
+    kept = records.Records(args.out)
     for experiment in args.experiments:
         wanted = []
         for seed in args.seeds:
             config = experiment_config(experiment, seed, args.steps or STEPS[experiment])
             for framework in FRAMEWORKS:
-                key = identity(experiment, config, framework, args.samples)
-                row = next((row for row in rows if key.items() <= row.items()), None)
-                if row is None:
-                    row = key | measured(config, framework, args.samples)
-                    rows.append(row)
-                    write(args.out, rows)
+                row = kept.row(
+                    identity(experiment, config, framework, args.samples),
+                    partial(measured, config, framework, args.samples),
+                )
                 wanted.append(row)
                 print(
                     f"{experiment} seed {seed} {framework}: "

@@ -109,8 +109,12 @@ class Judge:
         figures = self._of_model(state.params) | self._of_captions(self._made(state.params))
         return {name: figures[name] for name in _SHOWN if name in figures}
 
-    def report(self, params: PyTree) -> dict[str, Any]:
+    def report(self, params: PyTree, java: bool = True) -> dict[str, Any]:
         """All figures.
+
+        Args:
+            params: of the captioner.
+            java: give also METEOR and SPICE, which take half a minute.
 
         Returns:
             `val_loss`, reduced as in training; `val_perplexity` of a word; where `max_train` limits
@@ -124,7 +128,8 @@ class Judge:
         copied = nearest_captioner.sentences(
             self._data.train, self._data.vocabulary, self._data.val.features.gather(self._images)
         )
-        java, notes = captions_java.measure(captions_report.comparable(made), self._references)
+        comparable = captions_report.comparable(made)
+        more, notes = captions_java.measure(comparable, self._references) if java else ({}, [])
         if len(made) > 1 and len(set(made)) == 1:
             notes.append(
                 f"every image gets the same caption, {made[0]!r}: the captioner does not heed the "
@@ -133,7 +138,7 @@ class Judge:
         return {
             **self._of_model(params),
             **self._of_captions(made),
-            **java,
+            **more,
             "nearest": self._of_captions(copied),
             "notes": notes,
         }

@@ -65,12 +65,12 @@ class TrainedCaptioner:
         chosen.validate()
         return self._judge.attended(self._params, n, chosen, seed)
 
-    def evaluate(self) -> tuple[dict[str, Any], str]:
+    def evaluate(self, java: bool = True) -> tuple[dict[str, Any], str]:
         """Loss, caption metrics and truth on validation images: figures, and the same as a table.
 
-        The figures are those of `jaxgen.captioning_quality.Judge.report`.
+        Arguments and figures are those of `jaxgen.captioning_quality.Judge.report`.
         """
-        report = self._judge.report(self._params)
+        report = self._judge.report(self._params, java)
         return report, captions_report.table(report)
 
     @cached_property

@@ -1,0 +1,44 @@
+"""Measurements that a JSON file remembers, so that a benchmark of hours can be gone on with."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jaxgen import configs
+from jaxgen.task import TrainConfig
+
+Row = dict[str, Any]
+
+# Fields of the configuration that change nothing about what is trained.
+_INCIDENTAL = ("workdir", "log_every", "keep_checkpoints", "evaluate_samples")
+
+
+def settings(config: TrainConfig) -> Row:
+    """All of a configuration that decides about the trained parameters, as JSON."""
+    return {k: value for k, value in configs.to_json(config).items() if k not in _INCIDENTAL}
+
+
+class Records:
+    """The rows of a file, one for each thing that was measured."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._rows: list[Row] = json.loads(path.read_text()) if path.exists() else []
+
+    def row(self, identity: Row, measure: Callable[[], Row]) -> Row:
+        """The row with all of `identity`, measured if the file has none, and written at once."""
+        found = next((row for row in self._rows if identity.items() <= row.items()), None)
+        if found is None:
+            found = identity | measure()
+            self._rows.append(found)
+            self._write()
+        return found
+
+    def _write(self) -> None:
+        """Replaces the file at once: an interruption leaves the old one or the new one."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_name(self._path.name + ".partial")
+        partial.write_text(json.dumps(self._rows, indent=1) + "\n")
+        os.replace(partial, self._path)

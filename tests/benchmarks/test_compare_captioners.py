@@ -1,0 +1,31 @@
+"""The table of captioners, from rows as a training leaves them."""
+
+from benchmarks.compare_captioners import captioner_config, table
+
+
+def row(model, seed, cider):
+    figures = {"loss_of_a_word": 0.5, "cider_d": cider, "true": 0.25, "true_1": 1.0}
+    figures["nearest"] = {"cider_d": 1.5, "true": 0.5}
+    settings = {"steps": 2000, "batch_size": 128}
+    return {
+        "settings": settings,
+        "parameters": 1234,
+        "seconds": 90.0 + 60 * seed,
+        "figures": figures,
+    }
+
+
+def test_table_gives_mean_and_spread_and_the_baseline():
+    text = table({"RNN": [row("RNN", seed, 1.0 + seed) for seed in (0, 1)]})
+    lines = text.splitlines()
+    assert lines[0] == "2,000 steps of 128 captions, mean ± standard deviation over 2 seeds"
+    assert lines[4].startswith(
+        "| RNN | 1,234 | 2.0 ± 0.7 | 0.500 ± 0.000 | 1.500 ± 0.707 | 100.0% ± 0.0% | - |"
+    )
+    assert lines[5] == "| nearest neighbour, vector | - | - | - | 1.500 | - | - | - | 50.0% | - |"
+
+
+def test_all_models_have_the_same_budget():
+    configs = [captioner_config(name, 3, 70) for name in ("RNN", "LSTM", "Transformer, grid")]
+    assert {(c.steps, c.batch_size, c.seed) for c in configs} == {(70, 64, 3)}
+    assert [c.data.features for c in configs] == ["vector", "vector", "grid"]
