@@ -14,12 +14,15 @@ from dataclasses import replace
 
 from experiments import caption_transformer
 from jaxgen import cli
+from jaxgen.models.transformer import Transformer
 
 config = replace(
     caption_transformer.config,
     workdir="runs/caption_char",
+    captioner=Transformer(width=128, heads=4, feed_forward=256),
     data=replace(caption_transformer.config.data, units="characters"),
     max_length=100,
+    steps=4000,
 )
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import dcgan, lsgan, mlp_gan, vanilla_gan
+from experiments import conditional_gan, dcgan, lsgan, mlp_gan, vanilla_gan
 from jaxgen import losses
 from jaxgen.data.images import to_model_range
 from jaxgen.errors import JaxgenError
@@ -19,6 +19,8 @@ from jaxgen.models.networks import Networks
 
 torch = pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
 torch_gans = importlib.import_module("benchmarks.torch_gans")
+torch_weights = importlib.import_module("benchmarks.torch_weights")
+torch.set_num_threads(1)  # more would wait for each other longer than they compute
 
 SHAPE = (28, 28, 1)
 BATCH = 16
@@ -43,6 +45,7 @@ CONFIGS = {
     "vanilla_gan": small(vanilla_gan.config),
     "lsgan": small(lsgan.config),
     "mlp_gan": small(mlp_gan.config),
+    "conditional_gan": small(conditional_gan.config),
     "dcgan": small(dcgan.config),
 }
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
@@ -54,6 +57,14 @@ def real_batch():
     for index in range(BATCH):
         image[index, 4 + index // 2 : 9 + index, 6 + index % 5 :: 7 + index % 3] = 255 - 9 * index
     return {"image": image, "label": np.arange(BATCH) % 10}
+
+
+def one_hot():
+    return np.eye(10, dtype=np.float32)[real_batch()["label"]]
+
+
+def with_labels(x, label_NK):
+    return x if label_NK is None else torch.cat([x.flatten(1), torch.from_numpy(label_NK)], dim=1)
 
 
 def nchw(images_NHWC):
@@ -86,8 +97,8 @@ def known_state(config):
 
 def copied(config, state):
     twin = torch_gans.twin(config)
-    torch_gans.copy_weights(twin.generator, state.generator.params, state.generator.stats)
-    torch_gans.copy_weights(twin.discriminator, state.discriminator.params, {})
+    torch_weights.copy_weights(twin.generator, state.generator.params, state.generator.stats)
+    torch_weights.copy_weights(twin.discriminator, state.discriminator.params, {})
     return twin
 
 
@@ -97,6 +108,7 @@ def test_same_weights_give_the_same_images_and_logits(config):
     twin = copied(config, state)
     noise_NZ = np.random.default_rng(5).uniform(-1, 1, (BATCH, config.noise_size))
     noise_NZ = noise_NZ.astype(np.float32)
+    label_NK = one_hot() if config.conditional else None
 
     @jax.jit
     def ours(state, noise_NZ):
@@ -105,8 +117,10 @@ def test_same_weights_give_the_same_images_and_logits(config):
         variables = {"params": state.generator.params, "batch_stats": state.generator.stats}
         outputs = []
         for train in (True, False):
-            images, _ = generator.apply(variables, noise_NZ, train=train, mutable=["batch_stats"])
-            logits = discriminator.apply({"params": state.discriminator.params}, images)
+            images, _ = generator.apply(
+                variables, noise_NZ, label_NK, train=train, mutable=["batch_stats"]
+            )
+            logits = discriminator.apply({"params": state.discriminator.params}, images, label_NK)
             outputs.append((images, logits))
         return outputs
 
@@ -116,8 +130,8 @@ def test_same_weights_give_the_same_images_and_logits(config):
             if train and hasattr(layer, "track_running_stats"):
                 layer.train().momentum = 0.0
         with torch.no_grad():
-            twin_images = twin.generator(torch.from_numpy(noise_NZ))
-            twin_logits = twin.discriminator(twin_images)
+            twin_images = twin.generator(with_labels(torch.from_numpy(noise_NZ), label_NK))
+            twin_logits = twin.discriminator(with_labels(twin_images, label_NK))
         np.testing.assert_allclose(twin_images, nchw(images), atol=1e-4)
         np.testing.assert_allclose(twin_logits, logits, atol=1e-4)
         assert np.std(images, axis=0).mean() > 0.01  # two constants would agree all too easily
@@ -129,6 +143,7 @@ def test_same_weights_give_the_same_losses_before_and_after_an_update(config):
     state, batch = known_state(config), real_batch()
     twin = copied(config, state)
     real = nchw(to_model_range(batch["image"]))
+    label_NK = torch.from_numpy(one_hot()) if config.conditional else None
     drawn = np.random.default_rng(5).uniform(-1, 1, (2, 2, BATCH, config.noise_size))
 
     @jax.jit
@@ -140,7 +155,7 @@ def test_same_weights_give_the_same_losses_before_and_after_an_update(config):
 
     for noises in drawn.astype(np.float32):
         state, metrics = step(state, noises)
-        twin_losses = torch_gans.step(twin, real, *map(torch.from_numpy, noises))
+        twin_losses = torch_gans.step(twin, real, *map(torch.from_numpy, noises), label_NK)
         np.testing.assert_allclose(
             twin_losses, (metrics["d_loss"], metrics["g_loss"]), rtol=1e-4, atol=1e-4
         )
@@ -174,12 +189,13 @@ def test_xavier_uniform_in_dense_and_transposed_layers_and_nowhere_else():
         assert 0.98 * bound < float(layer.weight.detach().abs().max()) <= bound * (1 + 1e-6), layer
 
 
-def test_training_repeats_and_depends_on_the_seed():
-    digits = np.repeat(real_batch()["image"], 3, axis=0)
+@pytest.mark.parametrize("name", ["vanilla_gan", "conditional_gan"])
+def test_training_repeats_and_depends_on_the_seed(name):
+    digits, labels = (np.repeat(real_batch()[key], 3, axis=0) for key in ("image", "label"))
 
     def trained(seed):
-        twin = torch_gans.twin(dataclasses.replace(CONFIGS["vanilla_gan"], seed=seed))
-        history = [float(d_loss) for d_loss, _ in torch_gans.train(twin, digits)]
+        twin = torch_gans.twin(dataclasses.replace(CONFIGS[name], seed=seed))
+        history = [float(d_loss) for d_loss, _ in torch_gans.train(twin, digits, labels)]
         return history, torch_gans.sample(twin, 20)
 
     history, images = trained(0)
@@ -191,6 +207,18 @@ def test_training_repeats_and_depends_on_the_seed():
     assert history == again_history
     assert np.array_equal(images, again_images)
     assert trained(1)[0] != history
+
+
+def test_the_classes_of_samples_take_turns():
+    twin = torch_gans.twin(dataclasses.replace(CONFIGS["conditional_gan"], seed=0))
+    with torch.no_grad():
+        first = twin.generator[0]
+        first.weight.zero_()
+        first.weight[:, -10:] = 1e3 * torch.eye(10).repeat(2, 1)[: len(first.weight)]
+    images = torch_gans.sample(twin, 22)
+    assert np.allclose(images[:2], images[10:12])
+    assert np.allclose(images[:2], images[20:22])
+    assert not np.allclose(images[0], images[1])
 
 
 def test_sampling_uses_the_statistics_that_the_config_names():
