@@ -1,11 +1,10 @@
-"""PyTorch twins of the GAN experiments: networks, initial values, one step, training, sampling.
+"""PyTorch twins of the GAN experiments: one step, training, sampling.
 
 They are written as the notebooks are: eager modules in NCHW, one discriminator pass for the real
 images and one for the fakes, `torch.optim.Adam`. `twin` starts one from PyTorch's random numbers;
 `torch_weights.copy_weights` gives a network the weights of a jaxgen state instead.
 
-N batch, Z noise, C channels, H height, W width, K classes. Images are grey. Where there are labels,
-both networks read their one-hot vectors beside noise and flattened image (SPEC A5).
+N batch, Z noise, C channels, H height, W width, K classes. Images are grey.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,15 +15,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.torch_networks import (
+    CLASSES,
+    dcgan_discriminator,
+    dcgan_generator,
+    mlp_discriminator,
+    mlp_generator,
+)
 from jaxgen import augment, losses, noise
 from jaxgen.data.batches import epoch_indices
 from jaxgen.errors import JaxgenError
 from jaxgen.gan import GanConfig
 from jaxgen.models.dcgan import DCGAN
 from jaxgen.models.mlp import MLP
-
-SIDE = 28
-CLASSES = 10
 
 
 class Twin(NamedTuple):
@@ -78,79 +81,6 @@ def twin(config: GanConfig) -> Twin:
             for n in networks
         ),
     )
-
-
-def mlp_generator(config: GanConfig) -> nn.Sequential:
-    """Noise (N, Z) to images (N, 1, 28, 28), as SPEC A1, A4 and A5."""
-    networks, width, layers = config.networks, config.noise_size + _label_size(config), []
-    for index, hidden in enumerate(networks.generator_hidden):
-        layers.append(nn.Linear(width, hidden))
-        if index in networks.generator_normalized:
-            layers.append(nn.BatchNorm1d(hidden))
-        layers.append(nn.LeakyReLU(networks.generator_slope))
-        width = hidden
-    last = nn.Linear(width, SIDE * SIDE)
-    return nn.Sequential(*layers, last, nn.Tanh(), nn.Unflatten(1, (1, SIDE, SIDE)))
-
-
-def mlp_discriminator(config: GanConfig) -> nn.Sequential:
-    """Images (N, 1, 28, 28) to logits (N,), as SPEC A1, A4 and A5."""
-    networks, layers = config.networks, [nn.Flatten()]
-    width = SIDE * SIDE + _label_size(config)
-    for hidden in networks.discriminator_hidden:
-        layers += [nn.Linear(width, hidden), nn.LeakyReLU(networks.discriminator_slope)]
-        width = hidden
-    return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
-
-
-def _label_size(config: GanConfig) -> int:
-    return CLASSES if config.conditional else 0
-
-
-def dcgan_generator(config: GanConfig) -> nn.Sequential:
-    """Noise (N, Z) to images (N, 1, 28, 28), as SPEC A3."""
-    hidden, (quarter, half) = config.networks.hidden, config.networks.generator_channels
-    size = SIDE // 4
-    network = nn.Sequential(
-        nn.Linear(config.noise_size, hidden),
-        nn.ReLU(),
-        nn.BatchNorm1d(hidden),
-        nn.Linear(hidden, quarter * size * size),
-        nn.ReLU(),
-        nn.BatchNorm1d(quarter * size * size),
-        nn.Unflatten(1, (quarter, size, size)),
-        nn.ConvTranspose2d(quarter, half, 4, stride=2, padding=1),
-        nn.ReLU(),
-        nn.BatchNorm2d(half),
-        nn.ConvTranspose2d(half, 1, 4, stride=2, padding=1),
-        nn.Tanh(),
-    )
-    return network.apply(_xavier_uniform)
-
-
-def dcgan_discriminator(config: GanConfig) -> nn.Sequential:
-    """Images (N, 1, 28, 28) to logits (N,), as SPEC A3."""
-    first, second = config.networks.discriminator_channels
-    width = 4 * 4 * second
-    network = nn.Sequential(
-        nn.Conv2d(1, first, 5),
-        nn.LeakyReLU(0.01),
-        nn.MaxPool2d(2),
-        nn.Conv2d(first, second, 5),
-        nn.LeakyReLU(0.01),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(width, width),
-        nn.LeakyReLU(0.01),
-        nn.Linear(width, 1),
-        nn.Flatten(0),
-    )
-    return network.apply(_xavier_uniform)
-
-
-def _xavier_uniform(layer: nn.Module) -> None:
-    if isinstance(layer, nn.Linear | nn.ConvTranspose2d):
-        nn.init.xavier_uniform_(layer.weight)
 
 
 def _binary_cross_entropy(logits_N: Tensor, target: float) -> Tensor:

@@ -29,10 +29,10 @@ config = CaptionConfig(
     optimizer=Optimizer(learning_rate=1e-3, warm_up=200, cosine=True),
     data=CaptionsConfig(features="grid"),
     batch_size=64,
-    steps=6000,  # 4 epochs of the scenes' 100,000 captions
+    steps=4500,  # 3 epochs of the scenes' 100,000 captions
     log_every=100,
     sample_every=1000,
-    evaluate_every=2000,
+    evaluate_every=1500,
     checkpoint_every=500,
 )
 

@@ -8,23 +8,39 @@ import numpy as np
 
 from jaxgen import plots
 from jaxgen.data import images
+from jaxgen.errors import JaxgenError
 from jaxgen.gan import Gan, GanState, Weights
 from jaxgen.metrics import classifier, sample_report, samples
 from jaxgen.task import Shown
 
 SATURATED, COLLAPSED, FROZEN = 0.02, 0.5, 1e-6
+KNOWN_SHAPE = (28, 28, 1)  # of the images that the classifiers know
 
 
 class Judge:
     """Shows and measures what a GAN makes beside its real images."""
 
     def __init__(self, gan: Gan, real: dict[str, np.ndarray]):
+        """Takes the GAN and its real images, `image` uint8 (N, H, W, C) and `label` (N,).
+
+        Raises:
+            JaxgenError: the configuration asks for figures of images that no classifier knows.
+        """
         self._gan, self._real = gan, real
+        if gan.config.evaluate_every:
+            _ = self._classifier  # to be refused before the first step, not after hundreds
 
     @cached_property
     def _classifier(self) -> classifier.Classifier:
-        real = self._real
-        return classifier.for_data(images.to_model_range(real["image"]), real["label"])
+        images_NHWC, labels_N = self._real["image"], self._real["label"]
+        if self._gan.image_shape != KNOWN_SHAPE:
+            height, width, channels = self._gan.image_shape
+            raise JaxgenError(
+                f"there is no classifier of images of {height}x{width} pixels and {channels} "
+                "channels to measure quality by, only of 28x28 grey digits and Fashion-MNIST; "
+                "without --evaluate-every the losses, samples and their diversity are told"
+            )
+        return classifier.for_data(images.to_model_range(images_NHWC), labels_N)
 
     def show(self, state: GanState) -> Shown:
         """A grid of samples from the same noise each time: a row for each class, or 8 by 8."""

@@ -37,7 +37,22 @@ def parsed(
     Raises:
       OSError: a source file cannot be read.
     """
-    fingerprint = _fingerprint(sources)
+    return kept(name, _fingerprint(sources), parse)
+
+
+def kept(
+    name: str, fingerprint: str, parse: Callable[[], Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """The same as `parsed`, for sources that are too many to read on every start.
+
+    Args:
+      name: of the cache file, without suffix.
+      fingerprint: another one makes the cache file stale; a hash that begins with `FORMAT`.
+      parse: gives named arrays, none of them called `fingerprint`.
+
+    Returns:
+      The named arrays.
+    """
     path = folder() / f"{name}.npz"
     arrays = _read(path, fingerprint)
     if arrays is None:

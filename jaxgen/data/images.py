@@ -1,27 +1,19 @@
-"""Data sets of small grey images with labels, chosen by name.
+"""Data sets of small square images with labels, chosen by name.
 
-To add one, write a function `load(folder) -> {"image": ..., "label": ...}` in a file of this folder
-and name it in `SOURCES`. N examples, H and W the side of an image (28).
+To add one, write a function that gives `{"image": ..., "label": ...}` in a file of this folder and
+name it in `SOURCES`. N examples, S side of an image, C channels (1 grey, 3 colours).
 """
 
 import dataclasses
 import difflib
-import functools
 
 import numpy as np
 
-from jaxgen.data import idx, mnist5k, tfds
+from jaxgen.data import idx, mnist5k, picture_folder, tfds
 from jaxgen.errors import JaxgenError
 
-SIDE = 28  # of the images that every network here draws
-
-# Name -> function of a folder ("" if none is given) to `image` (N, H, W, 1) and `label` (N,).
-SOURCES = {
-    "mnist5k": mnist5k.load,
-    "mnist": functools.partial(tfds.load, "mnist"),
-    "fashion_mnist": functools.partial(tfds.load, "fashion_mnist"),
-    "idx": idx.load,
-}
+SIZES = range(16, 129, 4)  # what the convolutional networks take
+_CHANNELS = {"auto": (1, 3), "grey": (1,), "rgb": (3,)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,18 +22,36 @@ class ImagesConfig:
 
     name: str = "mnist5k"
     """mnist5k (5,000 MNIST digits that come with a package: no network), mnist or
-    fashion_mnist (a copy that TensorFlow Datasets prepared), or idx (a folder of IDX files)."""
+    fashion_mnist (a copy that TensorFlow Datasets prepared), idx (a folder of IDX files), or
+    pictures (a folder of PNG, JPEG, ... files)."""
 
     dir: str = ""
     """idx: the folder with train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz. mnist and
     fashion_mnist: the data_dir of TensorFlow Datasets, where it is neither $TFDS_DATA_DIR
-    nor ~/tensorflow_datasets."""
+    nor ~/tensorflow_datasets. pictures: the folder; its sub-folders, if any, are classes."""
 
     train: int = 50_000
     """Images to train on, the first ones of the set; all of a smaller set."""
 
     validation: int = 5_000
     """Images held out for validation, the ones after those; fewer or none in a smaller set."""
+
+    size: int = 28
+    """Side of the images in pixels; pictures are cut to squares and scaled to it, the other sets
+    are of 28."""
+
+    colour: picture_folder.Colour = "auto"
+    """pictures: grey, rgb, or auto, which is grey if every picture is. The other sets are grey."""
+
+
+# Name -> function of the configuration to `image` uint8 (N, S, S, C) and `label` int32 (N,).
+SOURCES = {
+    "mnist5k": lambda config: mnist5k.load(config.dir),
+    "mnist": lambda config: tfds.load("mnist", config.dir),
+    "fashion_mnist": lambda config: tfds.load("fashion_mnist", config.dir),
+    "idx": lambda config: idx.load(config.dir),
+    "pictures": lambda config: picture_folder.load(config.dir, config.size, config.colour),
+}
 
 
 def load(config: ImagesConfig) -> dict[str, dict[str, np.ndarray]]:
@@ -55,11 +65,12 @@ def load(config: ImagesConfig) -> dict[str, dict[str, np.ndarray]]:
       config: names the set and the sizes of its splits.
 
     Returns:
-      `train` and `validation`, each with `image` uint8 (N, 28, 28, 1) and `label` int32 (N,).
+      `train` and `validation`, each with `image` uint8 (N, S, S, C) and `label` int32 (N,).
 
     Raises:
       JaxgenError: the name is unknown, a size is out of range, the files are absent or unsound, the
-        images are not 28x28, or the set is sorted by class and the split would separate classes.
+        images have another size or colour than the configuration says, or the set is sorted by
+        class and the split would separate classes.
     """
     if config.name not in SOURCES:
         close = difflib.get_close_matches(config.name, SOURCES, n=1)
@@ -71,11 +82,18 @@ def load(config: ImagesConfig) -> dict[str, dict[str, np.ndarray]]:
         raise JaxgenError(f"--data.train is {config.train}; it must be at least 1")
     if config.validation < 0:
         raise JaxgenError(f"--data.validation is {config.validation}; it must be at least 0")
-    data = SOURCES[config.name](config.dir)
-    if data["image"].shape[1:] != (SIDE, SIDE, 1):
+    if config.size not in SIZES:
+        raise JaxgenError(
+            f"--data.size is {config.size}; it must be a multiple of {SIZES.step} from "
+            f"{SIZES[0]} to {SIZES[-1]}"
+        )
+    data = SOURCES[config.name](config)
+    height, width, channels = data["image"].shape[1:]
+    if (height, width) != (config.size, config.size) or channels not in _CHANNELS[config.colour]:
         raise JaxgenError(
             f"data set {config.name!r} has images of height, width and channels "
-            f"{data['image'].shape[1:]}; the networks draw {(SIDE, SIDE, 1)}"
+            f"{(height, width, channels)}, not --data.size {config.size} --data.colour "
+            f"{config.colour}; only 'pictures' are scaled and converted"
         )
     _refuse_missing_classes(config, data["label"])
     held_out = slice(config.train, config.train + config.validation)
