@@ -10,7 +10,7 @@ def row(model, seed, cider):
     return {
         "settings": settings,
         "parameters": 1234,
-        "seconds": 90.0 + 60 * seed,
+        "processor_seconds": 90.0 + 60 * seed,
         "figures": figures,
     }
 
