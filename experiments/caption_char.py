@@ -22,6 +22,7 @@ config = replace(
     captioner=Transformer(width=128, heads=4, feed_forward=256),
     data=replace(caption_transformer.config.data, units="characters"),
     max_length=100,
+    batch_size=32,
     steps=4000,
 )
 

@@ -7,9 +7,10 @@ https://arxiv.org/abs/1706.03762.
     python -m experiments.caption_transformer --preset vector
     python -m experiments.caption_transformer --preset overfit
 
-After 6,000 steps (5 to 6 a second on 2 cores that were shared with other work) captions of
-validation scenes that are entirely true: 97 % with one digit, 88 % with two, 67 % with three; 82 %
-of all relations. `--preset vector` sees one vector instead of the grid. `--preset overfit` ends at
+4,500 steps take 8 minutes on 2 CPU cores. Then captions of validation scenes are entirely true for
+97 % of those with one digit, 89 % with two and 61 % with three, with 83 % of all relations right;
+CIDEr-D 2.73, where copying the caption of the nearest training image gets 1.65.
+`--preset vector` sees one vector instead of the grid. `--preset overfit` ends at
 a loss of 0.02, padding counted in the mean, and reproduces its 50 captions word for word.
 """
 
