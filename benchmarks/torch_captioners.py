@@ -1,0 +1,224 @@
+"""PyTorch twins of the captioners: nn.RNN, nn.LSTM and the notebook's Transformer.
+
+`twin` builds one from jaxgen's configuration, `copy_weights` gives it jaxgen's weights.
+
+N batch, T time, D word vector or width, H hidden or heads, K width of a head, V vocabulary,
+F feature.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from flax import traverse_util
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from jaxgen.errors import JaxgenError
+from jaxgen.models.captioners import Captioner
+from jaxgen.models.recurrent import LSTM, RNN
+from jaxgen.models.transformer import Transformer, positional_encoding
+
+PyTree = Any
+
+NULL, START = 0, 1
+
+
+def twin(captioner: Captioner, vocab_size: int, features: int, max_length: int = 30) -> nn.Module:
+    """A captioner of the same sizes, in training mode.
+
+    Args:
+        captioner: RNN, LSTM or Transformer, within SPEC B2 and B3.
+        vocab_size: V.
+        features: F, numbers in an image's features.
+        max_length: of a caption, for the Transformer's positions.
+
+    Raises:
+        JaxgenError: there is no twin of it.
+    """
+    if isinstance(captioner, RNN | LSTM) and not captioner.dropout:
+        kind = nn.RNN if isinstance(captioner, RNN) else nn.LSTM
+        return Recurrent(kind, vocab_size, features, captioner.word_size, captioner.hidden)
+    beyond = ("memory_tokens", 1), ("window", 0), ("rank", 0)
+    if isinstance(captioner, Transformer) and all(getattr(captioner, k) == v for k, v in beyond):
+        return TransformerTwin(captioner, vocab_size, features, max_length)
+    raise JaxgenError(f"{captioner} has no PyTorch twin; RNN, LSTM and Transformer of SPEC B do")
+
+
+class Recurrent(nn.Module):
+    """SPEC B2: the image's features set the first hidden state."""
+
+    def __init__(self, kind: type, vocab_size: int, features: int, word_size: int, hidden: int):
+        super().__init__()
+        self.project = nn.Linear(features, hidden)
+        self.embed = nn.Embedding(vocab_size, word_size)
+        self.cells = kind(word_size, hidden, batch_first=True)
+        self.scores = nn.Linear(hidden, vocab_size)
+
+    def forward(self, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
+        h_NTH, _ = self.cells(self.embed(captions_NT), self._start(features_NF))
+        return self.scores(h_NTH)
+
+    @torch.no_grad()
+    def greedy(self, features_NF: Tensor, length: int) -> Tensor:
+        """The best word each time, (N, length); the recurrence goes on from where it stands."""
+        carry, words = self._start(features_NF), [torch.full((len(features_NF), 1), START)]
+        for _ in range(length):
+            h_N1H, carry = self.cells(self.embed(words[-1]), carry)
+            words.append(self.scores(h_N1H).argmax(dim=2))
+        return torch.cat(words[1:], dim=1)
+
+    def _start(self, features_NF: Tensor):
+        h_1NH = self.project(features_NF)[None]
+        return (h_1NH, torch.zeros_like(h_1NH)) if isinstance(self.cells, nn.LSTM) else h_1NH
+
+
+class Attention(nn.Module):
+    """SPEC B3: scaled dot products over heads, dropout on the weights."""
+
+    def __init__(self, width: int, heads: int, rate: float):
+        super().__init__()
+        self.heads, self.drop = heads, nn.Dropout(rate)
+        self.query, self.key, self.value, self.proj = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x_NTD: Tensor, other_NSD: Tensor, mask_TS: Tensor | None = None) -> Tensor:
+        q_NHTK = self._split(self.query(x_NTD))
+        k_NHSK, v_NHSK = self._split(self.key(other_NSD)), self._split(self.value(other_NSD))
+        scores_NHTS = q_NHTK @ k_NHSK.transpose(2, 3) / math.sqrt(q_NHTK.shape[-1])
+        if mask_TS is not None:
+            scores_NHTS = scores_NHTS.masked_fill(~mask_TS, -math.inf)
+        mixed_NHTK = self.drop(scores_NHTS.softmax(dim=3)) @ v_NHSK
+        return self.proj(mixed_NHTK.transpose(1, 2).reshape(x_NTD.shape))
+
+    def _split(self, x_NTD: Tensor) -> Tensor:
+        return x_NTD.view(*x_NTD.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+class Layer(nn.Module):
+    """SPEC B3: attention to words, to the image, feed-forward; each added, then normalised."""
+
+    def __init__(self, width: int, heads: int, feed_forward: int, rate: float):
+        super().__init__()
+        self.self_attn, self.cross_attn = (Attention(width, heads, rate) for _ in range(2))
+        self.linear1, self.linear2 = nn.Linear(width, feed_forward), nn.Linear(feed_forward, width)
+        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
+        self.drop = nn.Dropout(rate)
+
+    def forward(self, x_NTD: Tensor, memory_N1D: Tensor, mask_TT: Tensor) -> Tensor:
+        x_NTD = self.norm1(x_NTD + self.drop(self.self_attn(x_NTD, x_NTD, mask_TT)))
+        x_NTD = self.norm2(x_NTD + self.drop(self.cross_attn(x_NTD, memory_N1D)))
+        inner = self.drop(F.relu(self.linear1(x_NTD)))
+        return self.norm3(x_NTD + self.drop(self.linear2(inner)))
+
+
+class TransformerTwin(nn.Module):
+    """SPEC B3: layers of a decoder whose memory is the projected feature vector."""
+
+    def __init__(self, captioner: Transformer, vocab_size: int, features: int, max_length: int):
+        super().__init__()
+        width, rate = captioner.width, captioner.dropout
+        self.visual_projection = nn.Linear(features, width)
+        self.embedding = nn.Embedding(vocab_size, width, padding_idx=NULL)
+        self.drop = nn.Dropout(rate)
+        self.layers = nn.ModuleList(
+            Layer(width, captioner.heads, captioner.feed_forward, rate)
+            for _ in range(captioner.layers)
+        )
+        self.output = nn.Linear(width, vocab_size)
+        table = torch.from_numpy(positional_encoding(max_length, width)).float()
+        self.register_buffer("positions_TD", table)
+
+    def forward(self, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
+        steps = captions_NT.shape[1]
+        memory_N1D = self.visual_projection(features_NF)[:, None]
+        x_NTD = self.drop(self.embedding(captions_NT) + self.positions_TD[:steps])
+        mask_TT = torch.ones(steps, steps, dtype=torch.bool).tril()
+        for layer in self.layers:
+            x_NTD = layer(x_NTD, memory_N1D, mask_TT)
+        return self.output(x_NTD)
+
+    @torch.no_grad()
+    def greedy(self, features_NF: Tensor, length: int) -> Tensor:
+        """The best word each time, (N, length); as in the notebook, from the whole prefix anew."""
+        words_NT = torch.full((len(features_NF), 1), START)
+        for _ in range(length):
+            best_N1 = self(features_NF, words_NT)[:, -1].argmax(dim=1, keepdim=True)
+            words_NT = torch.cat([words_NT, best_N1], dim=1)
+        return words_NT[:, 1:]
+
+
+def loss(network: nn.Module, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
+    """Cross-entropy of the words that are not NULL, as a scalar.
+
+    Summed over time and averaged over the batch for the recurrent twins (SPEC B2); averaged over
+    all positions, padding included, for the Transformer (B3).
+    """
+    targets_NT = captions_NT[:, 1:]
+    logits_NTV = network(features_NF, captions_NT[:, :-1])
+    total = F.cross_entropy(
+        logits_NTV.flatten(0, 1), targets_NT.flatten(), ignore_index=NULL, reduction="sum"
+    )
+    return total / (len(targets_NT) if isinstance(network, Recurrent) else targets_NT.numel())
+
+
+def step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    features_NF: Tensor,
+    captions_NT: Tensor,
+) -> Tensor:
+    """One update of the network; the loss before it."""
+    optimizer.zero_grad()
+    value = loss(network, features_NF, captions_NT)
+    value.backward()
+    optimizer.step()
+    return value.detach()
+
+
+_LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
+
+
+@torch.no_grad()
+def copy_weights(network: nn.Module, params: PyTree) -> None:
+    """Sets a network to the parameters of the jaxgen captioner that it is the twin of.
+
+    Matrices are transposed. jaxgen's recurrence has one bias where PyTorch has two, of which the
+    second becomes zero; its gates stand in the order i, f, o, g, PyTorch's in i, f, g, o.
+    """
+    params = traverse_util.flatten_dict(params, sep=".")
+    if isinstance(network, Recurrent):
+        values = _recurrent_values(params)
+    else:
+        values = {}
+        for path, array in params.items():
+            *parents, leaf = path.replace("layers_", "layers.").split(".")
+            own = parents if leaf != "embedding" else [leaf]
+            name = ".".join([*own, _LEAF_NAMES[leaf]])
+            values[name] = np.transpose(array) if leaf == "kernel" else array
+    own = dict(network.named_parameters())
+    if own.keys() != values.keys():
+        raise ValueError(f"parameters {own.keys() ^ values.keys()} have no counterpart")
+    for name, parameter in own.items():
+        parameter.copy_(torch.from_numpy(np.array(values[name])))
+
+
+def _recurrent_values(params: dict[str, Any]) -> dict[str, np.ndarray]:
+    hidden = params["Wh"].shape[0]
+
+    def gates(array):
+        first, *rest = np.split(np.asarray(array), array.shape[-1] // hidden, axis=-1)
+        ordered = [first, rest[0], rest[2], rest[1]] if rest else [first]
+        return np.concatenate(ordered, axis=-1).T
+
+    return {
+        "project.weight": np.transpose(params["W_proj"]),
+        "project.bias": params["b_proj"],
+        "embed.weight": params["W_embed"],
+        "cells.weight_ih_l0": gates(params["Wx"]),
+        "cells.weight_hh_l0": gates(params["Wh"]),
+        "cells.bias_ih_l0": gates(params["b"]),
+        "cells.bias_hh_l0": np.zeros(params["b"].shape, np.float32),
+        "scores.weight": np.transpose(params["W_vocab"]),
+        "scores.bias": params["b_vocab"],
+    }

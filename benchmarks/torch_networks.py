@@ -1,0 +1,86 @@
+"""The networks of the GAN experiments as PyTorch modules, with PyTorch's initial values.
+
+N batch, Z noise. Images are grey, 28x28. Where there are labels, the fully connected networks read
+their one-hot vectors behind noise and flattened image (SPEC A5).
+"""
+
+from torch import nn
+
+from jaxgen.gan import GanConfig
+
+SIDE = 28
+CLASSES = 10
+
+
+def label_size(config: GanConfig) -> int:
+    """Numbers in a label's vector, 0 without labels."""
+    return CLASSES if config.conditional else 0
+
+
+def mlp_generator(config: GanConfig) -> nn.Sequential:
+    """Noise (N, Z) to images (N, 1, 28, 28), as SPEC A1, A4 and A5."""
+    networks, width, layers = config.networks, config.noise_size + label_size(config), []
+    for index, hidden in enumerate(networks.generator_hidden):
+        layers.append(nn.Linear(width, hidden))
+        if index in networks.generator_normalized:
+            layers.append(nn.BatchNorm1d(hidden))
+        layers.append(nn.LeakyReLU(networks.generator_slope))
+        width = hidden
+    last = nn.Linear(width, SIDE * SIDE)
+    return nn.Sequential(*layers, last, nn.Tanh(), nn.Unflatten(1, (1, SIDE, SIDE)))
+
+
+def mlp_discriminator(config: GanConfig) -> nn.Sequential:
+    """Images (N, 1, 28, 28) to logits (N,), as SPEC A1, A4 and A5."""
+    networks, layers = config.networks, [nn.Flatten()]
+    width = SIDE * SIDE + label_size(config)
+    for hidden in networks.discriminator_hidden:
+        layers += [nn.Linear(width, hidden), nn.LeakyReLU(networks.discriminator_slope)]
+        width = hidden
+    return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
+
+
+def dcgan_generator(config: GanConfig) -> nn.Sequential:
+    """Noise (N, Z) to images (N, 1, 28, 28), as SPEC A3."""
+    hidden, (quarter, half) = config.networks.hidden, config.networks.generator_channels
+    size = SIDE // 4
+    network = nn.Sequential(
+        nn.Linear(config.noise_size, hidden),
+        nn.ReLU(),
+        nn.BatchNorm1d(hidden),
+        nn.Linear(hidden, quarter * size * size),
+        nn.ReLU(),
+        nn.BatchNorm1d(quarter * size * size),
+        nn.Unflatten(1, (quarter, size, size)),
+        nn.ConvTranspose2d(quarter, half, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.BatchNorm2d(half),
+        nn.ConvTranspose2d(half, 1, 4, stride=2, padding=1),
+        nn.Tanh(),
+    )
+    return network.apply(_xavier_uniform)
+
+
+def dcgan_discriminator(config: GanConfig) -> nn.Sequential:
+    """Images (N, 1, 28, 28) to logits (N,), as SPEC A3."""
+    first, second = config.networks.discriminator_channels
+    width = 4 * 4 * second
+    network = nn.Sequential(
+        nn.Conv2d(1, first, 5),
+        nn.LeakyReLU(0.01),
+        nn.MaxPool2d(2),
+        nn.Conv2d(first, second, 5),
+        nn.LeakyReLU(0.01),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(width, width),
+        nn.LeakyReLU(0.01),
+        nn.Linear(width, 1),
+        nn.Flatten(0),
+    )
+    return network.apply(_xavier_uniform)
+
+
+def _xavier_uniform(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Linear | nn.ConvTranspose2d):
+        nn.init.xavier_uniform_(layer.weight)
