@@ -8,6 +8,7 @@ import pytest
 
 from jaxgen import losses
 from jaxgen.data import images
+from jaxgen.errors import JaxgenError
 from jaxgen.gan import Gan, GanConfig
 from jaxgen.gan_quality import Judge
 from jaxgen.models.mlp import MLP
@@ -69,6 +70,16 @@ def test_conditional_pictures_have_a_row_for_each_class(real):
     made = judge._gan.sample(judge._gan.weights(state), 100, 0, np.repeat(np.arange(10), 10))
     cell = images.to_unit_range(made[23, :, :, 0]) * 255  # row 2, column 3
     np.testing.assert_allclose(shown.picture[56:84, 84:112], cell, atol=0.51)
+
+
+def test_figures_of_images_that_no_classifier_knows_are_refused_at_once(real):
+    colours = {"image": np.repeat(real["image"], 3, axis=3), "label": real["label"]}
+    shape = (28, 28, 3)
+    judge = Judge(Gan(CONFIG, shape), colours)
+    with pytest.raises(JaxgenError, match=r"28x28 pixels and 3 channels .* only of 28x28 grey"):
+        judge.evaluate(jax.jit(judge._gan.init)(jax.random.key(0), colours))
+    with pytest.raises(JaxgenError, match="without --evaluate-every"):
+        Judge(Gan(replace(CONFIG, evaluate_every=1), shape), colours)
 
 
 def test_figures_are_beside_their_floor(real):

@@ -116,7 +116,7 @@ def test_a_missing_file_is_named(folder, name):
 
 def test_images_of_another_size_are_refused(folder):
     (folder / f"{IMAGES}.gz").write_bytes(gzip.compress(encode(IMAGE_NHW[:, :14]), mtime=0))
-    assert "(14, 28, 1); the networks draw (28, 28, 1)" in refusal(folder)
+    assert "(14, 28, 1), not --data.size 28" in refusal(folder)
 
 
 def test_a_folder_is_needed(tmp_path):

@@ -60,8 +60,29 @@ def test_generator_range_and_shape_scale_with_the_image():
         discriminator = networks.discriminator(shape)
         logits, _ = jax.jit(discriminator.init_with_output)(jax.random.key(0), images)
         assert logits.shape == (3,)
-    with pytest.raises(JaxgenError, match="multiples of 4"):
-        networks.generator((30, 30, 1))
+    for side in (12, 30):
+        with pytest.raises(JaxgenError, match="multiples of 4 from 16 on"):
+            networks.generator((side, side, 1))
+
+
+@pytest.mark.parametrize(
+    ("side", "first", "flattened"),
+    [
+        (28, 7 * 7 * 128, 4 * 4 * 64),  # SPEC A3
+        (32, 8 * 8 * 128, 5 * 5 * 64),
+        (48, 6 * 6 * 128, 9 * 9 * 64),
+        (60, 15 * 15 * 128, 4 * 4 * 64),
+        (64, 8 * 8 * 128, 4 * 4 * 64),
+    ],
+)
+def test_dense_layers_stay_small_in_large_images(side, first, flattened):
+    shape = (side, side, 3)
+    variables = jax.eval_shape(DCGAN().generator(shape).init, jax.random.key(0), jnp.zeros((2, 96)))
+    assert variables["params"]["Dense_1"]["Dense_0"]["kernel"].shape == (1024, first)
+    variables = jax.eval_shape(
+        DCGAN().discriminator(shape).init, jax.random.key(0), jnp.zeros((2, *shape))
+    )
+    assert variables["params"]["Dense_0"]["Dense_0"]["kernel"].shape == (flattened, flattened)
 
 
 def test_discriminator_never_mixes_examples():

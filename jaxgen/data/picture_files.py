@@ -1,0 +1,135 @@
+"""Picture files of any size and colour as squares of one size; broken ones become sentences.
+
+N pictures, S side of the squares.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from jaxgen.data.pictures import MOST_PIXELS
+from jaxgen.errors import JaxgenError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+# Pillow's other formats are rare, and one of them starts another program (EPS).
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+_BLOCK = 256  # pictures handed to the threads at a time, so that Ctrl-C waits for no more
+_TOLD = 5  # broken pictures told one by one
+
+
+def find(folder: Path) -> list[Path]:
+    """Files with the suffix of a picture in a folder and below it; hidden ones are left out.
+
+    Returns:
+      Their paths, sorted by what follows `folder`, with `/` between the parts.
+
+    Raises:
+      OSError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found = []
+    for root, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(root, name)
+            for name in files
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def read(path: Path, side: int) -> np.ndarray:
+    """The largest square in the middle of a picture, scaled with Lanczos' filter.
+
+    The picture is turned as its EXIF data say; transparency shows white; of several frames the
+    first is taken, and of 16 bits the upper 8.
+
+    Args:
+      path: of the file.
+      side: S.
+
+    Returns:
+      uint8 (S, S, 3), also of a grey picture.
+
+    Raises:
+      JaxgenError: it has more than `MOST_PIXELS` pixels, or pixels of an unknown range.
+      Exception: of nearly any kind, where the file cannot be read or is damaged.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=_FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise JaxgenError(f"{image.width} x {image.height} is more than {MOST_PIXELS} pixels")
+        # A JPEG decodes many times faster at an eighth of its size; twice the side is ample.
+        image.draft(None, (2 * side, 2 * side))
+        upright = _rgb(ImageOps.exif_transpose(image))
+        return np.asarray(ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS))
+
+
+def _rgb(image):
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image)
+        if values.dtype.kind == "f" or values.min() < 0 or values.max() > 0xFFFF:
+            raise JaxgenError("its pixels are neither 8 nor 16 bits")
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Reads pictures, with a progress bar where it takes longer than a second.
+
+    Args:
+      paths: of the files.
+      side: S.
+
+    Returns:
+      image_NSSC: uint8 (N, S, S, 3), those that could be read, in the order of `paths`.
+      row_N: their places in `paths`, int64, ascending.
+      problems: a sentence for each of the others.
+    """
+
+    def attempt(path: Path) -> np.ndarray | str:
+        try:
+            return read(path, side)
+        except Exception as error:  # foreign files make decoders raise nearly anything
+            return f"{path}: {' '.join(str(error).split()) or type(error).__name__}"
+
+    images, rows, problems = [], [], []
+    with (
+        warnings.catch_warnings(action="ignore"),  # Pillow's, about files that it can read
+        ThreadPoolExecutor() as pool,
+        tqdm(total=len(paths), desc="reading pictures", unit="picture", delay=1) as progress,
+    ):
+        for start in range(0, len(paths), _BLOCK):
+            block = paths[start : start + _BLOCK]
+            for row, result in enumerate(pool.map(attempt, block), start):
+                if isinstance(result, str):
+                    problems.append(result)
+                else:
+                    images.append(result)
+                    rows.append(row)
+            progress.update(len(block))
+    image_NSSC = np.stack(images) if images else np.zeros((0, side, side, 3), np.uint8)
+    return image_NSSC, np.array(rows, np.int64), problems
+
+
+def report(problems: Sequence[str], total: int) -> None:
+    """Tells of the first broken pictures one by one, then how many of `total` there were."""
+    for problem in problems[:_TOLD]:
+        print(f"skipped {problem}", file=sys.stderr)
+    if problems:
+        print(f"{len(problems)} of {total} pictures could not be used", file=sys.stderr)

@@ -1,0 +1,119 @@
+"""Single picture files: which square of which colours is read, and what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgen.data import picture_files
+from jaxgen.errors import JaxgenError
+
+RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
+
+
+def save(path, pixels, mode=None, **options):
+    image = Image.fromarray(np.asarray(pixels))
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+def stripes(*colours, width=8, height=24):
+    """Upright stripes, uint8 (height, width * stripes, 3)."""
+    return np.repeat(np.array([colours], np.uint8), width, axis=1).repeat(height, axis=0)
+
+
+def test_the_middle_square_is_kept_whatever_the_shape(tmp_path):
+    wide = stripes(RED, GREEN, GREEN, GREEN, RED)  # 24 x 40, its middle 24 are green
+    for name, pixels in (("wide.png", wide), ("tall.png", wide.swapaxes(0, 1))):
+        image = picture_files.read(save(tmp_path / name, pixels), 8)
+        assert image.dtype == np.uint8
+        assert image.shape == (8, 8, 3)
+        # Lanczos' filter sees a little of what lies beyond the edge; a wrong square would be red.
+        assert np.abs(image.astype(int) - GREEN).max() < 40
+
+
+def test_a_small_picture_is_enlarged(tmp_path):
+    path = save(tmp_path / "a.png", stripes(RED, width=2, height=2))
+    assert (picture_files.read(path, 32) == RED).all()
+
+
+def test_shrinking_averages(tmp_path):
+    checks = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    image = picture_files.read(save(tmp_path / "a.png", checks), 8)
+    assert np.abs(image.astype(int) - 128).max() <= 2  # every other pixel alone would be 0 or 255
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("a.png", "L"),
+        ("a.png", "1"),
+        ("a.png", "P"),
+        ("a.jpg", "L"),
+        ("a.jpg", "CMYK"),
+        ("a.gif", None),
+        ("a.bmp", None),
+        ("a.webp", None),
+        ("a.tif", None),
+        ("a.ppm", None),
+    ],
+)
+def test_kinds_of_files_and_colours(tmp_path, name, mode):
+    image = picture_files.read(save(tmp_path / name, stripes(WHITE), mode), 8)
+    assert image.shape == (8, 8, 3)
+    assert image.min() >= 250
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    grey = np.full((8, 8), 0x80FF, np.uint16)
+    assert (picture_files.read(save(tmp_path / "a.png", grey), 8) == 0x80).all()
+
+
+def test_transparency_shows_white(tmp_path):
+    black = np.zeros((8, 8, 4), np.uint8)
+    assert (picture_files.read(save(tmp_path / "a.png", black), 8) == 255).all()
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Orientation: the first row is the right side
+    path = save(tmp_path / "a.png", stripes(RED, GREEN, width=12), exif=exif)
+    image = picture_files.read(path, 8)
+    assert image.shape == (8, 8, 3)
+    assert (image[0] == RED).all() and (image[-1] == GREEN).all()
+
+
+def test_what_is_refused(tmp_path, monkeypatch):
+    real_numbers = save(tmp_path / "a.tif", np.zeros((4, 4), np.float32))
+    with pytest.raises(JaxgenError, match="neither 8 nor 16 bits"):
+        picture_files.read(real_numbers, 8)
+    large = save(tmp_path / "a.png", np.zeros((5, 5), np.uint8))
+    monkeypatch.setattr(picture_files, "MOST_PIXELS", 24)
+    with pytest.raises(JaxgenError, match="5 x 5 is more than 24 pixels"):
+        picture_files.read(large, 8)
+
+
+def test_broken_pictures_are_left_out_and_told(tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    sound = save(tmp_path / "b.png", noise)
+    paths = [tmp_path / f"{name}.png" for name in "abcdefgh"]
+    for path in paths:
+        if path != sound:
+            path.write_bytes(sound.read_bytes()[:3000])
+    paths[7].write_text("not a picture")
+    images, rows, problems = picture_files.read_all(paths, 8)
+    assert images.shape == (1, 8, 8, 3)
+    assert rows.tolist() == [1]
+    assert len(problems) == 7
+    assert problems[0].startswith(f"{paths[0]}: ") and "truncated" in problems[0]
+    picture_files.report(problems, len(paths))
+    told = capsys.readouterr().err.splitlines()
+    assert len([line for line in told if line.startswith("skipped ")]) == 5
+    assert told[-1] == "7 of 8 pictures could not be used"
+
+
+def test_find_sorts_by_path_and_leaves_out_the_rest(tmp_path):
+    for name in ("b/2.JPG", "b.png", "a/x/1.png", ".hidden/1.png", "a/.1.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in picture_files.find(tmp_path)]
+    assert found == ["a/x/1.png", "b.png", "b/2.JPG"]
