@@ -8,6 +8,10 @@ stand beside those of `caption_transformer`.
     python -m experiments.caption_rnn --data.units characters --max-length 100
 
 The second line is how any other captioner reads characters.
+
+4,000 steps take 9 minutes on 2 CPU cores. Then captions of validation scenes are entirely true for
+90 % of those with one digit, 28 % with two and 19 % with three; CIDEr-D 1.92. Over words
+`caption_transformer` reaches 97 %, 89 % and 61 % in as much time, and 2.73.
 """
 
 from dataclasses import replace
