@@ -1,12 +1,10 @@
 """Measurements that a JSON file remembers, so that a benchmark of hours can be gone on with."""
 
-import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxgen import configs
+from jaxgen import configs, runs
 from jaxgen.task import TrainConfig
 
 Row = dict[str, Any]
@@ -25,7 +23,7 @@ class Records:
 
     def __init__(self, path: Path):
         self._path = path
-        self._rows: list[Row] = json.loads(path.read_text()) if path.exists() else []
+        self._rows: list[Row] = runs.read_json(path) if path.exists() else []
 
     def row(self, identity: Row, measure: Callable[[], Row]) -> Row:
         """The row with all of `identity`, measured if the file has none, and written at once."""
@@ -33,12 +31,6 @@ class Records:
         if found is None:
             found = identity | measure()
             self._rows.append(found)
-            self._write()
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            runs.write_json(self._path, self._rows)
         return found
-
-    def _write(self) -> None:
-        """Replaces the file at once: an interruption leaves the old one or the new one."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_name(self._path.name + ".partial")
-        partial.write_text(json.dumps(self._rows, indent=1) + "\n")
-        os.replace(partial, self._path)

@@ -1,9 +1,12 @@
 """Strictness and isolation for every test."""
 
 import os
+import random
 import runpy
+import subprocess
 import sys
 import tempfile
+import time
 
 # Before anything reads it: tests neither see nor fill the user's cache.
 os.environ["JAXGEN_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxgen-tests-")
@@ -34,5 +37,28 @@ def run_module(monkeypatch, capsys):
         with pytest.raises(SystemExit) as stop:
             runpy.run_module(module, run_name="__main__")
         return stop.value.code, "".join(capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def killed_twice_and_resumed():
+    """SIGKILL a training twice, whenever it strikes after the first metrics, then let it end.
+
+    Takes the command and the run's folder; returns the seed of the moments, for the message.
+    """
+
+    def run(program, workdir):
+        seed = time.time_ns()
+        chance = random.Random(seed)
+        for _ in range(2):
+            process = subprocess.Popen(program, stderr=subprocess.DEVNULL)
+            while process.poll() is None and not (workdir / "metrics.csv").exists():
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 2))
+            process.kill()
+            process.wait()
+        subprocess.run(program, check=True, capture_output=True)
+        return seed
 
     return run

@@ -3,11 +3,9 @@
 import dataclasses
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
-import time
 
 import h5py
 import jax
@@ -272,23 +270,16 @@ def test_a_captioner_draws_no_samples(finished, run_module):
     assert told == f"error: {finished} holds no GAN; python -m jaxgen.caption captions images\n"
 
 
-def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(folder, tmp_path):
+def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(
+    folder, tmp_path, killed_twice_and_resumed
+):
     """SIGKILL, twice, whenever it strikes after training began; the seed is in the message."""
     more = ["--steps", "1500", "--checkpoint-every", "400", "--captioner.dropout", "0.3"]
     assert command(tmp_path / "whole", folder, *more) == 0
     killed = tmp_path / "killed"
     program = [sys.executable, "-m", "experiments.caption_rnn", *FLAGS]
     program += ["--workdir", str(killed), "--data.dir", str(folder), *more]
-    seed = time.time_ns()
-    chance = random.Random(seed)
-    for _ in range(2):
-        process = subprocess.Popen(program, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not (killed / "metrics.csv").exists():
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, 2))
-        process.kill()
-        process.wait()
-    subprocess.run(program, check=True, capture_output=True)
+    seed = killed_twice_and_resumed(program, killed)
     ends = [
         json.loads((run / "summary.json").read_text())["parameters_sha256"]
         for run in (tmp_path / "whole", killed)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import random
 import re
 import shutil
 import subprocess
@@ -128,19 +127,12 @@ def command(workdir, *flags):
     return [sys.executable, "-m", "experiments.dcgan", *TINY, "--workdir", str(workdir), *flags]
 
 
-def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(finished, tmp_path):
+def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(
+    finished, tmp_path, killed_twice_and_resumed
+):
     """SIGKILL, twice, whenever it strikes after training began; the seed is in the message."""
     workdir = tmp_path / "killed"
-    seed = time.time_ns()
-    chance = random.Random(seed)
-    for _ in range(2):
-        process = subprocess.Popen(command(workdir), stderr=subprocess.DEVNULL)
-        while process.poll() is None and not (workdir / "metrics.csv").exists():
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, 2))
-        process.kill()
-        process.wait()
-    subprocess.run(command(workdir), check=True, capture_output=True)
+    seed = killed_twice_and_resumed(command(workdir), workdir)
     same = summary(workdir)["parameters_sha256"] == summary(finished)["parameters_sha256"]
     assert same, f"killed with seed {seed}"
     assert (workdir / "metrics.csv").read_bytes() == (finished / "metrics.csv").read_bytes()
