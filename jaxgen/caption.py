@@ -49,9 +49,10 @@ def main() -> int:
     if config.attention and config.out == attention:
         raise JaxgenError(f"--out {config.out}: with --attention another picture has this name")
     from jaxgen import plots, runs
+    from jaxgen.data import cache
     from jaxgen.trained_captioner import TrainedCaptioner
 
-    cli.use_compilation_cache()
+    cache.keep_compiled_programs()
     trained = runs.load(config.run)
     if not isinstance(trained, TrainedCaptioner):
         raise JaxgenError(f"{config.run} holds no captioner; python -m jaxgen.sample draws images")

@@ -1,6 +1,5 @@
 """From an experiment's configuration to command-line flags to a trained run."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -99,56 +98,19 @@ def run_guarded(command: Callable[[], int | None]) -> None:
     sys.exit(status)
 
 
-def use_compilation_cache() -> None:
-    """Keep compiled programs in the user's cache folder, so that a second start does not wait."""
-    import jax
-
-    from jaxgen.data import cache
-
-    if not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", str(cache.folder() / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
 def _train(config: TrainConfig, description: str, argv: Sequence[str], prog: str) -> int:
     chosen = parse(config, description, argv, prog)
     chosen.validate()
     # Late, so that --help and a wrong flag answer at once.
-    import flax.serialization
+    from jaxgen import experiment, runs
 
-    from jaxgen import runs
-    from jaxgen.train import fit, init_state
-
-    use_compilation_cache()
     run = runs.Run(chosen.workdir)
-    resumed = run.exists()
-    if resumed:
-        chosen = _agreed(run, config, chosen, lambda default: parse(default, "", argv, prog))
-    task = chosen.task()
-    state, start = init_state(task, chosen), 0
-    if not resumed:
-        record = {"config": _recorded(chosen), "default": _recorded(config), "about": task.about}
-        run.create(record)
-    elif changed := configs.differences(run.record()["about"], task.about):
-        raise JaxgenError(f"{run.path} was trained on other data ({'; '.join(changed)})")
-    elif restored := run.checkpoints().restore():
-        for sentence in runs.damage_report(restored):
-            print(sentence, file=sys.stderr)
-        for step in restored.damaged:
-            run.checkpoints().set_aside(step)
-        state, start = flax.serialization.from_state_dict(state, restored.state), restored.step
-    if start == chosen.steps:
-        print(f"{run.path} is finished: {start} steps, pictures in {run.samples_path}")
+    if run.exists():
+        chosen = _filled(run, config, chosen, lambda default: parse(default, "", argv, prog))
+    outcome = experiment.train(chosen, config)
+    if outcome is None:
+        print(f"{run.path} is finished: {chosen.steps} steps, pictures in {run.samples_path}")
         return 0
-    what = f"going on at step {start}" if start else "starting"
-    print(f"{what} in {run.path}, {chosen.steps} steps", file=sys.stderr)
-    recorder = runs.Recorder(run, chosen, start)
-    try:
-        outcome = fit(task, chosen, state, start, recorder)
-    except BaseException:
-        recorder.close()
-        raise
-    recorder.finish(outcome)
     if outcome.interrupted:
         print(f"stopped at step {outcome.step}; the same command goes on", file=sys.stderr)
         return 128 + outcome.interrupted
@@ -159,28 +121,14 @@ def _train(config: TrainConfig, description: str, argv: Sequence[str], prog: str
     return 0
 
 
-def _recorded(config: TrainConfig) -> dict[str, Any]:
-    """The configuration as JSON, without the place it is kept in: a run may be moved."""
-    recorded = configs.to_json(config)
-    del recorded["workdir"]
-    return recorded
+def _filled(run, default: TrainConfig, chosen: TrainConfig, parse_over) -> TrainConfig:
+    """The configuration with the run's numbers for flags that are not given.
 
-
-def _agreed(run, default: TrainConfig, chosen: TrainConfig, parse_over) -> TrainConfig:
-    """The configuration to go on with in an existing run.
-
-    Flags that are not given take the run's numbers, as long as the experiment's defaults are what
-    they were when the run began; anything else that differs is refused by name.
+    Only as long as the experiment's defaults are what they were when the run began.
     """
+    from jaxgen import experiment
+
     record = run.record()
-    same_default = record["default"] == json.loads(json.dumps(_recorded(default)))
-    if same_default:
-        kept = configs.from_json({**record["config"], "workdir": chosen.workdir})
-        chosen = parse_over(kept)
-    changed = configs.differences(record["config"], json.loads(json.dumps(_recorded(chosen))))
-    if changed:
-        raise JaxgenError(
-            f"{run.path} was trained with another configuration ({'; '.join(changed)}); "
-            "give the same flags to go on, or another --workdir"
-        )
-    return chosen
+    if record["default"] != experiment.recorded(default):
+        return chosen
+    return parse_over(configs.from_json(record["config"] | {"workdir": chosen.workdir}))

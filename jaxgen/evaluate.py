@@ -20,8 +20,9 @@ def main() -> int:
     """Evaluate as the command line says."""
     config = tyro.cli(EvaluateConfig, prog="python -m jaxgen.evaluate", description=__doc__)
     from jaxgen import runs
+    from jaxgen.data import cache
 
-    cli.use_compilation_cache()
+    cache.keep_compiled_programs()
     figures, table = runs.load(config.run).evaluate()
     run = runs.Run(config.run)
     summary = runs.read_json(run.summary_path) if run.summary_path.exists() else {}

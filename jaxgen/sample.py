@@ -49,9 +49,10 @@ def main() -> int:
     import numpy as np
 
     from jaxgen import plots, runs
+    from jaxgen.data import cache
     from jaxgen.trained_gan import TrainedGan
 
-    cli.use_compilation_cache()
+    cache.keep_compiled_programs()
     gan = runs.load(config.run)
     if not isinstance(gan, TrainedGan):
         raise JaxgenError(f"{config.run} holds no GAN; python -m jaxgen.caption captions images")

@@ -1,4 +1,4 @@
-"""Parsed data sets kept in the user's cache folder: parsed once, then loaded in milliseconds."""
+"""The user's cache folder: parsed data sets, loaded in milliseconds, and compiled programs."""
 
 import hashlib
 import os
@@ -16,6 +16,15 @@ def folder() -> Path:
     """The cache folder: `$JAXGEN_CACHE_DIR`, or the platform's cache folder of the user."""
     chosen = os.environ.get("JAXGEN_CACHE_DIR")
     return Path(chosen or platformdirs.user_cache_dir("jaxgen", appauthor=False)).expanduser()
+
+
+def keep_compiled_programs() -> None:
+    """Keep what XLA compiles in the cache folder, so that a second start does not wait."""
+    import jax
+
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", str(folder() / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def parsed(
