@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen.errors import JaxgenError
 
@@ -191,8 +192,9 @@ def rows(carry, max_length):
 
 def ban(logits_RV, special):
     """Logits, or log-probabilities, with -inf for the words that must not be emitted."""
-    banned = jnp.array([special.null, special.start, *special.banned])
-    return logits_RV.at[:, banned].set(-jnp.inf)
+    banned_V = np.zeros(logits_RV.shape[1], bool)
+    banned_V[[special.null, special.start, *special.banned]] = True
+    return jnp.where(jnp.asarray(banned_V)[None], -jnp.inf, logits_RV)
 
 
 def _log_probability(logits_NV, word_N):

@@ -53,8 +53,8 @@ class DecoderLayer(nn.Module):
     def project_memory(self, memory_NMD):
         return self.cross_attn.project_memory(memory_NMD)
 
-    def step(self, x_NBD, memory, past, mask_NBBL, t):
-        attended_NBD, past = self.self_attn.attend_cache(x_NBD, past, mask_NBBL, t)
+    def step(self, x_NBD, memory, past, mask_NBLB, t):
+        attended_NBD, past = self.self_attn.attend_cache(x_NBD, past, mask_NBLB, t)
         x_NBD = self._add(self.norm1, x_NBD, attended_NBD, deterministic=True)
         return self._finish(x_NBD, memory, deterministic=True), past
 

@@ -1,7 +1,7 @@
 """Multi-head attention as a Flax module, for whole sequences and step by step with a cache.
 
 Shapes: N batch, T queries, S keys, D width, H heads, K width of a head, R features of the low-rank
-form, M memory tokens, B beams, L places of a cache.
+form, M memory tokens, B beams, L places of a cache (S = L·B).
 """
 
 from typing import Any
@@ -100,33 +100,35 @@ class MultiHeadAttention(nn.Module):
             out_NTHK = full_attention(q, k, v, mask, self.dropout, key)
         return self._merge(out_NTHK)
 
-    def attend_cache(self, x_NBD, cache, mask_NBBL, t):
+    def attend_cache(self, x_NBD, cache, mask_NBLB, t):
         """Causal self-attention of one new position, with and into a cache.
 
         Args:
             x_NBD: position t of each beam.
-            cache: keys and values so far, (N, H, B, L, K) each.
-            mask_NBBL: which places each beam's history consists of, place t of its own included.
+            cache: keys and values so far, (N, H, L·B, K) each: the beams of a place side by side.
+            mask_NBLB: what each beam's history consists of: places and who wrote there, its own
+                place t included.
             t: position, a scalar integer below L.
 
         Returns:
             The result (N, B, D) and the cache with place t filled.
         """
-        new = self._project_self(x_NBD)
-        q_NBHK, (k, v) = new[0], new[1:]
+        q_NBHK, *new = self._project_self(x_NBD)
+        batch, beams, places = mask_NBLB.shape[:3]
+        # The products below read the cache in the shape that it is kept in: with a reshape between,
+        # XLA's CPU backend updates a copy for each of its readers.
         cache = tuple(
             jax.lax.dynamic_update_slice(
-                old, x.swapaxes(1, 2)[:, :, :, None].astype(old.dtype), (0, 0, 0, t, 0)
+                old, x_NBHK.swapaxes(1, 2).astype(old.dtype), (0, 0, t * beams, 0)
             )
-            for old, x in zip(cache, (k, v), strict=True)
+            for old, x_NBHK in zip(cache, new, strict=True)
         )
-        batch, heads, beams, places, width = cache[0].shape
-        k_NHSK, v_NHSK = (x.reshape(batch, heads, beams * places, width) for x in cache)
+        k_NHSK, v_NHSK = cache
         if self.window is not None:
-            mask_NBBL = mask_NBBL & (jnp.arange(places) > t - self.window)[None, None, None]
-        mask_N1BS = mask_NBBL.reshape(batch, 1, beams, beams * places)
+            mask_NBLB = mask_NBLB & (jnp.arange(places) > t - self.window)[None, None, :, None]
+        mask_N1BS = mask_NBLB.reshape(batch, 1, beams, places * beams)
         if self.rank is None:
-            q_NBHK = q_NBHK * width**-0.5
+            q_NBHK = q_NBHK * k_NHSK.shape[-1] ** -0.5
             weights = masked_softmax(jnp.einsum("nbhk,nhsk->nhbs", q_NBHK, k_NHSK), mask_N1BS)
         else:
             q_NBHR = random_features(q_NBHK, self.rank)

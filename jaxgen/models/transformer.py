@@ -54,7 +54,7 @@ class Cache:
     """
 
     memory: Any  # for each layer keys and values of the image, (N, M, H, K) each
-    past: Any  # for each layer keys and values of the words, (N, H, B, L, K) each
+    past: Any  # for each layer keys and values of the words, (N, H, L·B, K) each
     slots_RL: Any
     t: Any  # position of the next word
 
@@ -65,7 +65,7 @@ class Cache:
 
     def expand(self, beams):
         """Room for rows n·B + b; to be called before the first step."""
-        past = jax.tree.map(lambda x: jnp.repeat(x, beams, axis=2), self.past)
+        past = jax.tree.map(lambda x: jnp.repeat(x, beams, axis=2), self.past)  # empty as yet
         return self.replace(past=past, slots_RL=jnp.repeat(self.slots_RL, beams, axis=0))
 
     def select(self, rows_R):
@@ -157,7 +157,7 @@ class TransformerCaptioner(nn.Module):
         """Prepare decoding: project the memory, and make room for `max_length` words."""
         memory_NMD = self._memory(features)
         batch = memory_NMD.shape[0]
-        shape = (batch, self.heads, 1, self.max_length, self.width // self.heads)
+        shape = (batch, self.heads, self.max_length, self.width // self.heads)
         empty = jnp.zeros(shape, memory_NMD.dtype)
         return Cache(
             memory=[layer.project_memory(memory_NMD) for layer in self.decoder],
@@ -168,20 +168,20 @@ class TransformerCaptioner(nn.Module):
 
     def step(self, cache, words_R):
         """Read one word a row; return the new cache and the scores of the next word, (R, V)."""
-        batch, _, beams, places, _ = cache.past[0][0].shape
-        t = cache.t
+        batch, places, t = cache.past[0][0].shape[0], cache.capacity, cache.t
+        beams = words_R.shape[0] // batch
         own_R1 = jnp.tile(jnp.arange(beams, dtype=jnp.int32), batch)[:, None]
         slots_RL = jax.lax.dynamic_update_slice(cache.slots_RL, own_R1, (0, t))
-        wrote_NBBL = (
-            slots_RL.reshape(batch, beams, 1, places) == jnp.arange(beams)[None, None, :, None]
+        wrote_NBLB = (
+            slots_RL.reshape(batch, beams, places, 1) == jnp.arange(beams)[None, None, None]
         )
-        mask_NBBL = wrote_NBBL & (jnp.arange(places) <= t)[None, None, None]
+        mask_NBLB = wrote_NBLB & (jnp.arange(places) <= t)[None, None, :, None]
 
         position_1D = jax.lax.dynamic_slice_in_dim(self._positions(), t, 1)
         x_NBD = self._embed(words_R.reshape(batch, beams)) + position_1D[None]
         pasts = []
         for layer, memory, past in zip(self.decoder, cache.memory, cache.past, strict=True):
-            x_NBD, past = layer.step(x_NBD, memory, past, mask_NBBL, t)
+            x_NBD, past = layer.step(x_NBD, memory, past, mask_NBLB, t)
             pasts.append(past)
         logits_RV = self.output(x_NBD.reshape(batch * beams, self.width))
         return cache.replace(past=pasts, slots_RL=slots_RL, t=t + 1), logits_RV
