@@ -126,16 +126,26 @@ class MultiHeadAttention(nn.Module):
         k_NHSK, v_NHSK = cache
         if self.window is not None:
             mask_NBLB = mask_NBLB & (jnp.arange(places) > t - self.window)[None, None, :, None]
-        mask_N1BS = mask_NBLB.reshape(batch, 1, beams, places * beams)
+        mask_NBS = mask_NBLB.reshape(batch, beams, places * beams)
         if self.rank is None:
             q_NBHK = q_NBHK * k_NHSK.shape[-1] ** -0.5
-            weights = masked_softmax(jnp.einsum("nbhk,nhsk->nhbs", q_NBHK, k_NHSK), mask_N1BS)
         else:
-            q_NBHR = random_features(q_NBHK, self.rank)
-            k_NHSR = random_features(k_NHSK, self.rank)
-            weights = jnp.where(mask_N1BS, jnp.einsum("nbhr,nhsr->nhbs", q_NBHR, k_NHSR), 0)
-            weights = weights / jnp.sum(weights, axis=-1, keepdims=True)
-        return self._merge(jnp.einsum("nhbs,nhsk->nbhk", weights, v_NHSK)), cache
+            q_NBHK = random_features(q_NBHK, self.rank)
+            k_NHSK = random_features(k_NHSK, self.rank)
+
+        def attend(q_NHK, mask_NS):
+            scores_NHS = jnp.einsum("nhk,nhsk->nhs", q_NHK, k_NHSK)
+            if self.rank is None:
+                weights_NHS = masked_softmax(scores_NHS, mask_NS[:, None])
+            else:
+                weights_NHS = jnp.where(mask_NS[:, None], scores_NHS, 0)
+                weights_NHS = weights_NHS / jnp.sum(weights_NHS, axis=-1, keepdims=True)
+            return jnp.einsum("nhs,nhsk->nhk", weights_NHS, v_NHSK)
+
+        # One beam after the other: products of a vector each, where XLA's CPU backend takes 1.6
+        # times as long for matrices of as few rows as there are beams.
+        attended = [attend(q_NBHK[:, beam], mask_NBS[:, beam]) for beam in range(beams)]
+        return self._merge(jnp.stack(attended, axis=1)), cache
 
     def _project_self(self, x_NTD):
         """Queries, keys and values of the same input, in one matrix product."""
