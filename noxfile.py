@@ -1,4 +1,4 @@
-"""`nox` runs the tests on every Python that jaxgen supports, and the linter.
+"""`nox` runs the tests on every Python that jaxgen supports, the linter, and builds the API pages.
 
 Each Python gets the newest JAX that it can have; the first lines of its session say which.
 """
@@ -28,3 +28,10 @@ def lint(session: nox.Session) -> None:
     session.install("ruff>=0.15,<0.18")  # as in setup.cfg
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The API pages, in docs/api."""
+    session.install("-e", ".[test]")
+    session.run("python", "docs/build_api.py")

@@ -1,0 +1,1 @@
+"""Experiments: a configuration each, trained by `python -m experiments.NAME`."""

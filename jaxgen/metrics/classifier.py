@@ -158,4 +158,5 @@ def _read(path, sha256):
 
 
 def sha256_of(content: bytes) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
     return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,1 @@
+"""Networks of GANs and captioners, as Flax modules and the dataclasses that build them."""
