@@ -17,7 +17,7 @@ import os
 import re
 from pathlib import Path
 
-from benchmarks import caption_steps, commands, decoding_speed, gan_steps, ops, report
+from benchmarks import caption_steps, commands, decoding_speed, gan_steps, ops, products, report
 from benchmarks.measuring import Settings
 from jaxgen.cli import run_guarded
 from jaxgen.errors import JaxgenError
@@ -28,7 +28,7 @@ QUICK = Settings(repeats=1, seconds=0, quick=True)
 
 def all_comparisons() -> list:
     """Everything that can be measured, in the order of the table."""
-    modules = (gan_steps, caption_steps, decoding_speed, ops, commands)
+    modules = (products, gan_steps, caption_steps, decoding_speed, ops, commands)
     return [comparison for module in modules for comparison in module.comparisons()]
 
 
