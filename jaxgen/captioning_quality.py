@@ -64,7 +64,9 @@ class Judge:
         text = "\n".join([*filter(None, problems), "generated  |  true", *lines])
         return Shown(plots.captioned(found, made, right), text)
 
-    def attended(self, params: PyTree, n: int, decoding: Decoding, seed: int = 0) -> np.ndarray:
+    def attended(
+        self, params: PyTree, n: int, decoding: Decoding, seed: int = 0, columns: int = 10
+    ) -> np.ndarray:
         """A picture of where in validation images, evenly spaced, each generated word looked.
 
         Raises:
@@ -90,7 +92,7 @@ class Judge:
                 len(words), *((side, side) if is_grid else (1, -1))
             )
             rows.append((self._picture(image)[0] if is_grid else None, words, maps))
-        return plots.attended(rows)
+        return plots.attended(rows, columns)
 
     def _picture(self, image: int) -> tuple[np.ndarray | None, str]:
         """The picture, and why there is none the first time that it is asked for."""

@@ -21,7 +21,9 @@ class TrainedCaptioner:
         self.config, self.vocabulary = captioning.config, captioning.vocabulary
         self.feature_shape = captioning.feature_shape
         """Of one image's features."""
-        self._captioning, self._params = captioning, params
+        self.module, self.params = captioning.module, params
+        """The Flax module that `Captioner.module` describes, and its parameters."""
+        self._captioning = captioning
 
     def caption(self, features: Any, seed: int = 0, **decoding: Any) -> list[str]:
         """Caption images.
@@ -47,30 +49,34 @@ class TrainedCaptioner:
         chosen = Decoding(**decoding)
         chosen.validate()
         features = features.astype(np.float32, copy=False)
-        return self._captioning.sentences(self._params, features, chosen, seed)
+        return self._captioning.sentences(self.params, features, chosen, seed)
 
     def show(self, n: int = 8, seed: int = 0, **decoding: Any) -> Shown:
         """Pictures of `n` validation images with generated and true sentences, and the text."""
         chosen = Decoding(**decoding)
         chosen.validate()
-        return self._judge.captioned(self._params, n, chosen, seed)
+        return self._judge.captioned(self.params, n, chosen, seed)
 
-    def show_attention(self, n: int = 8, seed: int = 0, **decoding: Any) -> np.ndarray:
+    def show_attention(
+        self, n: int = 8, seed: int = 0, columns: int = 10, **decoding: Any
+    ) -> np.ndarray:
         """A picture, uint8 (H, W, 3), of where in `n` validation images each word looked.
+
+        Lines of `columns` words, 100 pixels a word.
 
         Raises:
             JaxgenError: the captioner has no more than one memory token.
         """
         chosen = Decoding(**decoding)
         chosen.validate()
-        return self._judge.attended(self._params, n, chosen, seed)
+        return self._judge.attended(self.params, n, chosen, seed, columns)
 
     def evaluate(self, java: bool = True) -> tuple[dict[str, Any], str]:
         """Loss, caption metrics and truth on validation images: figures, and the same as a table.
 
         Arguments and figures are those of `jaxgen.captioning_quality.Judge.report`.
         """
-        report = self._judge.report(self._params, java)
+        report = self._judge.report(self.params, java)
         return report, captions_report.table(report)
 
     @cached_property

@@ -179,7 +179,7 @@ def test_evaluation_is_of_the_whole_validation_set(trained, without_java):
     captions = data.val.captions["captions"]
     features = data.val.features.gather(np.arange(IMAGES))
     module = trained.config.captioner.module(len(VOCABULARY), (WIDTH,), 7)
-    logits = jax.jit(module.apply)({"params": trained._params}, features, captions[:, :-1])
+    logits = jax.jit(module.apply)({"params": trained.params}, features, captions[:, :-1])
     right = np.take_along_axis(jax.nn.log_softmax(logits), captions[:, 1:, None], -1)[..., 0]
     total = -float(right.sum(where=captions[:, 1:] != 0))
     assert figures["val_loss"] == pytest.approx(total / IMAGES, rel=1e-4)
