@@ -4,12 +4,19 @@ Radford et al. 2016, https://arxiv.org/abs/1511.06434; generator after InfoGAN (
 appendix C.1.
 
     python -m experiments.dcgan
+    python -m experiments.dcgan --preset best
 
 624 steps take about 4 minutes on 2 CPU cores (16 epochs of the 5,000 embedded digits). Expect clear
-digits from step 500 on, d_loss near 1.1 and g_loss near 1.1, neither running away.
+digits from step 500 on, d_loss near 1.1 and g_loss near 1.1, neither running away; FID 2.2, where
+real digits against real digits have 0.13. More steps do not help: after 1,950 it is 3.7. They do
+with `--preset best`, which shifts what the discriminator sees (Zhao et al. 2020,
+https://arxiv.org/abs/2006.10738) and samples from a moving average of the generator: FID 1.0 after
+1,170 steps, about 7 minutes.
 """
 
-from jaxgen import cli, losses
+from dataclasses import replace
+
+from jaxgen import augment, cli, losses
 from jaxgen.gan import GanConfig
 from jaxgen.models.dcgan import DCGAN
 
@@ -21,5 +28,13 @@ config = GanConfig(
     sample_statistics="batch",  # as the notebook does
 )
 
+best = replace(
+    config,
+    workdir="runs/dcgan_best",
+    steps=1170,
+    average_decay=0.995,
+    augmentation=augment.translation,
+)
+
 if __name__ == "__main__":
-    cli.main(config, __doc__)
+    cli.main(config, __doc__, presets={"best": best})
