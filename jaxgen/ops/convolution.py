@@ -119,7 +119,10 @@ def _conv_matmul(x_NHWI, kernel_HWIO, stride, pads):
 
     # Each window spans `tile` neighbouring outputs, the kernel becomes a band matrix: some more
     # arithmetic (at most twice), much less copying. 28x28x1 -> 32: 37 ms against 64 for tile 1.
-    tile = max(1, min(4, kernel_width - 1, columns))
+    # Many channels are enough for a wide product with less of it: 12x12x32 -> 64 is 1.14 times as
+    # fast with tile 2 as with 4, 28x28x1 -> 32 is 0.93.
+    tile = 4 if (4 + kernel_width - 1) * channels < _FEW_COLUMNS else 2
+    tile = max(1, min(tile, kernel_width - 1, columns))
     tiles = -(-columns // tile)
     x_NHWI = _pad(x_NHWI, (0, 0), (0, tiles * tile - columns))
     span = tile + kernel_width - 1
