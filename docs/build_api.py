@@ -1,6 +1,8 @@
 """Make the API pages from the docstrings.
 
-pip install -e '.[dev]' && python docs/build_api.py     # then open docs/api/index.html
+    pip install -e '.[dev]' && python docs/build_api.py
+
+Then open docs/api/index.html; another folder can be given.
 """
 
 import importlib
