@@ -108,15 +108,19 @@ def comparisons() -> list[CommandComparison]:
 
 
 def _start(name: str, settings: Settings, folder: Path) -> list[Row]:
-    """One step with an empty cache, and again with the cache that it filled."""
+    """Two steps with an empty cache, and again with the cache that they filled.
+
+    Two, because a picture is made after the last one.
+    """
     seconds: dict[str, list[float]] = {}
     for turn in range(min(settings.repeats, MOST_ROUNDS)):
         cache = {"JAXGEN_CACHE_DIR": str(folder / f"cache{turn}")}
         for kind in ("an empty cache", "a warm cache"):
             workdir = folder / f"{kind} {turn}"
-            seen = watch([f"experiments.{name}", "--steps", "1", "--workdir", str(workdir)], cache)
+            flags = ["--steps", "2", "--log-every", "1", "--workdir", str(workdir)]
+            seen = watch([f"experiments.{name}", *flags], cache)
             seconds.setdefault(f"first step with {kind}", []).append(seen.step_seconds[1])
-            seconds.setdefault(f"one step and exit with {kind}", []).append(seen.exit_seconds)
+            seconds.setdefault(f"two steps and exit with {kind}", []).append(seen.exit_seconds)
     title = EXPERIMENTS[name]
     return [
         row

@@ -10,7 +10,7 @@ from jaxgen import configs, runs
 from jaxgen.data import cache
 from jaxgen.errors import JaxgenError
 from jaxgen.task import TrainConfig
-from jaxgen.train import Outcome, fit, init_state
+from jaxgen.train import Outcome, fit, prepare, trace_init
 
 
 def train(config: TrainConfig, default: TrainConfig | None = None) -> Outcome | None:
@@ -34,25 +34,31 @@ def train(config: TrainConfig, default: TrainConfig | None = None) -> Outcome | 
     if resumed:
         _refuse_other(run, config)
     task = config.task()
-    state, start = init_state(task, config), 0
-    if not resumed:
-        record = {"config": recorded(config), "default": recorded(default or config)}
-        run.create(record | {"about": task.about})
-    elif changed := configs.differences(run.record()["about"], task.about):
-        raise JaxgenError(f"{run.path} was trained on other data ({'; '.join(changed)})")
-    elif restored := run.checkpoints().restore():
+    restored = None
+    if resumed:
+        if changed := configs.differences(run.record()["about"], task.about):
+            raise JaxgenError(f"{run.path} was trained on other data ({'; '.join(changed)})")
+        restored = run.checkpoints().restore()
+    if restored:
         for sentence in runs.damage_report(restored):
             print(sentence, file=sys.stderr)
         for step in restored.damaged:
             run.checkpoints().set_aside(step)
-        state, start = flax.serialization.from_state_dict(state, restored.state), restored.step
+    start = restored.step if restored else 0
     if start == config.steps:
         return None
+    initial, state = trace_init(task, config), None
+    if restored:
+        state = flax.serialization.from_state_dict(initial.shapes, restored.state)
     what = f"going on at step {start}" if start else "starting"
     print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
+    state, loop = prepare(task, config, initial, state)
+    if not resumed:
+        record = {"config": recorded(config), "default": recorded(default or config)}
+        run.create(record | {"about": task.about})
     recorder = runs.Recorder(run, config, start)
     try:
-        outcome = fit(task, config, state, start, recorder)
+        outcome = fit(task, config, state, start, recorder, loop)
     except BaseException:
         recorder.close()
         raise

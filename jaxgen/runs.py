@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterable
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -182,11 +183,8 @@ class Recorder(Watcher):
     """Writes what the loop reports into a run's folder, and shows the progress."""
 
     def __init__(self, run: Run, config: TrainConfig, start: int):
-        from tensorboardX import SummaryWriter
-
         self._run, self._config, self._start = run, config, start
         self._metrics = Metrics(run.metrics_path, start)
-        self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=start + 1)
         self._checkpoints = run.checkpoints(config.keep_checkpoints)
         self._progress = Progress(config.steps, start)
         self._logged = start
@@ -214,8 +212,8 @@ class Recorder(Watcher):
         if step % self._config.log_every == 0 or step == self._config.steps:
             means = {n: float(np.concatenate(part).mean()) for n, part in self._pending.items()}
             self._pending = {}
-            self._board_scalars(step, means)
             self._progress.update(step, means)
+            self._board_scalars(step, means)
         if figures:
             self._board_scalars(step, figures)
             words = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
@@ -270,7 +268,15 @@ class Recorder(Watcher):
     def close(self) -> None:
         """Close the files and leave the progress as it stands."""
         self._progress.close()
-        self._board.close()
+        if "_board" in self.__dict__:
+            self._board.close()
+
+    @cached_property
+    def _board(self):
+        # Late: tensorboardX imports PyTorch where there is one, which takes seconds.
+        from tensorboardX import SummaryWriter
+
+        return SummaryWriter(str(self._run.path / "tensorboard"), purge_step=self._start + 1)
 
     def _board_scalars(self, step: int, figures: dict[str, float]) -> None:
         self._newest |= figures

@@ -8,6 +8,7 @@ same arithmetic as one that never stopped.
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -76,6 +77,7 @@ def compile_steps(task: Task, mesh: jax.sharding.Mesh, capacity: int) -> Callabl
     replicated = NamedSharding(mesh, PartitionSpec())
     split_batch = NamedSharding(mesh, PartitionSpec(None, "data"))
 
+    @partial(jax.jit, inline=True)  # traced once, although it is called twice below
     def one_step(i, state, arrays, chunk, first_step, key):
         batch = task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[i], chunk))
         return task.step(state, batch, jax.random.fold_in(key, first_step + i))
@@ -100,21 +102,84 @@ def compile_steps(task: Task, mesh: jax.sharding.Mesh, capacity: int) -> Callabl
     return run
 
 
-def init_state(task: Task, config: TrainConfig) -> PyTree:
-    """The state before the first step."""
-    chunk = task.source.chunk(epoch_indices(task.source.size, config.batch_size, config.seed, 0, 1))
+def compile_loop(task: Task, config: TrainConfig, state: PyTree) -> Callable:
+    """The loop that `fit` runs: `compile_steps` for what it passes, as one compiled program.
 
-    @jax.jit
+    Args:
+        task: what to train.
+        config: numbers of the loop.
+        state: its state, or the state's shapes and dtypes.
+
+    Raises:
+        JaxgenError: the batch does not divide among the devices or exceeds the data set.
+    """
+    mesh, capacity = _mesh_for(config), _capacity(config)
+    chunk = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((capacity, *leaf.shape[1:]), leaf.dtype),
+        _first_chunk(task, config),
+    )
+    key = jax.device_put(jax.random.key(config.seed), NamedSharding(mesh, PartitionSpec()))
+    steps = compile_steps(task, mesh, capacity)
+    return steps.lower(state, task.source.arrays, chunk, 0, 1, key).compile()
+
+
+class Initial(NamedTuple):
+    """The state before the first step, not yet computed."""
+
+    make: Callable[[], PyTree]
+    shapes: PyTree
+    """Its shapes and dtypes."""
+
+
+def trace_init(task: Task, config: TrainConfig) -> Initial:
+    """Follow the initialisation, which shows whether networks, data and numbers fit together.
+
+    Raises:
+        JaxgenError: they do not.
+    """
+    # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same numbers.
+    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else {}
+
+    @partial(jax.jit, compiler_options=options)
     def init(key, arrays, chunk):
+        # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.
+        key = jax.random.fold_in(key, np.uint32(2**32 - 1))
         return task.init(key, task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[0], chunk)))
 
-    # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.
-    key = jax.random.fold_in(jax.random.key(config.seed), np.uint32(2**32 - 1))
-    return init(key, task.source.arrays, chunk)
+    _mesh_for(config)
+    arguments = jax.random.key(config.seed), task.source.arrays, _first_chunk(task, config)
+    return Initial(partial(init, *arguments), init.eval_shape(*arguments))
+
+
+def init_state(task: Task, config: TrainConfig) -> PyTree:
+    """The state before the first step."""
+    return trace_init(task, config).make()
+
+
+def prepare(
+    task: Task, config: TrainConfig, initial: Initial, state: PyTree | None = None
+) -> tuple[PyTree, Callable]:
+    """`state`, or else the initial one, and `compile_loop`, side by side.
+
+    XLA compiles outside of Python's lock, so that one does not wait for the other.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        compiling = pool.submit(compile_loop, task, config, initial.shapes)
+        state = initial.make() if state is None else state
+    return state, compiling.result()
+
+
+def _first_chunk(task: Task, config: TrainConfig) -> PyTree:
+    return task.source.chunk(epoch_indices(task.source.size, config.batch_size, config.seed, 0, 1))
 
 
 def fit(
-    task: Task, config: TrainConfig, state: PyTree, start: int = 0, watcher: Watcher | None = None
+    task: Task,
+    config: TrainConfig,
+    state: PyTree,
+    start: int = 0,
+    watcher: Watcher | None = None,
+    loop: Callable | None = None,
 ) -> Outcome:
     """Train `state` from step `start` to `config.steps`.
 
@@ -124,6 +189,7 @@ def fit(
         state: the state after `start` steps.
         start: steps done before.
         watcher: gets metrics, pictures, figures, alarms and checkpoints.
+        loop: from `prepare`; compiled here if None.
 
     Returns:
         The last state and how it came to be; a signal (Ctrl-C, SIGTERM) ends the loop after the
@@ -133,13 +199,8 @@ def fit(
         Diverged: a metric is not finite. Nothing is saved after that step.
         JaxgenError: the batch does not divide among the devices or exceeds the data set.
     """
-    mesh = make_mesh()
-    if config.batch_size % mesh.size:
-        raise JaxgenError(
-            f"--batch-size {config.batch_size} does not divide among {mesh.size} devices"
-        )
-    capacity = min(config.log_every, config.steps)
-    run = compile_steps(task, mesh, capacity)
+    mesh, capacity = _mesh_for(config), _capacity(config)
+    loop = loop or compile_loop(task, config, state)
     replicated = NamedSharding(mesh, PartitionSpec())
     split_batch = NamedSharding(mesh, PartitionSpec(None, "data"))
     state, arrays, key = jax.device_put(
@@ -159,7 +220,7 @@ def fit(
                 task.source.size, config.batch_size, config.seed, step, step + capacity
             )
             chunk = jax.device_put(task.source.chunk(indices), split_batch)
-            state, device_history = run(state, arrays, chunk, step, stop - step, key)
+            state, device_history = loop(state, arrays, chunk, step, stop - step, key)
             part = {name: np.asarray(row)[: stop - step] for name, row in device_history.items()}
             _check_finite(part, step)
             first, step = step + 1, stop
@@ -183,6 +244,20 @@ def fit(
         if step != saved:
             watcher.checkpoint(step, state)
     return Outcome(state, step, time.perf_counter() - began, noted[0] if noted else 0)
+
+
+def _mesh_for(config: TrainConfig) -> jax.sharding.Mesh:
+    mesh = make_mesh()
+    if config.batch_size % mesh.size:
+        raise JaxgenError(
+            f"--batch-size {config.batch_size} does not divide among {mesh.size} devices"
+        )
+    return mesh
+
+
+def _capacity(config: TrainConfig) -> int:
+    """Most steps of one dispatch."""
+    return min(config.log_every, config.steps)
 
 
 def _next_stop(step: int, config: TrainConfig) -> int:

@@ -13,7 +13,7 @@ import pytest
 from jaxgen.data.batches import epoch_indices
 from jaxgen.errors import JaxgenError
 from jaxgen.task import Shown, Source, Task, TrainConfig
-from jaxgen.train import Diverged, Watcher, fit, init_state
+from jaxgen.train import Diverged, Watcher, fit, init_state, prepare, trace_init
 
 
 def toy_task(step=None):
@@ -60,6 +60,17 @@ def run(task, numbers, state=None, start=0):
     watcher = Recording()
     state = init_state(task, numbers) if state is None else state
     return fit(task, numbers, state, start, watcher), watcher
+
+
+def test_prepared_side_by_side_is_the_same_state_and_loop():
+    task, numbers = toy_task(), config()
+    initial = trace_init(task, numbers)
+    assert (initial.shapes.shape, initial.shapes.dtype) == ((3,), jnp.float32)
+    state, loop = prepare(task, numbers, initial)
+    assert np.array_equal(state, init_state(task, numbers))
+    outcome = fit(task, numbers, state, loop=loop)
+    assert np.array_equal(outcome.state, run(task, numbers)[0].state)
+    assert prepare(task, numbers, initial, state=np.ones(3))[0].tolist() == [1, 1, 1]
 
 
 def test_any_division_into_dispatches_gives_the_same_bits():

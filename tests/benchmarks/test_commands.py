@@ -98,11 +98,11 @@ def test_each_start_has_its_own_cache_first_empty_then_filled(watched):
     rows = start.rows(Settings(repeats=2))
     assert row_titles(rows) == [
         "first step with an empty cache",
-        "one step and exit with an empty cache",
+        "two steps and exit with an empty cache",
         "first step with a warm cache",
-        "one step and exit with a warm cache",
+        "two steps and exit with a warm cache",
     ]
-    assert [row["jaxgen"] for row in rows] == pytest.approx([5.01, 6.01, 5.01, 6.01])
+    assert [row["jaxgen"] for row in rows] == pytest.approx([5.01, 6.02, 5.01, 6.02])
     caches = [environment["JAXGEN_CACHE_DIR"] for _, environment in watched]
     assert caches[0] == caches[1] != caches[2] == caches[3]
     assert len({command[-1] for command, _ in watched}) == 4
