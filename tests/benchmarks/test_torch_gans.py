@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from functools import partial
 from itertools import pairwise
 
 import jax
@@ -24,6 +25,7 @@ torch.set_num_threads(1)  # more would wait for each other longer than they comp
 
 SHAPE = (28, 28, 1)
 BATCH = 16
+UPDATES = 12
 
 
 def small(config):
@@ -139,26 +141,34 @@ def test_same_weights_give_the_same_images_and_logits(config):
 
 
 @every_config
-def test_same_weights_give_the_same_losses_before_and_after_an_update(config):
+def test_same_weights_give_the_same_losses_for_many_updates(config, monkeypatch):
+    """In float64: training is chaotic, an LSGAN in float32 differs by 2 % after ten updates."""
     state, batch = known_state(config), real_batch()
     twin = copied(config, state)
-    real = nchw(to_model_range(batch["image"]))
-    label_NK = torch.from_numpy(one_hot()) if config.conditional else None
-    drawn = np.random.default_rng(5).uniform(-1, 1, (2, 2, BATCH, config.noise_size))
+    twin.generator.double()
+    twin.discriminator.double()
+    real = nchw(to_model_range(batch["image"])).double()
+    label_NK = torch.from_numpy(one_hot()).double() if config.conditional else None
+    drawn = np.random.default_rng(5).uniform(-1, 1, (UPDATES, 2, BATCH, config.noise_size))
 
-    @jax.jit
     def step(state, noises):
         order = iter(noises)  # a step draws for the discriminator, then for the generator
         noise = dataclasses.replace(config.noise, draw=lambda key, shape: next(order))
         gan = Gan(dataclasses.replace(config, noise=noise), SHAPE)
         return gan.step(state, batch, jax.random.key(0))
 
-    for noises in drawn.astype(np.float32):
-        state, metrics = step(state, noises)
+    def double(leaf):
+        return leaf.astype(np.float64) if leaf.dtype == np.float32 else leaf
+
+    monkeypatch.setattr(
+        "jaxgen.data.images.to_model_range", lambda image: to_model_range(image).astype(np.float64)
+    )
+    with jax.enable_x64(True):
+        _, metrics = jax.jit(partial(jax.lax.scan, step))(jax.tree.map(double, state), drawn)
+    for index, noises in enumerate(drawn):
         twin_losses = torch_gans.step(twin, real, *map(torch.from_numpy, noises), label_NK)
-        np.testing.assert_allclose(
-            twin_losses, (metrics["d_loss"], metrics["g_loss"]), rtol=1e-4, atol=1e-4
-        )
+        ours = metrics["d_loss"][index], metrics["g_loss"][index]
+        np.testing.assert_allclose(twin_losses, ours, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
