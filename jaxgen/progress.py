@@ -2,6 +2,16 @@
 
 import sys
 import time
+from typing import Any
+
+_SECONDS_IN_LOG = 10.0
+
+
+def bar(*args: Any, **options: Any) -> Any:
+    """A bar of tqdm, which takes the arguments; in a log file it moves every ten seconds only."""
+    from tqdm.auto import tqdm
+
+    return tqdm(*args, mininterval=0.1 if _interactive() else _SECONDS_IN_LOG, **options)
 
 
 class Progress:
@@ -12,9 +22,7 @@ class Progress:
         self._clock = time.monotonic()
         self._bar = None
         if _interactive():
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(
+            self._bar = bar(
                 total=total, initial=start, unit="step", dynamic_ncols=True, smoothing=0.1
             )
 

@@ -2,7 +2,7 @@
 
 import re
 
-from jaxgen.progress import Progress
+from jaxgen.progress import Progress, bar
 
 
 def test_lines_in_a_log_file(capsys):
@@ -26,3 +26,9 @@ def test_a_bar_in_a_terminal(monkeypatch, capsys):
     assert "60/100" in told
     assert "d_loss 1.25" in told
     assert "warning: something\n" in told
+
+
+def test_a_bar_in_a_log_file_moves_seldom(capsys):
+    for _ in bar(range(10_000), desc="making", unit="scene"):
+        pass
+    assert capsys.readouterr().err.count("\r") <= 3

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from jaxgen import progress
 from jaxgen.data.pictures import MOST_PIXELS
 from jaxgen.errors import JaxgenError
 
@@ -112,7 +112,7 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
     with (
         warnings.catch_warnings(action="ignore"),  # Pillow's, about files that it can read
         ThreadPoolExecutor() as pool,
-        tqdm(total=len(paths), desc="reading pictures", unit="picture", delay=1) as progress,
+        progress.bar(total=len(paths), desc="reading pictures", unit="picture", delay=1) as done,
     ):
         for start in range(0, len(paths), _BLOCK):
             block = paths[start : start + _BLOCK]
@@ -122,7 +122,7 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
                 else:
                     images.append(result)
                     rows.append(row)
-            progress.update(len(block))
+            done.update(len(block))
     image_NSSC = np.stack(images) if images else np.zeros((0, side, side, 3), np.uint8)
     return image_NSSC, np.array(rows, np.int64), problems
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from tqdm import tqdm
 
+from jaxgen import progress
 from jaxgen.data import scene_digits
 from jaxgen.data.scene_features import Heads, SceneNet
 from jaxgen.data.scene_rendering import CLASSES, EMPTY, GRID, Glyphs, draw, sample_facts
@@ -148,11 +148,11 @@ def _fit(variables: dict, batches: Iterator[Batch], steps: int, stage: str) -> d
     params = {name: module["params"] for name, module in variables.items()}
     stats = variables["net"]["batch_stats"]
     state = optimiser.init(params)
-    progress = tqdm(range(steps), desc=stage, mininterval=5)
-    for number in progress:
+    numbers = progress.bar(range(steps), desc=stage)
+    for number in numbers:
         params, stats, state, loss = step(params, stats, state, *next(batches))
         if number % 50 == 0:
-            progress.set_postfix(loss=f"{loss:.3f}")
+            numbers.set_postfix(loss=f"{loss:.3f}")
     net = {"params": params["net"], "batch_stats": stats}
     return {"net": net, "heads": {"params": params["heads"]}}
 

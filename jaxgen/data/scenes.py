@@ -15,8 +15,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
+from jaxgen import progress
 from jaxgen.data import cache, coco, scene_digits, scene_features
 from jaxgen.data.scene_rendering import CANVAS, Scene, draw, one_hot, sample_facts, scenes_of
 from jaxgen.data.scene_sentences import describe
@@ -107,13 +107,13 @@ def build(directory: Path, config: ScenesConfig) -> None:
     weights = scene_features.load_weights()
     digits = dict(zip(SPLITS, scene_digits.split(), strict=True))
     facts, hidden = {}, {}
-    with tqdm(total=config.train + config.val, desc="making scenes", unit="scene") as progress:
+    with progress.bar(total=config.train + config.val, desc="making scenes", unit="scene") as made:
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng((config.seed, number))
             facts[split] = sample_facts(rng, getattr(config, split))
             glyphs = scene_digits.glyphs(digits[split])
             hidden[split] = _draw_and_see(
-                directory, split, rng, facts[split], glyphs, weights, progress
+                directory, split, rng, facts[split], glyphs, weights, made
             )
     sentences = {
         split: describe(scenes_of(facts[split]), seed=2 * config.seed + number)
@@ -139,7 +139,7 @@ def build(directory: Path, config: ScenesConfig) -> None:
     (directory / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
-def _draw_and_see(directory, split, rng, facts_NSA, glyphs, weights, progress) -> np.ndarray:
+def _draw_and_see(directory, split, rng, facts_NSA, glyphs, weights, made) -> np.ndarray:
     """Writes the pictures and the grid of a split; gives the last hidden layer, float16 (N, F)."""
     size = len(facts_NSA)
     hidden_NF = np.empty((size, scene_features.HIDDEN), np.float16)
@@ -161,7 +161,7 @@ def _draw_and_see(directory, split, rng, facts_NSA, glyphs, weights, progress) -
             rows = slice(start, min(start + scene_features.BATCH, size))
             image_set[rows], _ = draw(rng, facts_NSA[rows], glyphs)
             grid_set[rows], hidden_NF[rows] = scene_features.extract(weights, image_set[rows])
-            progress.update(rows.stop - rows.start)
+            made.update(rows.stop - rows.start)
     return hidden_NF
 
 
