@@ -17,7 +17,7 @@ VERSIONS = (
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
     """The test suite; arguments after -- go to pytest."""
-    session.install("--upgrade", ".[test]")
+    session.install("--upgrade", "-e", ".[test]")
     session.run("python", "-c", VERSIONS)
     session.run("pytest", *session.posargs)
 
