@@ -1,6 +1,7 @@
 """From an experiment's configuration to command-line flags to a trained run."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -84,7 +85,7 @@ def _with_preset(config, presets, argv: Sequence[str]) -> tuple[TrainConfig, lis
 
 
 def run_guarded(command: Callable[[], int | None]) -> None:
-    """Run a command; print bad input, or what the file system refused, as one line, and exit."""
+    """Run a command and exit; bad input, a refusing file system and Ctrl-C are told in one line."""
     try:
         status = command()
     except JaxgenError as error:
@@ -95,6 +96,9 @@ def run_guarded(command: Callable[[], int | None]) -> None:
             raise
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         sys.exit(JaxgenError.exit_code)
+    except KeyboardInterrupt:  # while loading or compiling; the loop takes signals its own way
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     sys.exit(status)
 
 

@@ -146,7 +146,7 @@ def trace_init(task: Task, config: TrainConfig) -> Initial:
         key = jax.random.fold_in(key, np.uint32(2**32 - 1))
         return task.init(key, task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[0], chunk)))
 
-    _mesh_for(config)
+    _mesh_for(config)  # raises, before anything that takes long
     arguments = jax.random.key(config.seed), task.source.arrays, _first_chunk(task, config)
     return Initial(partial(init, *arguments), init.eval_shape(*arguments))
 

@@ -302,3 +302,13 @@ def test_help_is_complete_and_import_is_light():
         text=True,
     ).stdout
     assert heavy.strip() == "[]"
+
+
+def test_ctrl_c_before_training_is_one_line(capsys):
+    def command():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stop:
+        cli.run_guarded(command)
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
