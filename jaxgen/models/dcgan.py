@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxgen import ops
 from jaxgen.errors import JaxgenError
 from jaxgen.models.layers import BatchNorm, Conv, ConvTranspose, Dense, xavier_uniform
 from jaxgen.models.networks import Networks
@@ -76,9 +75,9 @@ class Discriminator(nn.Module):
         x = x_NHWC
         depth = 0
         while depth < 2 or min(x.shape[1:3]) >= 12:
-            convolution = normalized(Conv(self.channels[min(depth, 1)], window=5))
+            convolution = normalized(Conv(self.channels[min(depth, 1)], window=5, pool=2))
             # Max pooling before the leaky ReLU: they commute, and a quarter of the work is left.
-            x = nn.leaky_relu(ops.max_pool(convolution(x)), 0.01)
+            x = nn.leaky_relu(convolution(x), 0.01)
             depth += 1
         x = x.reshape(x.shape[0], -1)
         x_NF = nn.leaky_relu(normalized(Dense(x.shape[1], xavier_uniform))(x), 0.01)

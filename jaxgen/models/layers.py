@@ -36,10 +36,14 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-    """A square convolution without padding, stride 1, with PyTorch's initial values."""
+    """A square convolution without padding, stride 1, with PyTorch's initial values.
+
+    With `pool` the maximum over each window of that side follows.
+    """
 
     features: int
     window: int
+    pool: int = 1
 
     @nn.compact
     def __call__(self, x_NHWC):
@@ -47,7 +51,11 @@ class Conv(nn.Module):
         shape = (self.window, self.window, channels, self.features)
         kernel = self.param("kernel", fan_in_uniform, shape)
         bias = self.param("bias", bias_uniform(self.window**2 * channels), (self.features,))
-        return ops.conv(x_NHWC, kernel) + bias[None, None, None, :]
+        x_NHWC = ops.conv(x_NHWC, kernel)
+        if self.pool > 1:
+            # Before the bias: the same numbers, but a smaller array for it and for its gradient.
+            x_NHWC = ops.max_pool(x_NHWC, self.pool, self.pool)
+        return x_NHWC + bias[None, None, None, :]
 
 
 class ConvTranspose(nn.Module):

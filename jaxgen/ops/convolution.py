@@ -4,9 +4,12 @@ Shapes: N batch, H W height and width, I O input and output channels.
 """
 
 import operator
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
 from jaxgen.errors import JaxgenError
 
@@ -48,7 +51,7 @@ def conv(x_NHWI, kernel_HWIO, stride=1, padding="VALID"):
         )
 
     def matmul(x_NHWI, kernel_HWIO):
-        return _conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
+        return _conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
 
     # Decided when the program is lowered, not from the default backend: one trace then serves a
     # mesh of any device and an export to several platforms.
@@ -94,10 +97,55 @@ def conv_transpose(x_NHWI, kernel_HWIO, stride=2, padding="SAME"):
 
     def matmul(x_NHWI, kernel_HWIO):
         if stride == (1, 1):
-            return _conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
+            return _conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
         return _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads)
 
     return lax.platform_dependent(x_NHWI, kernel_HWIO, cpu=matmul, default=plain)
+
+
+# From this many input channels on, XLA's own convolution is faster than `_conv_matmul`: 1.3 times
+# for 8, 1.6 for 32 and 2.3 for 128; for 3 it is 0.4, for 1 0.2.
+_DIRECT_CHANNELS = 8
+
+
+def _conv_cpu(x_NHWI, kernel_HWIO, stride, pads):
+    if kernel_HWIO.shape[2] < _DIRECT_CHANNELS or kernel_HWIO.dtype != jnp.float32:
+        return _conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
+    return _conv_direct(x_NHWI, kernel_HWIO, stride, pads)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _conv_direct(x_NHWI, kernel_HWIO, stride, pads):
+    """XLA's convolution, but derivatives of `_conv_matmul`.
+
+    Both the image and the kernel get a column of zeros after each column, over which the stride
+    steps: no result and no arithmetic changes, but XLA keeps the convolution in its older library,
+    five times as fast as the one that it would choose (12.5 ms against 58, 256x12x12x32 -> 64).
+    A convolution's own gradients come in layouts that XLA does not convert inside loops (a hundred
+    times slower).
+    """
+    rows, (left, right) = pads
+    return lax.conv_general_dilated(
+        x_NHWI,
+        kernel_HWIO,
+        (stride[0], 2 * stride[1]),
+        (rows, (2 * left, 2 * right)),
+        lhs_dilation=(1, 2),
+        rhs_dilation=(1, 2),
+        dimension_numbers=_LAYOUT,
+    )
+
+
+@partial(_conv_direct.defjvp, symbolic_zeros=True)
+def _conv_direct_jvp(stride, pads, primals, tangents):
+    x, kernel = primals
+    dx, dkernel = tangents
+    products = []
+    if not isinstance(dx, SymbolicZero):
+        products.append(_conv_matmul(dx, kernel, stride, pads))
+    if not isinstance(dkernel, SymbolicZero):
+        products.append(_conv_matmul(x, dkernel, stride, pads))
+    return _conv_direct(x, kernel, stride, pads), _sum(products)
 
 
 # Below this many columns a matrix product per kernel row runs far under the machine's rate, and

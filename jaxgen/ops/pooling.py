@@ -1,7 +1,8 @@
 """Max pooling as the maximum of shifted slices."""
 
-import functools
+from functools import partial, reduce
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -11,9 +12,9 @@ from jaxgen.errors import JaxgenError
 def max_pool(x_NHWC, window=2, stride=2):
     """Maximum over square windows, without padding; rows and columns left over are dropped.
 
-    A NaN in a window makes its output NaN. Where elements tie for the maximum they share the
-    gradient (each pairwise maximum halves it), while `lax.reduce_window` and PyTorch give all of
-    it to one: the same on every platform, and it can be differentiated again.
+    A NaN in a window makes its output NaN. Elements that tie for the maximum share the gradient
+    equally, while `lax.reduce_window` and PyTorch give all of it to one: the same on every
+    platform, and it can be differentiated again.
 
     Args:
       x_NHWC: float array.
@@ -30,15 +31,51 @@ def max_pool(x_NHWC, window=2, stride=2):
             f"max_pool: window {window} with stride {stride} does not fit x of shape "
             f"{x_NHWC.shape}; give (N, H, W, C) with H and W no smaller than the window."
         )
+    return _max_pool(x_NHWC, window, stride)
+
+
+def _slices(x_NHWC, window, stride):
+    """For each place in the window, what stands there in every window."""
     n, height, width, channels = x_NHWC.shape
     last_h = (height - window) // stride * stride + 1
     last_w = (width - window) // stride * stride + 1
-    # The gradient of `reduce_window` is 13 times slower on CPU (128x24x24x32: 33 ms against 2.5).
-    slices = [
+    return [
         lax.slice(
             x_NHWC, (0, i, j, 0), (n, i + last_h, j + last_w, channels), (1, stride, stride, 1)
         )
         for i in range(window)
         for j in range(window)
     ]
-    return functools.reduce(jnp.maximum, slices)
+
+
+# The gradient of `reduce_window` is 13 times slower on CPU (128x24x24x32: 33 ms against 2.5).
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _max_pool(x_NHWC, window, stride):
+    return reduce(jnp.maximum, _slices(x_NHWC, window, stride))
+
+
+@_max_pool.defjvp
+def _max_pool_jvp(window, stride, primals, tangents):
+    (x_NHWC,), (dx_NHWC,) = primals, tangents
+    y_NHWC = _max_pool(x_NHWC, window, stride)
+    largest = [part == y_NHWC for part in _slices(x_NHWC, window, stride)]
+    share_NHWC = 1 / reduce(jnp.add, [is_it.astype(x_NHWC.dtype) for is_it in largest])
+    pieces = _pieces if stride == window else _slices
+    parts = zip(largest, pieces(dx_NHWC, window, stride), strict=True)
+    return y_NHWC, share_NHWC * reduce(jnp.add, [jnp.where(m, dx, 0) for m, dx in parts])
+
+
+def _pieces(x_NHWC, window, stride):
+    """`_slices` of windows that do not overlap, so that the gradient joins pieces.
+
+    That of slices pads each to the whole image and adds: 17 ms against 2 (128x24x24x32).
+    """
+    n, height, width, channels = x_NHWC.shape
+    rows, columns = height // window, width // window
+    tiles = x_NHWC[:, : rows * window, : columns * window]
+    tiles = tiles.reshape(n, rows, window, columns, window, channels)
+    return [
+        piece.reshape(n, rows, columns, channels)
+        for row in lax.split(tiles, (1,) * window, axis=2)
+        for piece in lax.split(row, (1,) * window, axis=4)
+    ]

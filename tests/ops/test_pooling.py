@@ -33,6 +33,15 @@ def test_value_and_gradient_agree_with_reduce_window(shape, window, stride):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("window", [2, 3])
+def test_forward_mode_agrees_with_reverse_mode(window):
+    rng = np.random.default_rng(0)
+    x, dx = (jnp.asarray(rng.standard_normal((2, 7, 6, 3)), jnp.float32) for _ in range(2))
+    y, dy = jax.jvp(lambda x: ops.max_pool(x, window), (x,), (dx,))
+    _, pull_back = jax.vjp(lambda x: ops.max_pool(x, window), x)
+    np.testing.assert_allclose(jnp.vdot(dy, y), jnp.vdot(dx, pull_back(y)[0]), rtol=1e-5)
+
+
 def test_second_order():
     # y = max of four, f = y^3: the second derivative is 6 y at the largest element, else 0.
     x = jnp.asarray([[1.0, 2.0], [4.0, 3.0]])[None, :, :, None]
@@ -43,7 +52,11 @@ def test_second_order():
 
 def test_ties_share_the_gradient():
     gradient = jax.grad(lambda x: jnp.sum(ops.max_pool(x)))(jnp.ones((1, 2, 2, 1)))
-    assert float(gradient.sum()) == 1.0
+    np.testing.assert_array_equal(gradient, np.full((1, 2, 2, 1), 0.25))
+    # Windows of three that overlap in one column: it is in both, an element among nine in each.
+    gradient = jax.grad(lambda x: jnp.sum(ops.max_pool(x, 3, 2)))(jnp.ones((1, 3, 5, 1)))
+    expected = np.asarray([1, 1, 2, 1, 1]) / 9
+    np.testing.assert_allclose(gradient[0, :, :, 0], np.tile(expected, (3, 1)), rtol=1e-6)
     two = jnp.asarray([[5.0, 5.0], [1.0, 1.0]])[None, :, :, None]
     gradient = jax.grad(lambda x: jnp.sum(ops.max_pool(x)))(two)
     np.testing.assert_array_equal(gradient[0, :, :, 0], [[0.5, 0.5], [0.0, 0.0]])
