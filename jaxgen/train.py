@@ -66,6 +66,11 @@ def make_mesh() -> jax.sharding.Mesh:
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
+def _on_cpu(**options: Any) -> dict[str, Any]:
+    """Options for XLA where programs run on CPU, none elsewhere."""
+    return options if jax.default_backend() == "cpu" else {}
+
+
 def compile_steps(task: Task, mesh: jax.sharding.Mesh, capacity: int) -> Callable:
     """The compiled loop over at most `capacity` steps.
 
@@ -84,6 +89,9 @@ def compile_steps(task: Task, mesh: jax.sharding.Mesh, capacity: int) -> Callabl
 
     @partial(
         jax.jit,
+        # Without it each step copies most parameters and moments before Adam overwrites them: XLA
+        # does not see that all who read them came before. An MLP GAN's step is 1.12 times as fast.
+        compiler_options=_on_cpu(xla_cpu_copy_insertion_use_region_analysis=True),
         donate_argnums=0,
         in_shardings=(replicated, replicated, split_batch, None, None, None),
         out_shardings=replicated,
@@ -137,10 +145,9 @@ def trace_init(task: Task, config: TrainConfig) -> Initial:
     Raises:
         JaxgenError: they do not.
     """
-    # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same numbers.
-    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else {}
 
-    @partial(jax.jit, compiler_options=options)
+    # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same numbers.
+    @partial(jax.jit, compiler_options=_on_cpu(xla_backend_optimization_level=1))
     def init(key, arrays, chunk):
         # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.
         key = jax.random.fold_in(key, np.uint32(2**32 - 1))
