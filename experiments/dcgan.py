@@ -6,7 +6,7 @@ appendix C.1.
     python -m experiments.dcgan
     python -m experiments.dcgan --preset best
 
-624 steps take about 4 minutes on 2 CPU cores (16 epochs of the 5,000 embedded digits). Expect clear
+624 steps take about 3 minutes on 2 CPU cores (16 epochs of the 5,000 embedded digits). Expect clear
 digits from step 500 on, both losses near 1.1, neither running away; FID 2 to 3, where
 real digits against real digits have 0.13. More steps do not help: after 1,950 it is 3.7. They do
 with `--preset best`, which shifts what the discriminator sees (Zhao et al. 2020,

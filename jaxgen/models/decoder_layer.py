@@ -1,12 +1,14 @@
 """One layer of a post-norm Transformer decoder.
 
-Shapes: N batch, T time, M memory tokens, D width, B beams, L places of the cache.
+Shapes: N batch, T time, M memory tokens, D width, F feed-forward width,
+B beams, L places of the cache.
 """
 
 from typing import Any
 
 from flax import linen as nn
 
+from jaxgen import ops
 from jaxgen.models.dropout import dropout
 from jaxgen.models.multi_head import MultiHeadAttention
 
@@ -61,8 +63,9 @@ class DecoderLayer(nn.Module):
     def _finish(self, x_NTD, memory, deterministic):
         attended_NTD = self.cross_attn.attend_memory(x_NTD, memory, None, deterministic)
         x_NTD = self._add(self.norm2, x_NTD, attended_NTD, deterministic)
-        hidden = self._dropout(nn.relu(self.linear1(x_NTD)), deterministic)
-        return self._add(self.norm3, x_NTD, self.linear2(hidden), deterministic)
+        hidden_NTF = nn.relu(ops.over_rows(self.linear1, x_NTD))
+        change_NTD = ops.over_rows(self.linear2, self._dropout(hidden_NTF, deterministic))
+        return self._add(self.norm3, x_NTD, change_NTD, deterministic)
 
     def _add(self, norm, x_NTD, change_NTD, deterministic):
         return norm(x_NTD + self._dropout(change_NTD, deterministic))

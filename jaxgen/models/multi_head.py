@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxgen import ops
 from jaxgen.models.attention import (
     attention_weights,
     causal_mask,
@@ -33,7 +34,7 @@ class _Affine(nn.Module):
         self.bias = self.param("bias", nn.initializers.zeros, (self.width,), self.param_dtype)
 
     def __call__(self, x_NTD):
-        return x_NTD @ self.kernel + self.bias[None, None, :]
+        return ops.matmul(x_NTD, self.kernel) + self.bias[None, None, :]
 
 
 class MultiHeadAttention(nn.Module):
@@ -152,7 +153,7 @@ class MultiHeadAttention(nn.Module):
         layers = (self.query, self.key, self.value)
         kernel = jnp.concatenate([layer.kernel for layer in layers], axis=1)
         bias = jnp.concatenate([layer.bias for layer in layers])
-        joined = x_NTD @ kernel + bias[None, None, :]
+        joined = ops.matmul(x_NTD, kernel) + bias[None, None, :]
         return [self._heads(x) for x in jnp.split(joined, 3, axis=-1)]
 
     def _heads(self, x_NTD):

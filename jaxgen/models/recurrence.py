@@ -10,6 +10,8 @@ scan, where automatic differentiation would add up one per step.
 import jax
 import jax.numpy as jnp
 
+from jaxgen import ops
+
 # Steps per iteration of the compiled loop: less loop overhead for a little more to compile.
 _UNROLL = 4
 
@@ -107,7 +109,7 @@ def alternating_sum(x_NT):
 
 
 def _project_inputs(x_NTD, Wx, b):
-    return x_NTD.swapaxes(0, 1) @ Wx + b[None, None, :]
+    return ops.matmul(x_NTD.swapaxes(0, 1), Wx) + b[None, None, :]
 
 
 @jax.custom_vjp

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxgen import ops
 from jaxgen.errors import JaxgenError
 from jaxgen.models.captioners import Captioner, default_dtype
 from jaxgen.models.dropout import dropout
@@ -55,7 +56,7 @@ class _RecurrentCaptioner(nn.Module):
     def scores(self, h):
         """Scores (..., V) of the next word after hidden states (..., H)."""
         bias = jnp.expand_dims(self.b_vocab, tuple(range(h.ndim - 1)))
-        return h @ self.W_vocab + bias
+        return ops.matmul(h, self.W_vocab) + bias
 
     def _matrix(self, name, rows, columns, initializer=_FAN_IN):
         return self.param(name, initializer, (rows, columns), self.param_dtype)

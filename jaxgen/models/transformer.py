@@ -13,6 +13,7 @@ import numpy as np
 from flax import linen as nn
 from flax import struct
 
+from jaxgen import ops
 from jaxgen.errors import JaxgenError
 from jaxgen.models.captioners import Captioner, default_dtype
 from jaxgen.models.decoder_layer import DecoderLayer
@@ -151,7 +152,7 @@ class TransformerCaptioner(nn.Module):
             x_NTD = dropout(x_NTD, self.dropout, self.make_rng("dropout"))
         for layer in self.decoder:
             x_NTD = layer(x_NTD, memory_NMD, deterministic)
-        return self.output(x_NTD)
+        return ops.over_rows(self.output, x_NTD)
 
     def start(self, features):
         """Prepare decoding: project the memory, and make room for `max_length` words."""
@@ -196,7 +197,7 @@ class TransformerCaptioner(nn.Module):
             features = features.reshape(features.shape[0], self.memory_tokens, -1)
         elif features.ndim != 3:
             raise ValueError(f"features must be (N, D) or (N, M, D), got shape {features.shape}")
-        return self.visual_projection(features.astype(self.param_dtype))
+        return ops.over_rows(self.visual_projection, features.astype(self.param_dtype))
 
     def _embed(self, words):
         vectors = self.embedding[words]

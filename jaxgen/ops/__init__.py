@@ -1,6 +1,6 @@
-"""Convolution, transposed convolution and max pooling, fast on CPU as well as on GPU and TPU.
+"""Convolutions, max pooling and products of sequences, fast on CPU as well as on GPU and TPU.
 
-One signature for every platform. While a program is lowered for CPU, each operation becomes matrix
+One signature for every platform. While a program is lowered for CPU, convolutions become matrix
 products and slices, because XLA's CPU backend runs the gradients of convolutions inside `scan`,
 `while` and `cond` as a naive loop (https://github.com/jax-ml/jax/issues/12868); elsewhere it is
 the plain `jax.lax` operation. Values and derivatives of any order agree up to rounding.
@@ -8,5 +8,6 @@ the plain `jax.lax` operation. Values and derivatives of any order agree up to r
 
 from jaxgen.ops.convolution import conv, conv_transpose
 from jaxgen.ops.pooling import max_pool
+from jaxgen.ops.product import matmul, over_rows
 
-__all__ = ["conv", "conv_transpose", "max_pool"]
+__all__ = ["conv", "conv_transpose", "matmul", "max_pool", "over_rows"]

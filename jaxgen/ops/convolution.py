@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution: matrix products on CPU, plain `lax` elsewhere.
+"""Convolution and transposed convolution: formulations fast on CPU, plain `lax` elsewhere.
 
 Shapes: N batch, H W height and width, I O input and output channels.
 """
@@ -116,13 +116,13 @@ def _conv_cpu(x_NHWI, kernel_HWIO, stride, pads):
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _conv_direct(x_NHWI, kernel_HWIO, stride, pads):
-    """XLA's convolution, but derivatives of `_conv_matmul`.
+    """XLA's convolution with the derivatives of `_conv_matmul`.
 
     Both the image and the kernel get a column of zeros after each column, over which the stride
-    steps: no result and no arithmetic changes, but XLA keeps the convolution in its older library,
-    five times as fast as the one that it would choose (12.5 ms against 58, 256x12x12x32 -> 64).
-    A convolution's own gradients come in layouts that XLA does not convert inside loops (a hundred
-    times slower).
+    steps. That changes no result and adds no arithmetic, but XLA's newer CPU library does not take
+    it, and the older one is five times as fast (256x12x12x32 -> 64: 12.5 ms against 58).
+    XLA's own gradients are a hundred times slower within a loop, where it does not convert their
+    layouts.
     """
     rows, (left, right) = pads
     return lax.conv_general_dilated(
