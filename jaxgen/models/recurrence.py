@@ -175,33 +175,32 @@ def _lstm_scan_forward(a_TNG, h0_NH, Wh):
 
 def _lstm_scan_backward(residuals, dh_TNH):
     h_TNH, c_TNH, gates_TNG, h0_NH, Wh = residuals
+    previous_c_TNH = jnp.concatenate([jnp.zeros_like(c_TNH[:1]), c_TNH[:-1]])
+    i_TNH, f_TNH, o_TNH, g_TNH = jnp.split(gates_TNG, 4, axis=-1)
+    tanh_TNH = jnp.tanh(c_TNH)
+    # Known before the scan for all steps, so that little is left to do one step after the other:
+    # what turns the gradient of h into those of c and o, and that of c into those of i, f and g.
+    factors_TNH = (
+        o_TNH * (1 - tanh_TNH * tanh_TNH),
+        tanh_TNH * o_TNH * (1 - o_TNH),
+        g_TNH * i_TNH * (1 - i_TNH),
+        previous_c_TNH * f_TNH * (1 - f_TNH),
+        i_TNH * (1 - g_TNH * g_TNH),
+    )
 
     def step(carry, inputs):
         carried_NH, dc_NH = carry
-        dh_NH, c_NH, previous_c_NH, gates_NG = inputs
-        i_NH, f_NH, o_NH, g_NH = jnp.split(gates_NG, 4, axis=1)
+        dh_NH, f_NH, (h_to_c_NH, h_to_o_NH, c_to_i_NH, c_to_f_NH, c_to_g_NH) = inputs
         dh_NH = dh_NH + carried_NH
-        tanh_NH = jnp.tanh(c_NH)
-        dc_NH = dc_NH + dh_NH * o_NH * (1 - tanh_NH * tanh_NH)
+        dc_NH = dc_NH + dh_NH * h_to_c_NH
         da_NG = jnp.concatenate(
-            [
-                dc_NH * g_NH * i_NH * (1 - i_NH),
-                dc_NH * previous_c_NH * f_NH * (1 - f_NH),
-                dh_NH * tanh_NH * o_NH * (1 - o_NH),
-                dc_NH * i_NH * (1 - g_NH * g_NH),
-            ],
-            axis=1,
+            [dc_NH * c_to_i_NH, dc_NH * c_to_f_NH, dh_NH * h_to_o_NH, dc_NH * c_to_g_NH], axis=1
         )
         return (da_NG @ Wh.T, dc_NH * f_NH), da_NG
 
-    previous_c_TNH = jnp.concatenate([jnp.zeros_like(c_TNH[:1]), c_TNH[:-1]])
     zeros = jnp.zeros_like(h0_NH)
     (dh0_NH, _), da_TNG = jax.lax.scan(
-        step,
-        (zeros, zeros),
-        (dh_TNH, c_TNH, previous_c_TNH, gates_TNG),
-        reverse=True,
-        unroll=_UNROLL,
+        step, (zeros, zeros), (dh_TNH, f_TNH, factors_TNH), reverse=True, unroll=_UNROLL
     )
     return da_TNG, dh0_NH, _kernel_gradient(h0_NH, h_TNH, da_TNG)
 
@@ -211,4 +210,5 @@ _lstm_scan.defvjp(_lstm_scan_forward, _lstm_scan_backward)
 
 def _kernel_gradient(h0_NH, h_TNH, da_TNG):
     previous_h_TNH = jnp.concatenate([h0_NH[None], h_TNH[:-1]])
-    return jnp.einsum("tnh,tng->hg", previous_h_TNH, da_TNG)
+    rows = [x.reshape(-1, x.shape[-1]) for x in (previous_h_TNH, da_TNG)]
+    return rows[0].T @ rows[1]
