@@ -66,8 +66,7 @@ def lstm_step(x_ND, h_NH, c_NH, Wx, Wh, b):
     Reference:
         Hochreiter and Schmidhuber, Long short-term memory, 1997; forget gate of Gers et al., 2000.
     """
-    gates_NG = _activate(x_ND @ Wx + h_NH @ Wh + b[None, :])
-    return _update(gates_NG, c_NH)
+    return _update(*_activate(x_ND @ Wx + h_NH @ Wh + b[None, :]), c_NH)
 
 
 def lstm_sequence(x_NTD, h0_NH, Wx, Wh, b):
@@ -144,14 +143,13 @@ _rnn_scan.defvjp(_rnn_scan_forward, _rnn_scan_backward)
 
 
 def _activate(a_NG):
+    """Input, forget and output gates, (N, 3·H), and the candidate, (N, H)."""
     hidden = a_NG.shape[1] // 4
-    return jnp.concatenate(
-        [jax.nn.sigmoid(a_NG[:, : 3 * hidden]), jnp.tanh(a_NG[:, 3 * hidden :])], axis=1
-    )
+    return jax.nn.sigmoid(a_NG[:, : 3 * hidden]), jnp.tanh(a_NG[:, 3 * hidden :])
 
 
-def _update(gates_NG, c_NH):
-    i_NH, f_NH, o_NH, g_NH = jnp.split(gates_NG, 4, axis=1)
+def _update(gates, g_NH, c_NH):
+    i_NH, f_NH, o_NH = jnp.split(gates, 3, axis=1)
     c_NH = f_NH * c_NH + i_NH * g_NH
     return o_NH * jnp.tanh(c_NH), c_NH
 
@@ -164,19 +162,19 @@ def _lstm_scan(a_TNG, h0_NH, Wh):
 def _lstm_scan_forward(a_TNG, h0_NH, Wh):
     def step(carry, a_NG):
         h_NH, c_NH = carry
-        gates_NG = _activate(a_NG + h_NH @ Wh)
-        h_NH, c_NH = _update(gates_NG, c_NH)
-        return (h_NH, c_NH), (h_NH, c_NH, gates_NG)
+        gates, g_NH = _activate(a_NG + h_NH @ Wh)
+        h_NH, c_NH = _update(gates, g_NH, c_NH)
+        return (h_NH, c_NH), (h_NH, c_NH, gates, g_NH)
 
     start = (h0_NH, jnp.zeros_like(h0_NH))
-    _, (h_TNH, c_TNH, gates_TNG) = jax.lax.scan(step, start, a_TNG, unroll=_UNROLL)
-    return h_TNH, (h_TNH, c_TNH, gates_TNG, h0_NH, Wh)
+    _, (h_TNH, *others) = jax.lax.scan(step, start, a_TNG, unroll=_UNROLL)
+    return h_TNH, (h_TNH, *others, h0_NH, Wh)
 
 
 def _lstm_scan_backward(residuals, dh_TNH):
-    h_TNH, c_TNH, gates_TNG, h0_NH, Wh = residuals
+    h_TNH, c_TNH, gates, g_TNH, h0_NH, Wh = residuals
     previous_c_TNH = jnp.concatenate([jnp.zeros_like(c_TNH[:1]), c_TNH[:-1]])
-    i_TNH, f_TNH, o_TNH, g_TNH = jnp.split(gates_TNG, 4, axis=-1)
+    i_TNH, f_TNH, o_TNH = jnp.split(gates, 3, axis=-1)
     tanh_TNH = jnp.tanh(c_TNH)
     # Known before the scan for all steps, so that little is left to do one step after the other:
     # what turns the gradient of h into those of c and o, and that of c into those of i, f and g.
