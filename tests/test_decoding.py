@@ -72,6 +72,15 @@ def test_greedy_takes_the_best_word_each_time():
             previous, last = last, word
 
 
+def test_greedy_takes_the_first_of_words_that_tie():
+    def step(carry, words_R):
+        scores_RV = jnp.tile(jnp.array([9.0, 9.0, -1.0, 0.5, 2.0, 2.0]), (words_R.size, 1))
+        return carry, scores_RV.at[1:].set(-jnp.inf).at[1, 5].set(-3.0)
+
+    words, _ = decoding.greedy(step, jnp.zeros(2), SPECIAL, LENGTH)
+    np.testing.assert_array_equal(words, [[4] * LENGTH, [5] * LENGTH])
+
+
 def test_banned_words_are_not_emitted():
     best = run(decoding.greedy, SPECIAL, LENGTH)[0][:, 0]
     banned = SPECIAL._replace(banned=tuple(int(word) for word in best))
