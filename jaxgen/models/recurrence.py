@@ -1,6 +1,7 @@
 """Recurrences as pure functions: one step, and whole sequences, of a vanilla RNN and an LSTM.
 
-Shapes: N batch, T time, D input, H hidden, G stacked gates (4·H).
+Shapes: N batch, T time, R rows (T·N), D input, H hidden, G stacked gates and candidate (4·H), S the
+gates of them (3·H).
 
 The input projection of all steps is one matrix product before the scan over time. The scans have
 hand-written derivatives, so that the recurrent kernel's gradient is one product after the backward
@@ -143,13 +144,13 @@ _rnn_scan.defvjp(_rnn_scan_forward, _rnn_scan_backward)
 
 
 def _activate(a_NG):
-    """Input, forget and output gates, (N, 3·H), and the candidate, (N, H)."""
+    """Input, forget and output gates, (N, S), and the candidate, (N, H)."""
     hidden = a_NG.shape[1] // 4
     return jax.nn.sigmoid(a_NG[:, : 3 * hidden]), jnp.tanh(a_NG[:, 3 * hidden :])
 
 
-def _update(gates, g_NH, c_NH):
-    i_NH, f_NH, o_NH = jnp.split(gates, 3, axis=1)
+def _update(gates_NS, g_NH, c_NH):
+    i_NH, f_NH, o_NH = jnp.split(gates_NS, 3, axis=1)
     c_NH = f_NH * c_NH + i_NH * g_NH
     return o_NH * jnp.tanh(c_NH), c_NH
 
@@ -162,19 +163,19 @@ def _lstm_scan(a_TNG, h0_NH, Wh):
 def _lstm_scan_forward(a_TNG, h0_NH, Wh):
     def step(carry, a_NG):
         h_NH, c_NH = carry
-        gates, g_NH = _activate(a_NG + h_NH @ Wh)
-        h_NH, c_NH = _update(gates, g_NH, c_NH)
-        return (h_NH, c_NH), (h_NH, c_NH, gates, g_NH)
+        gates_NS, g_NH = _activate(a_NG + h_NH @ Wh)
+        h_NH, c_NH = _update(gates_NS, g_NH, c_NH)
+        return (h_NH, c_NH), (h_NH, c_NH, gates_NS, g_NH)
 
     start = (h0_NH, jnp.zeros_like(h0_NH))
-    _, (h_TNH, *others) = jax.lax.scan(step, start, a_TNG, unroll=_UNROLL)
-    return h_TNH, (h_TNH, *others, h0_NH, Wh)
+    _, (h_TNH, c_TNH, gates_TNS, g_TNH) = jax.lax.scan(step, start, a_TNG, unroll=_UNROLL)
+    return h_TNH, (h_TNH, c_TNH, gates_TNS, g_TNH, h0_NH, Wh)
 
 
 def _lstm_scan_backward(residuals, dh_TNH):
-    h_TNH, c_TNH, gates, g_TNH, h0_NH, Wh = residuals
+    h_TNH, c_TNH, gates_TNS, g_TNH, h0_NH, Wh = residuals
     previous_c_TNH = jnp.concatenate([jnp.zeros_like(c_TNH[:1]), c_TNH[:-1]])
-    i_TNH, f_TNH, o_TNH = jnp.split(gates, 3, axis=-1)
+    i_TNH, f_TNH, o_TNH = jnp.split(gates_TNS, 3, axis=-1)
     tanh_TNH = jnp.tanh(c_TNH)
     # Known before the scan for all steps, so that little is left to do one step after the other:
     # what turns the gradient of h into those of c and o, and that of c into those of i, f and g.
@@ -208,5 +209,6 @@ _lstm_scan.defvjp(_lstm_scan_forward, _lstm_scan_backward)
 
 def _kernel_gradient(h0_NH, h_TNH, da_TNG):
     previous_h_TNH = jnp.concatenate([h0_NH[None], h_TNH[:-1]])
-    rows = [x.reshape(-1, x.shape[-1]) for x in (previous_h_TNH, da_TNG)]
-    return rows[0].T @ rows[1]
+    # As a product of rows, for the reason that `ops.over_rows` has.
+    previous_h_RH = previous_h_TNH.reshape(-1, h0_NH.shape[-1])
+    return previous_h_RH.T @ da_TNG.reshape(len(previous_h_RH), -1)
