@@ -19,9 +19,9 @@ from pathlib import Path
 
 from benchmarks import caption_steps, commands, decoding_speed, gan_steps, ops, products, report
 from benchmarks.measuring import Settings
-from jaxgen.cli import run_guarded
+from jaxgen.commands.cli import run_guarded
 from jaxgen.errors import JaxgenError
-from jaxgen.runs import write_json
+from jaxgen.training.run_folder import write_json
 
 QUICK = Settings(repeats=1, seconds=0, quick=True)
 

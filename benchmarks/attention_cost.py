@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.models.attention import causal_mask, full_attention
-from jaxgen.models.cheap_attention import low_rank_attention, window_attention
+from jaxgen.nn.attention import causal_mask, full_attention
+from jaxgen.nn.cheap_attention import low_rank_attention, window_attention
 
 HEADS, WIDTH, WINDOW, RANK = 2, 64, 64, 64
 SHORTEST, LONGEST = 64, 8192

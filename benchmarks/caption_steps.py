@@ -11,13 +11,13 @@ import numpy as np
 
 from benchmarks import training_loop
 from benchmarks.measuring import Comparison, Contender, Flops, Settings
-from jaxgen import losses
-from jaxgen.captioning import CaptionConfig, Captioning
-from jaxgen.data.vocabulary import SPECIAL, Vocabulary
-from jaxgen.models.recurrent import LSTM, RNN
-from jaxgen.models.transformer import Transformer
-from jaxgen.optimizers import Optimizer
-from jaxgen.task import Source, Task
+from jaxgen.captioning import losses
+from jaxgen.captioning.captioners.recurrent import LSTM, RNN
+from jaxgen.captioning.captioners.transformer import Transformer
+from jaxgen.captioning.step import CaptionConfig, Captioning
+from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
+from jaxgen.training.optimizers import Optimizer
+from jaxgen.training.task import Source, Task
 
 VOCAB, TOKENS, FEATURES, CAPTIONS = 1004, 17, 512, 1280
 BATCHES = (25, 128)

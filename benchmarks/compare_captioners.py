@@ -26,8 +26,8 @@ from flax import serialization
 
 from benchmarks import records
 from benchmarks.records import Row
-from jaxgen import train
-from jaxgen.captioning import CaptionConfig
+from jaxgen.captioning.step import CaptionConfig
+from jaxgen.training import loop as train
 
 STEPS, BATCH = 1500, 64
 MODELS = {

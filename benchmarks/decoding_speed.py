@@ -11,9 +11,9 @@ import numpy as np
 
 from benchmarks.caption_steps import CONFIGS, FEATURES, VOCAB, Data, captioning
 from benchmarks.measuring import Comparison, Contender, Flops, Settings, plain_flops
-from jaxgen.captioning import CaptionConfig
-from jaxgen.data.vocabulary import SPECIAL
-from jaxgen.decoding import Decoding
+from jaxgen.captioning.decoding import Decoding
+from jaxgen.captioning.step import CaptionConfig
+from jaxgen.data.captions.vocabulary import SPECIAL
 
 IMAGES, LENGTH, BEAM = 128, 30, 3
 HOPELESS = -1e9  # added to a score

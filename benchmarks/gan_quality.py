@@ -29,10 +29,11 @@ from flax import serialization
 
 from benchmarks import records
 from benchmarks.records import Row
-from jaxgen import train
-from jaxgen.data import images
-from jaxgen.gan import GanConfig
-from jaxgen.metrics import classifier, sample_report
+from jaxgen.data.images import base as images
+from jaxgen.gan.step import GanConfig
+from jaxgen.metrics.samples import classifier
+from jaxgen.metrics.samples import report as sample_report
+from jaxgen.training import loop as train
 
 STEPS = {"vanilla_gan": 3900, "lsgan": 3900, "dcgan": 1950}
 STRETCH = 50  # steps timed together, and steps of one dispatch

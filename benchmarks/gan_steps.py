@@ -6,8 +6,8 @@ from functools import partial
 
 from benchmarks import training_loop
 from benchmarks.measuring import Comparison, Contender, Settings
-from jaxgen.data import images
-from jaxgen.gan import GanConfig
+from jaxgen.data.images import base as images
+from jaxgen.gan.step import GanConfig
 
 EXPERIMENTS = {
     "vanilla_gan": "vanilla GAN",

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from benchmarks.measuring import Comparison, Contender, Flops, Settings, plain_flops
-from jaxgen import ops
+from jaxgen.nn import ops
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 Shape = tuple[int, ...]

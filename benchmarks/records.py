@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxgen import configs, runs
-from jaxgen.task import TrainConfig
+from jaxgen.training import configs
+from jaxgen.training import run_folder as runs
+from jaxgen.training.task import TrainConfig
 
 Row = dict[str, Any]
 

@@ -15,10 +15,10 @@ from flax import traverse_util
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from jaxgen.captioning.captioners.base import Captioner
+from jaxgen.captioning.captioners.recurrent import LSTM, RNN
+from jaxgen.captioning.captioners.transformer import Transformer, positional_encoding
 from jaxgen.errors import JaxgenError
-from jaxgen.models.captioners import Captioner
-from jaxgen.models.recurrent import LSTM, RNN
-from jaxgen.models.transformer import Transformer, positional_encoding
 
 PyTree = Any
 

@@ -22,12 +22,13 @@ from benchmarks.torch_networks import (
     mlp_discriminator,
     mlp_generator,
 )
-from jaxgen import augment, losses, noise
-from jaxgen.data.batches import epoch_indices
 from jaxgen.errors import JaxgenError
-from jaxgen.gan import GanConfig
-from jaxgen.models.dcgan import DCGAN
-from jaxgen.models.mlp import MLP
+from jaxgen.gan import augmentation as augment
+from jaxgen.gan import losses, noise
+from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.step import GanConfig
+from jaxgen.training.batches import epoch_indices
 
 
 class Twin(NamedTuple):

@@ -6,7 +6,7 @@ their one-hot vectors behind noise and flattened image (SPEC A5).
 
 from torch import nn
 
-from jaxgen.gan import GanConfig
+from jaxgen.gan.step import GanConfig
 
 SIDE = 28
 CLASSES = 10

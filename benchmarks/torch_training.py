@@ -10,7 +10,7 @@ import os
 from dataclasses import replace
 
 from benchmarks.gan_steps import EXPERIMENTS, experiment
-from jaxgen.data import images
+from jaxgen.data.images import base as images
 
 
 def main():

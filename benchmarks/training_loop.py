@@ -5,9 +5,9 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
 from benchmarks.measuring import Contender, Flops, plain_flops
-from jaxgen import train
-from jaxgen.data.batches import epoch_indices
-from jaxgen.task import Task, TrainConfig
+from jaxgen.training import loop as train
+from jaxgen.training.batches import epoch_indices
+from jaxgen.training.task import Task, TrainConfig
 
 
 def in_loop(task: Task, config: TrainConfig, capacity: int) -> Contender:

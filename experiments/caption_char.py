@@ -17,8 +17,8 @@ The second line is how any other captioner reads characters.
 from dataclasses import replace
 
 from experiments import caption_transformer
-from jaxgen import cli
-from jaxgen.models.transformer import Transformer
+from jaxgen.captioning.captioners.transformer import Transformer
+from jaxgen.commands import cli
 
 config = replace(
     caption_transformer.config,

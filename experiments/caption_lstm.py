@@ -17,8 +17,8 @@ and reproduces its 50 captions word for word.
 from dataclasses import replace
 
 from experiments import caption_rnn
-from jaxgen import cli
-from jaxgen.models.recurrent import LSTM
+from jaxgen.captioning.captioners.recurrent import LSTM
+from jaxgen.commands import cli
 
 config = replace(
     caption_rnn.config,

@@ -16,11 +16,11 @@ word.
 
 from dataclasses import replace
 
-from jaxgen import cli
-from jaxgen.captioning import CaptionConfig
-from jaxgen.data.coco import CaptionsConfig
-from jaxgen.models.recurrent import RNN
-from jaxgen.optimizers import Optimizer
+from jaxgen.captioning.captioners.recurrent import RNN
+from jaxgen.captioning.step import CaptionConfig
+from jaxgen.commands import cli
+from jaxgen.data.captions.course_files import CaptionsConfig
+from jaxgen.training.optimizers import Optimizer
 
 config = CaptionConfig(
     workdir="runs/caption_rnn",

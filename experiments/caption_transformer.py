@@ -17,11 +17,12 @@ the mean, and reproduces its 50 captions word for word.
 from dataclasses import replace
 
 from experiments import caption_rnn
-from jaxgen import cli, losses
-from jaxgen.captioning import CaptionConfig
-from jaxgen.data.coco import CaptionsConfig
-from jaxgen.models.transformer import Transformer
-from jaxgen.optimizers import Optimizer
+from jaxgen.captioning import losses
+from jaxgen.captioning.captioners.transformer import Transformer
+from jaxgen.captioning.step import CaptionConfig
+from jaxgen.commands import cli
+from jaxgen.data.captions.course_files import CaptionsConfig
+from jaxgen.training.optimizers import Optimizer
 
 config = CaptionConfig(
     workdir="runs/caption_transformer",

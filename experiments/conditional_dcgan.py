@@ -12,7 +12,7 @@ are classified as the digit that was asked for, FID 0.4 (real digits against rea
 from dataclasses import replace
 
 from experiments import dcgan
-from jaxgen import cli
+from jaxgen.commands import cli
 
 config = replace(dcgan.config, workdir="runs/conditional_dcgan", conditional=True)
 

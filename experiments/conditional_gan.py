@@ -12,7 +12,8 @@ each digit, with 94 % of samples classified as the digit asked for and an FID of
 from dataclasses import replace
 
 from experiments import mlp_gan
-from jaxgen import cli, losses
+from jaxgen.commands import cli
+from jaxgen.gan import losses
 
 config = replace(
     mlp_gan.config, workdir="runs/conditional_gan", conditional=True, loss=losses.saturating

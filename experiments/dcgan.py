@@ -16,9 +16,11 @@ https://arxiv.org/abs/2006.10738) and samples from a moving average of the gener
 
 from dataclasses import replace
 
-from jaxgen import augment, cli, losses
-from jaxgen.gan import GanConfig
-from jaxgen.models.dcgan import DCGAN
+from jaxgen.commands import cli
+from jaxgen.gan import augmentation as augment
+from jaxgen.gan import losses
+from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.step import GanConfig
 
 config = GanConfig(
     workdir="runs/dcgan",

@@ -13,7 +13,8 @@ discriminator is saturated: train again with another `--seed`.
 from dataclasses import replace
 
 from experiments import vanilla_gan
-from jaxgen import cli, losses
+from jaxgen.commands import cli
+from jaxgen.gan import losses
 
 config = replace(vanilla_gan.config, workdir="runs/lsgan", loss=losses.least_squares)
 

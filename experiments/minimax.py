@@ -13,8 +13,9 @@ from pathlib import Path
 
 import tyro
 
-from jaxgen import cli, minimax
+from jaxgen.commands import cli
 from jaxgen.errors import JaxgenError
+from jaxgen.gan import minimax
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ Radford et al. 2016, https://arxiv.org/abs/1511.06434 (batch norm); Goodfellow e
 and g_loss near 1.0; FID 3.2, where real digits against real digits have 0.13.
 """
 
-from jaxgen import cli, losses, noise
-from jaxgen.gan import GanConfig
-from jaxgen.models.mlp import MLP
-from jaxgen.optimizers import Optimizer
+from jaxgen.commands import cli
+from jaxgen.gan import losses, noise
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.step import GanConfig
+from jaxgen.training.optimizers import Optimizer
 
 config = GanConfig(
     workdir="runs/mlp_gan",

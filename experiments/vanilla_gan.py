@@ -8,9 +8,10 @@ Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661.
 1.27 and g_loss near 0.87.
 """
 
-from jaxgen import cli, losses
-from jaxgen.gan import GanConfig
-from jaxgen.models.mlp import MLP
+from jaxgen.commands import cli
+from jaxgen.gan import losses
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.step import GanConfig
 
 config = GanConfig(
     workdir="runs/vanilla_gan",

@@ -17,13 +17,13 @@ def run(config):
         config: of an experiment, such as `dataclasses.replace(experiments.dcgan.config, steps=99)`.
 
     Returns:
-        The trained model; see `jaxgen.runs.load`.
+        The trained model; see `jaxgen.training.run_folder.load`.
 
     Raises:
-        JaxgenError: see `jaxgen.experiment.train`.
+        JaxgenError: see `jaxgen.training.experiment.train`.
         KeyboardInterrupt: training was interrupted; the run's folder holds it up to that step.
     """
-    from jaxgen import experiment
+    from jaxgen.training import experiment
 
     outcome = experiment.train(config)
     if outcome is not None and outcome.interrupted:
@@ -32,7 +32,9 @@ def run(config):
 
 
 def load(path):
-    """Open the run in folder `path`; see `jaxgen.runs.load`."""
-    from jaxgen import runs  # imported late: `import jaxgen` costs next to nothing
+    """Open the run in folder `path`; see `jaxgen.training.run_folder.load`."""
+    from jaxgen.training import (
+        run_folder as runs,  # imported late: `import jaxgen` costs next to nothing
+    )
 
     return runs.load(path)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import progress
-from jaxgen.data.pictures import MOST_PIXELS
+from jaxgen.data.fetch import MOST_PIXELS
+from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")

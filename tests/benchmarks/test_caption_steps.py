@@ -10,8 +10,8 @@ import pytest
 from benchmarks import caption_steps
 from benchmarks.caption_steps import CONFIGS, FEATURES, TOKENS, VOCAB, Data
 from benchmarks.measuring import plain_flops
-from jaxgen.losses import sum_over_time, token_cross_entropy
-from jaxgen.models.recurrence import lstm_step, rnn_step
+from jaxgen.captioning.losses import sum_over_time, token_cross_entropy
+from jaxgen.nn.recurrence import lstm_step, rnn_step
 
 
 def test_captions_are_start_words_end_and_nulls():

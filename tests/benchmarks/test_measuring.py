@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import measuring
 from benchmarks.measuring import Comparison, Contender, Flops, Settings
-from jaxgen import ops
+from jaxgen.nn import ops
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import jax
 import numpy as np
 
 from benchmarks import numpy_rnn
-from jaxgen.captioning import CaptionConfig, Captioning
-from jaxgen.data.vocabulary import SPECIAL, Vocabulary
-from jaxgen.losses import sum_over_time, token_cross_entropy
-from jaxgen.models.recurrent import RNN, RNNCaptioner
-from jaxgen.optimizers import Optimizer
+from jaxgen.captioning.captioners.recurrent import RNN, RNNCaptioner
+from jaxgen.captioning.losses import sum_over_time, token_cross_entropy
+from jaxgen.captioning.step import CaptionConfig, Captioning
+from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
+from jaxgen.training.optimizers import Optimizer
 
 VOCAB, HIDDEN, WORD, FEATURES, BATCH = 11, 7, 5, 6, 4
 CAPTIONS_NT = np.array(

@@ -7,13 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen import losses
-from jaxgen.captioning import CaptionConfig, Captioning
-from jaxgen.data.vocabulary import SPECIAL, Vocabulary
-from jaxgen.decoding import Decoding
+from jaxgen.captioning import losses
+from jaxgen.captioning.captioners.recurrent import LSTM, RNN
+from jaxgen.captioning.captioners.transformer import Transformer
+from jaxgen.captioning.decoding import Decoding
+from jaxgen.captioning.step import CaptionConfig, Captioning
+from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.errors import JaxgenError
-from jaxgen.models.recurrent import LSTM, RNN
-from jaxgen.models.transformer import Transformer
 
 torch = pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
 torch_captioners = importlib.import_module("benchmarks.torch_captioners")

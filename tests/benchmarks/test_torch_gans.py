@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from experiments import conditional_gan, dcgan, lsgan, mlp_gan, vanilla_gan
-from jaxgen import losses
-from jaxgen.data.images import to_model_range
+from jaxgen.data.images.base import to_model_range
 from jaxgen.errors import JaxgenError
-from jaxgen.gan import Gan
-from jaxgen.models.dcgan import DCGAN
-from jaxgen.models.mlp import MLP
-from jaxgen.models.networks import Networks
+from jaxgen.gan import losses
+from jaxgen.gan.networks.base import Networks
+from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.step import Gan
 
 torch = pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
 torch_gans = importlib.import_module("benchmarks.torch_gans")
@@ -161,7 +161,8 @@ def test_same_weights_give_the_same_losses_for_many_updates(config, monkeypatch)
         return leaf.astype(np.float64) if leaf.dtype == np.float32 else leaf
 
     monkeypatch.setattr(
-        "jaxgen.data.images.to_model_range", lambda image: to_model_range(image).astype(np.float64)
+        "jaxgen.data.images.base.to_model_range",
+        lambda image: to_model_range(image).astype(np.float64),
     )
     with jax.enable_x64(True):
         _, metrics = jax.jit(partial(jax.lax.scan, step))(jax.tree.map(double, state), drawn)

@@ -1,0 +1,1 @@
+"""Image captioning: captioners, decoding, a training step, quality, trained models."""

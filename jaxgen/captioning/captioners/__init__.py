@@ -1,0 +1,1 @@
+"""Captioners, a file each; `base` is their contract."""

@@ -1,0 +1,75 @@
+"""One layer of a post-norm Transformer decoder.
+
+Shapes: N batch, T time, M memory tokens, D width, F feed-forward width,
+B beams, L places of the cache.
+"""
+
+from typing import Any
+
+from flax import linen as nn
+
+from jaxgen.nn import ops
+from jaxgen.nn.dropout import dropout
+from jaxgen.nn.multi_head import MultiHeadAttention
+
+_KERNEL = nn.initializers.normal(0.02)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, attention to the memory and feed-forward, each added and then normalised.
+
+    Attributes: see `TransformerCaptioner`.
+
+    Reference:
+        Vaswani et al., 2017, section 3.1.
+    """
+
+    width: int
+    heads: int
+    feed_forward: int
+    dropout: float
+    window: int | None
+    rank: int | None
+    param_dtype: Any
+
+    def setup(self):
+        attention = {"dropout": self.dropout, "param_dtype": self.param_dtype}
+        self.self_attn = MultiHeadAttention(
+            self.width, self.heads, window=self.window, rank=self.rank, **attention
+        )
+        self.cross_attn = MultiHeadAttention(self.width, self.heads, **attention)
+        dense = {"kernel_init": _KERNEL, "param_dtype": self.param_dtype}
+        self.linear1 = nn.Dense(self.feed_forward, **dense)
+        self.linear2 = nn.Dense(self.width, **dense)
+        # PyTorch's epsilon; the variance as the mean of squared deviations loses no digits.
+        norm = {"epsilon": 1e-5, "use_fast_variance": False, "param_dtype": self.param_dtype}
+        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(**norm) for _ in range(3))
+
+    def __call__(self, x_NTD, memory_NMD, deterministic=True):
+        x_NTD = self._add(
+            self.norm1, x_NTD, self.self_attn.attend_past(x_NTD, deterministic), deterministic
+        )
+        memory = self.cross_attn.project_memory(memory_NMD)
+        return self._finish(x_NTD, memory, deterministic)
+
+    def project_memory(self, memory_NMD):
+        return self.cross_attn.project_memory(memory_NMD)
+
+    def step(self, x_NBD, memory, past, mask_NBLB, t):
+        attended_NBD, past = self.self_attn.attend_cache(x_NBD, past, mask_NBLB, t)
+        x_NBD = self._add(self.norm1, x_NBD, attended_NBD, deterministic=True)
+        return self._finish(x_NBD, memory, deterministic=True), past
+
+    def _finish(self, x_NTD, memory, deterministic):
+        attended_NTD = self.cross_attn.attend_memory(x_NTD, memory, None, deterministic)
+        x_NTD = self._add(self.norm2, x_NTD, attended_NTD, deterministic)
+        hidden_NTF = nn.relu(ops.over_rows(self.linear1, x_NTD))
+        change_NTD = ops.over_rows(self.linear2, self._dropout(hidden_NTF, deterministic))
+        return self._add(self.norm3, x_NTD, change_NTD, deterministic)
+
+    def _add(self, norm, x_NTD, change_NTD, deterministic):
+        return norm(x_NTD + self._dropout(change_NTD, deterministic))
+
+    def _dropout(self, x, deterministic):
+        key = None if deterministic or self.dropout == 0 else self.make_rng("dropout")
+        return dropout(x, self.dropout, key)

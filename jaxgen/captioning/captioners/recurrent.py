@@ -1,0 +1,181 @@
+"""Recurrent captioners (vanilla RNN and LSTM), and the configurations that build them.
+
+Shapes: N batch, T time, D input or feature, H hidden, V vocabulary.
+
+All that does not depend on the previous step stays out of the scan over time: the input
+projection of every step is one matrix product before it, the vocabulary projection one after it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxgen.captioning.captioners.base import Captioner, default_dtype
+from jaxgen.errors import JaxgenError
+from jaxgen.nn import ops
+from jaxgen.nn.dropout import dropout
+from jaxgen.nn.recurrence import lstm_sequence, lstm_step, rnn_sequence, rnn_step
+
+# Initial values of the notebook: small word vectors, other kernels normal / sqrt(fan in).
+_EMBEDDING = nn.initializers.normal(0.01)
+_FAN_IN = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
+
+
+class _RecurrentCaptioner(nn.Module):
+    """What both captioners share; `RNNCaptioner` describes fields and methods."""
+
+    vocab_size: int
+    hidden: int = 512
+    word_dim: int = 256
+    dropout: float = 0.0
+    param_dtype: Any = jnp.float32
+
+    gates: ClassVar[int]
+
+    def setup(self):
+        gates = self.gates * self.hidden
+        self.W_embed = self._matrix("W_embed", self.vocab_size, self.word_dim, _EMBEDDING)
+        self.Wx = self._matrix("Wx", self.word_dim, gates)
+        self.Wh = self._matrix("Wh", self.hidden, gates)
+        self.b = self._bias("b", gates)
+        self.W_vocab = self._matrix("W_vocab", self.hidden, self.vocab_size)
+        self.b_vocab = self._bias("b_vocab", self.vocab_size)
+
+    def __call__(self, features, captions_NT, deterministic=True):
+        h0_NH = self._initial_hidden(features)
+        x_NTD = self._dropout(self.embed(captions_NT), deterministic)
+        h_NTH = self._sequence(x_NTD, h0_NH)
+        return self.scores(self._dropout(h_NTH, deterministic))
+
+    def embed(self, words):
+        """Vectors (..., D) of word indices (...)."""
+        return self.W_embed[words]
+
+    def scores(self, h):
+        """Scores (..., V) of the next word after hidden states (..., H)."""
+        bias = jnp.expand_dims(self.b_vocab, tuple(range(h.ndim - 1)))
+        return ops.matmul(h, self.W_vocab) + bias
+
+    def _matrix(self, name, rows, columns, initializer=_FAN_IN):
+        return self.param(name, initializer, (rows, columns), self.param_dtype)
+
+    def _bias(self, name, size):
+        return self.param(name, nn.initializers.zeros, (size,), self.param_dtype)
+
+    @nn.compact  # not in setup: only here is the width of the features known
+    def _initial_hidden(self, features_ND):
+        if features_ND.ndim != 2:
+            raise ValueError(
+                f"a recurrent captioner reads features (N, D), got shape {features_ND.shape}"
+            )
+        W_proj = self._matrix("W_proj", features_ND.shape[1], self.hidden)
+        b_proj = self._bias("b_proj", self.hidden)
+        return features_ND.astype(W_proj.dtype) @ W_proj + b_proj[None, :]
+
+    def _dropout(self, x, deterministic):
+        if deterministic or self.dropout == 0:
+            return x
+        return dropout(x, self.dropout, self.make_rng("dropout"))
+
+
+class RNNCaptioner(_RecurrentCaptioner):
+    """Vanilla recurrent captioner: image features set h0, words follow one by one.
+
+    Calling it gives the scores of a whole caption, `start` and `step` those of one word at a time:
+
+        logits_NTV = module.apply(params, features_ND, captions_NT, deterministic=True)
+        carry = module.apply(params, features_ND, method="start")
+        carry, logits_NV = module.apply(params, carry, words_N, method="step")
+
+    Attributes:
+        vocab_size: V, number of words.
+        hidden: H, width of the hidden state.
+        word_dim: width of the word vectors.
+        dropout: rate on word vectors and on the hidden states that are scored, in [0, 1); with
+            `deterministic=False` it draws from the "dropout" random stream.
+        param_dtype: of the parameters, which is also that of the computation.
+
+    Reference:
+        Karpathy and Fei-Fei, Deep visual-semantic alignments, CVPR 2015.
+    """
+
+    gates: ClassVar[int] = 1
+
+    def _sequence(self, x_NTD, h0_NH):
+        return rnn_sequence(x_NTD, h0_NH, self.Wx, self.Wh, self.b)
+
+    def start(self, features_ND):
+        """Prepare decoding: the carry is the hidden state (N, H)."""
+        return self._initial_hidden(features_ND)
+
+    def step(self, h_NH, words_N):
+        """Read one word a caption; return the new carry and the scores of the next word."""
+        h_NH = rnn_step(self.embed(words_N), h_NH, self.Wx, self.Wh, self.b)
+        return h_NH, self.scores(h_NH)
+
+
+class LSTMCaptioner(_RecurrentCaptioner):
+    """Captioner with an LSTM cell; fields and methods are those of `RNNCaptioner`.
+
+    Reference:
+        Vinyals et al., Show and tell, CVPR 2015 (there the image is read as a first word, here
+        it sets h0).
+    """
+
+    gates: ClassVar[int] = 4
+
+    def _sequence(self, x_NTD, h0_NH):
+        return lstm_sequence(x_NTD, h0_NH, self.Wx, self.Wh, self.b)
+
+    def start(self, features_ND):
+        """Prepare decoding: the carry is the hidden and the cell state, both (N, H)."""
+        h0_NH = self._initial_hidden(features_ND)
+        return h0_NH, jnp.zeros_like(h0_NH)
+
+    def step(self, carry, words_N):
+        """Read one word a caption; return the new carry and the scores of the next word."""
+        h_NH, c_NH = lstm_step(self.embed(words_N), *carry, self.Wx, self.Wh, self.b)
+        return (h_NH, c_NH), self.scores(h_NH)
+
+
+@dataclass(frozen=True)
+class _Recurrent(Captioner):
+    """The numbers of a recurrent captioner."""
+
+    hidden: int = 512
+    """Width of the hidden state."""
+    word_size: int = 256
+    """Numbers in a word's vector."""
+    dropout: float = 0.0
+    """Share of the word vectors and of the scored hidden states that is dropped in training."""
+
+    def _build(self, cls, vocab_size: int, feature_shape: tuple[int, ...]) -> nn.Module:
+        if len(feature_shape) != 1:
+            raise JaxgenError(
+                "a recurrent captioner reads one vector an image, not tokens: "
+                "use --data.features vector or attributes, or caption_transformer"
+            )
+        if min(self.hidden, self.word_size) < 1 or not 0 <= self.dropout < 1:
+            raise JaxgenError(
+                "--captioner.hidden and --captioner.word-size must be at least 1, "
+                "--captioner.dropout in [0, 1)"
+            )
+        return cls(vocab_size, self.hidden, self.word_size, self.dropout, default_dtype())
+
+
+@dataclass(frozen=True)
+class RNN(_Recurrent):
+    """A vanilla recurrent captioner."""
+
+    def module(self, vocab_size, feature_shape, max_length, null=0):
+        return self._build(RNNCaptioner, vocab_size, feature_shape)
+
+
+@dataclass(frozen=True)
+class LSTM(_Recurrent):
+    """A captioner with an LSTM cell."""
+
+    def module(self, vocab_size, feature_shape, max_length, null=0):
+        return self._build(LSTMCaptioner, vocab_size, feature_shape)

@@ -1,0 +1,262 @@
+"""Transformer captioner: a post-norm decoder that attends to the image's features.
+
+Shapes: N batch, T time, M memory tokens, D width, V vocabulary, H heads, K width of a head, B
+beams, R rows (N·B), L places of the cache.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from flax import struct
+
+from jaxgen.captioning.captioners.base import Captioner, default_dtype
+from jaxgen.captioning.captioners.decoder_layer import DecoderLayer
+from jaxgen.errors import JaxgenError
+from jaxgen.nn import ops
+from jaxgen.nn.dropout import dropout
+
+_KERNEL = nn.initializers.normal(0.02)
+
+
+def positional_encoding(steps, width):
+    """Sines (even columns) and cosines (odd columns) of the position, as a NumPy constant.
+
+    Args:
+        steps: T.
+        width: D.
+
+    Returns:
+        (T, D), float64, in [-1, 1].
+
+    Reference:
+        Vaswani et al., Attention is all you need, 2017, section 3.5.
+    """
+    columns = np.arange(width)
+    angles_TD = np.arange(steps)[:, None] * 10000.0 ** (-(columns - columns % 2) / width)[None]
+    return np.where(columns % 2 == 0, np.sin(angles_TD), np.cos(angles_TD))
+
+
+def _uniform(bound):
+    """Initial values within ±bound; PyTorch's dense layers take 1/sqrt(fan in) for both."""
+    return lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -bound, bound)
+
+
+@struct.dataclass
+class Cache:
+    """What a caption's next step needs of the steps before; all sizes are fixed.
+
+    Beam search reorders rows after every step. The keys and values stay where they were written:
+    `slots_RL` tells which beam of the same caption wrote each position of a row's history, and is
+    all that moves. The memory is the same for all beams of a caption, so it is never repeated.
+    """
+
+    memory: Any  # for each layer keys and values of the image, (N, M, H, K) each
+    past: Any  # for each layer keys and values of the words, (N, H, L·B, K) each
+    slots_RL: Any
+    t: Any  # position of the next word
+
+    @property
+    def capacity(self):
+        """How many words fit."""
+        return self.slots_RL.shape[1]
+
+    def expand(self, beams):
+        """Room for rows n·B + b; to be called before the first step."""
+        past = jax.tree.map(lambda x: jnp.repeat(x, beams, axis=2), self.past)  # empty as yet
+        return self.replace(past=past, slots_RL=jnp.repeat(self.slots_RL, beams, axis=0))
+
+    def select(self, rows_R):
+        """Let row r go on from the history of row `rows_R[r]`, of the same caption."""
+        return self.replace(slots_RL=self.slots_RL[rows_R])
+
+
+class TransformerCaptioner(nn.Module):
+    """Transformer decoder over words, with the image's features as memory.
+
+    Calling it gives the scores of a whole caption, `start` and `step` those of one word at a time,
+    with keys and values kept:
+
+        logits_NTV = module.apply(params, features, captions_NT, deterministic=True)
+        carry = module.apply(params, features, method="start")
+        carry, logits_NV = module.apply(params, carry, words_N, method="step")
+
+    Features are (N, D), one memory token, or (N, M, D); each token is projected to the width.
+    `deterministic=False` draws dropout from the "dropout" random stream.
+
+    Attributes:
+        vocab_size: V, number of words.
+        width: of the word vectors and of all layers.
+        heads: H, divides the width.
+        layers: number of decoder layers.
+        feed_forward: width inside the feed-forward blocks.
+        max_length: L, longest caption.
+        dropout: rate, in [0, 1).
+        memory_tokens: read each feature vector (N, D) as so many tokens of D / memory_tokens; a
+            4096-wide vector as 8 tokens of 512, for one.
+        window: let words see only so many words up to themselves; None for all.
+        rank: approximate self-attention with so many random features; None for exact.
+        null: the word that pads captions; its vector gets no gradient.
+        param_dtype: of the parameters and of the computation.
+
+    Reference:
+        Vaswani et al., Attention is all you need, 2017.
+    """
+
+    vocab_size: int
+    width: int = 256
+    heads: int = 2
+    layers: int = 2
+    feed_forward: int = 2048
+    max_length: int = 30
+    dropout: float = 0.1
+    memory_tokens: int = 1
+    window: int | None = None
+    rank: int | None = None
+    null: int = 0
+    param_dtype: Any = jnp.float32
+
+    def setup(self):
+        dtype = {"param_dtype": self.param_dtype}
+        self.visual_projection = nn.Dense(self.width, kernel_init=_KERNEL, **dtype)
+        self.embedding = self.param(
+            "embedding", _KERNEL, (self.vocab_size, self.width), self.param_dtype
+        )
+        self.decoder = [
+            DecoderLayer(
+                self.width,
+                self.heads,
+                self.feed_forward,
+                self.dropout,
+                self.window,
+                self.rank,
+                self.param_dtype,
+                name=f"layers_{i}",
+            )
+            for i in range(self.layers)
+        ]
+        initial = _uniform(self.width**-0.5)
+        self.output = nn.Dense(self.vocab_size, kernel_init=initial, bias_init=initial, **dtype)
+
+    def __call__(self, features, captions_NT, deterministic=True):
+        steps = captions_NT.shape[1]
+        if steps > self.max_length:
+            raise ValueError(f"captions of {steps} words exceed max_length {self.max_length}")
+        memory_NMD = self._memory(features)
+        positions_TD = self._positions()[:steps]
+        x_NTD = self._embed(captions_NT) + positions_TD[None]
+        if not deterministic and self.dropout > 0:
+            x_NTD = dropout(x_NTD, self.dropout, self.make_rng("dropout"))
+        for layer in self.decoder:
+            x_NTD = layer(x_NTD, memory_NMD, deterministic)
+        return ops.over_rows(self.output, x_NTD)
+
+    def start(self, features):
+        """Prepare decoding: project the memory, and make room for `max_length` words."""
+        memory_NMD = self._memory(features)
+        batch = memory_NMD.shape[0]
+        shape = (batch, self.heads, self.max_length, self.width // self.heads)
+        empty = jnp.zeros(shape, memory_NMD.dtype)
+        return Cache(
+            memory=[layer.project_memory(memory_NMD) for layer in self.decoder],
+            past=[(empty, empty) for _ in self.decoder],
+            slots_RL=jnp.zeros((batch, self.max_length), jnp.int32),
+            t=jnp.int32(0),
+        )
+
+    def step(self, cache, words_R):
+        """Read one word a row; return the new cache and the scores of the next word, (R, V)."""
+        batch, places, t = cache.past[0][0].shape[0], cache.capacity, cache.t
+        beams = words_R.shape[0] // batch
+        own_R1 = jnp.tile(jnp.arange(beams, dtype=jnp.int32), batch)[:, None]
+        slots_RL = jax.lax.dynamic_update_slice(cache.slots_RL, own_R1, (0, t))
+        wrote_NBLB = (
+            slots_RL.reshape(batch, beams, places, 1) == jnp.arange(beams)[None, None, None]
+        )
+        mask_NBLB = wrote_NBLB & (jnp.arange(places) <= t)[None, None, :, None]
+
+        position_1D = jax.lax.dynamic_slice_in_dim(self._positions(), t, 1)
+        x_NBD = self._embed(words_R.reshape(batch, beams)) + position_1D[None]
+        pasts = []
+        for layer, memory, past in zip(self.decoder, cache.memory, cache.past, strict=True):
+            x_NBD, past = layer.step(x_NBD, memory, past, mask_NBLB, t)
+            pasts.append(past)
+        logits_RV = self.output(x_NBD.reshape(batch * beams, self.width))
+        return cache.replace(past=pasts, slots_RL=slots_RL, t=t + 1), logits_RV
+
+    def _memory(self, features):
+        if features.ndim == 2:
+            if features.shape[1] % self.memory_tokens:
+                raise ValueError(
+                    f"features of shape {features.shape} cannot be read as "
+                    f"{self.memory_tokens} tokens"
+                )
+            features = features.reshape(features.shape[0], self.memory_tokens, -1)
+        elif features.ndim != 3:
+            raise ValueError(f"features must be (N, D) or (N, M, D), got shape {features.shape}")
+        return ops.over_rows(self.visual_projection, features.astype(self.param_dtype))
+
+    def _embed(self, words):
+        vectors = self.embedding[words]
+        return jnp.where((words == self.null)[..., None], jax.lax.stop_gradient(vectors), vectors)
+
+    def _positions(self):
+        return jnp.asarray(positional_encoding(self.max_length, self.width), self.param_dtype)
+
+
+@dataclass(frozen=True)
+class Transformer(Captioner):
+    """The numbers of a Transformer captioner."""
+
+    width: int = 256
+    """Of the word vectors and of all layers."""
+    heads: int = 2
+    """Attention heads; they divide the width."""
+    layers: int = 2
+    """Decoder layers."""
+    feed_forward: int = 2048
+    """Width inside the feed-forward blocks."""
+    dropout: float = 0.1
+    """Share that is dropped in training."""
+    memory_tokens: int = 1
+    """Read each feature vector as so many tokens."""
+    window: int = 0
+    """Let words see only so many words up to themselves; 0 for all."""
+    rank: int = 0
+    """Approximate self-attention with so many random features; 0 for exact."""
+
+    def module(self, vocab_size, feature_shape, max_length, null=0):
+        least = (self.width, self.heads, self.layers, self.feed_forward, self.memory_tokens)
+        if min(least) < 1 or min(self.window, self.rank) < 0 or not 0 <= self.dropout < 1:
+            raise JaxgenError(
+                "sizes of --captioner must be at least 1 (window and rank 0 or more), "
+                "--captioner.dropout in [0, 1)"
+            )
+        if self.width % self.heads:
+            raise JaxgenError(
+                f"--captioner.heads {self.heads} do not divide --captioner.width {self.width}"
+            )
+        if self.window and self.rank:
+            raise JaxgenError("give --captioner.window or --captioner.rank, not both")
+        if len(feature_shape) == 1 and feature_shape[0] % self.memory_tokens:
+            raise JaxgenError(
+                f"--captioner.memory-tokens {self.memory_tokens} do not divide features of "
+                f"{feature_shape[0]} numbers"
+            )
+        return TransformerCaptioner(
+            vocab_size,
+            self.width,
+            self.heads,
+            self.layers,
+            self.feed_forward,
+            max_length,
+            self.dropout,
+            self.memory_tokens,
+            self.window or None,
+            self.rank or None,
+            null,
+            default_dtype(),
+        )

@@ -1,0 +1,68 @@
+"""The masked cross-entropy of captions, and how a batch of it becomes one number.
+
+N batch, T time, V vocabulary. To add a reduction, add a `Reduction` here or in a file of your own:
+the command line (`--loss NAME`) finds it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.settings import Choice
+
+Array = jax.Array
+
+
+def token_cross_entropy(logits_NTV: Array, targets_NT: Array, null: int = 0) -> Array:
+    """Softmax cross-entropy of each token; zero, and without gradient, where the target is NULL.
+
+    Args:
+        logits_NTV: unnormalised scores, floats.
+        targets_NT: the right words, integers in [0, V).
+        null: the word that pads captions.
+
+    Returns:
+        (N, T), in nats, never negative.
+
+    Raises:
+        ValueError: the shapes do not fit together.
+    """
+    if logits_NTV.ndim != 3 or logits_NTV.shape[:2] != targets_NT.shape:
+        raise ValueError(
+            "logits (N, T, V) and targets (N, T) must agree in N and T, got shapes "
+            f"{logits_NTV.shape} and {targets_NT.shape}"
+        )
+    right_NT = jnp.take_along_axis(logits_NTV, targets_NT[..., None], axis=-1)[..., 0]
+    loss_NT = jax.nn.logsumexp(logits_NTV, axis=-1) - right_NT
+    return jnp.where(targets_NT != null, loss_NT, 0)
+
+
+@dataclass(frozen=True)
+class Reduction(Choice):
+    """How the losses of a batch's tokens become one number: their sum, divided by something."""
+
+    divisor: Callable[[Array], int | Array]
+    """Which tokens are real (N, T) -> what the sum is divided by."""
+
+    def __call__(self, loss_NT: Array, targets_NT: Array, null: int = 0) -> Array:
+        """Reduce `token_cross_entropy`, given the targets it was computed with, to a scalar."""
+        if loss_NT.shape != targets_NT.shape:
+            raise ValueError(
+                f"losses and targets must have the same shape, got {loss_NT.shape} and "
+                f"{targets_NT.shape}"
+            )
+        is_real_NT = targets_NT != null
+        return jnp.sum(jnp.where(is_real_NT, loss_NT, 0)) / self.divisor(is_real_NT)
+
+
+sum_over_time = Reduction(lambda is_real_NT: is_real_NT.shape[0])
+"""Sum over each caption's tokens, mean over the batch: nats per caption."""
+
+mean_over_tokens = Reduction(lambda is_real_NT: jnp.maximum(is_real_NT.sum(), 1))
+"""Mean over real tokens, padding not counted; its exponential is the perplexity."""
+
+mean_over_positions = Reduction(lambda is_real_NT: is_real_NT.size)
+"""The sum divided by all N·T positions, padding included, as the notebook reports its Transformer;
+it depends on how much padding there is."""

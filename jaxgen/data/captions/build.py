@@ -1,0 +1,235 @@
+"""A set of captions from a folder of images and a CSV or JSON file, in the layout of COCO's files.
+
+    python -m jaxgen.data.build_captions --images DIR --captions captions.csv --out DIR2
+    python -m experiments.caption_lstm --data.name coco --data.dir DIR2
+
+Captions become lower case without punctuation (apostrophes are dropped, other marks separate
+words), rare words become UNK, and long captions are cut. Pictures that are broken or without a
+caption are left out, with a count.
+"""
+
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import tyro
+
+from jaxgen.commands import cli
+from jaxgen.data import picture_files
+from jaxgen.data.captions import caption_files, image_features
+from jaxgen.data.captions import course_files as coco
+from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
+from jaxgen.errors import JaxgenError
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildConfig:
+    """Make a set of captions that `--data.name coco --data.dir OUT` trains on."""
+
+    images: Path
+    """Folder of pictures (PNG, JPEG, ...), with or without sub-folders."""
+
+    captions: Path
+    """CSV with the columns image and caption; or JSON: a list of {"image", "caption"}, an object of
+    {image: [caption, ...]}, or COCO's annotations. An image is a path from the folder on."""
+
+    out: Path
+    """Folder to make."""
+
+    validation: float = 0.1
+    """Share of the images that is held out."""
+
+    threshold: int = 5
+    """Words that training captions use less often become UNK."""
+
+    max_words: int = 15
+    """Longer captions are cut to so many words."""
+
+    features: str = "pixels"
+    """pixels (16x16 colours, a baseline that needs nothing), or a .npy file with a row of features
+    for each picture of the folder, in the order of their sorted paths."""
+
+    seed: int = 0
+    """Seed of the split."""
+
+
+def main() -> int:
+    """Build what the command line says."""
+    config = tyro.cli(BuildConfig, prog="python -m jaxgen.data.build_captions", description=__doc__)
+    for sentence in build(config):
+        print(sentence)
+    return 0
+
+
+def build(config: BuildConfig) -> list[str]:
+    """Makes the folder `config.out`.
+
+    Returns:
+      Sentences that say what is in it and what was left out.
+
+    Raises:
+      JaxgenError: a number is out of range, a file or folder is missing or unsound, `out` is there
+        and not empty, or fewer than two images have a caption.
+      OSError: a folder cannot be read or written.
+    """
+    _check(config)
+    paths = picture_files.find(config.images)
+    names = [path.relative_to(config.images).as_posix() for path in paths]
+    features_NF = None
+    if config.features != "pixels":
+        features_NF = image_features.read(Path(config.features), len(paths))
+    sentences, notes = _sentences(config, set(names))
+    rows = [row for row, name in enumerate(names) if name in sentences]
+    rows, features_NF = _sound(paths, rows, features_NF)
+    if len(rows) < 2:
+        raise JaxgenError(
+            f"{len(rows)} pictures of {config.images} have a caption and can be read; at least 2 "
+            "are needed, one to train on and one held out"
+        )
+    order = np.random.default_rng(config.seed).permutation(len(rows))
+    held_out = min(max(1, round(config.validation * len(rows))), len(rows) - 1)
+    splits = {"train": np.sort(order[held_out:]), "val": np.sort(order[:held_out])}
+    captions = {
+        split: [sentences[names[rows[image]]] for image in images]
+        for split, images in splits.items()
+    }
+    vocabulary, note = _vocabulary(config, captions["train"])
+    with tempfile.TemporaryDirectory(dir=config.out.parent, suffix=".tmp") as temporary:
+        made = Path(temporary) / "made"
+        made.mkdir()
+        _write_captions(made, captions, vocabulary, config.max_words + 2)
+        _write_features(made, {split: features_NF[images] for split, images in splits.items()})
+        for split, images in splits.items():
+            places = "".join(f"{paths[rows[image]].resolve()}\n" for image in images)
+            (made / f"{split}2014_urls.txt").write_text(places, encoding="utf-8")
+        if config.out.exists():
+            config.out.rmdir()
+        os.replace(made, config.out)
+    counts = {split: sum(map(len, per_image)) for split, per_image in captions.items()}
+    return [
+        *notes,
+        note,
+        f"{len(splits['train'])} images with {counts['train']} captions to train on, "
+        f"{len(splits['val'])} with {counts['val']} held out, in {config.out}",
+    ]
+
+
+def _check(config: BuildConfig) -> None:
+    if not 0 < config.validation < 1:
+        raise JaxgenError(f"--validation must be between 0 and 1, got {config.validation}")
+    for name in ("threshold", "max_words"):
+        if getattr(config, name) < 1:
+            flag = name.replace("_", "-")
+            raise JaxgenError(f"--{flag} must be at least 1, got {getattr(config, name)}")
+    if config.seed < 0:
+        raise JaxgenError(f"--seed must not be negative, got {config.seed}")
+    if not config.images.is_dir():
+        raise JaxgenError(f"--images {config.images} is not a folder")
+    if not config.out.parent.is_dir():
+        raise JaxgenError(f"--out {config.out}: there is no folder {config.out.parent}")
+    if config.out.exists() and not (config.out.is_dir() and not any(config.out.iterdir())):
+        raise JaxgenError(f"--out {config.out} is there already; name a new or an empty folder")
+
+
+def _sentences(config: BuildConfig, names: set[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The captions of each picture that has any, as words; and what was changed or left out."""
+    found: dict[str, list[str]] = {}
+    unknown, empty, cut = [], 0, 0
+    for image, caption in caption_files.read(config.captions):
+        words = caption_files.words(caption).split()
+        if image not in names:
+            unknown.append(image)
+        elif not words:
+            empty += 1
+        else:
+            cut += len(words) > config.max_words
+            found.setdefault(image, []).append(" ".join(words[: config.max_words]))
+    example = f" ({unknown[0]!r}, for one)" if unknown else ""
+    if not found:
+        raise JaxgenError(
+            f"no caption of {config.captions} is about a picture of {config.images}{example}; an "
+            f"image is named by its path from the folder on, such as "
+            f"{min(names, default='image.png')!r}"
+        )
+    notes = [
+        (len(unknown), f"captions left out: no such picture{example}"),
+        (empty, "captions left out: they have no words"),
+        (cut, f"captions cut to {config.max_words} words"),
+        (len(names) - len(found), "pictures left out: they have no caption"),
+    ]
+    return found, [f"{count} {what}" for count, what in notes if count]
+
+
+def _sound(
+    paths: list[Path], rows: list[int], features_NF: np.ndarray | None
+) -> tuple[list[int], np.ndarray]:
+    """The rows of pictures that can be read and shown, and their features."""
+    problems = [
+        f"{paths[row]}: its path has a '#' or an unprintable character, rename it"
+        for row in rows
+        if not _is_a_line(paths[row])
+    ]
+    named = [row for row in rows if _is_a_line(paths[row])]
+    image_NSSC, kept_N, broken = picture_files.read_all(
+        [paths[row] for row in named], image_features.SIDE
+    )
+    picture_files.report(problems + broken, len(rows))
+    sound = [named[place] for place in kept_N]
+    if features_NF is None:
+        return sound, image_features.of_pixels(image_NSSC)
+    return sound, features_NF[sound]
+
+
+def _is_a_line(path: Path) -> bool:
+    """Whether a path can stand in a file of places, where `#` begins a key of HDF5."""
+    place = str(path.resolve())
+    return "#" not in place and place.isprintable()
+
+
+def _vocabulary(config: BuildConfig, captions: list[list[str]]) -> tuple[Vocabulary, str]:
+    """The vocabulary of training captions, and what it leaves unknown."""
+    flat = [sentence for of_image in captions for sentence in of_image]
+    vocabulary = Vocabulary.of_sentences(flat, config.threshold)
+    if len(vocabulary) == len(SPECIAL):
+        raise JaxgenError(
+            f"no word is used {config.threshold} times in the training captions: lower --threshold"
+        )
+    known = set(vocabulary.words)
+    used = [word for sentence in flat for word in sentence.split()]
+    share = sum(word not in known for word in used) / len(used)
+    return vocabulary, (
+        f"vocabulary of {len(vocabulary)} words; {share:.1%} of the words in training captions are "
+        f"rarer than --threshold {config.threshold} and became {SPECIAL[-1]}"
+    )
+
+
+def _write_captions(
+    directory: Path, captions: dict[str, list[list[str]]], vocabulary: Vocabulary, length: int
+) -> None:
+    with h5py.File(directory / coco.CAPTIONS, "w") as file:
+        for split, of_images in captions.items():
+            flat = [sentence for of_image in of_images for sentence in of_image]
+            file[f"{split}_captions"] = np.stack([vocabulary.encode(s, length) for s in flat])
+            images = np.arange(len(of_images), dtype=np.int32)
+            file[f"{split}_image_idxs"] = np.repeat(images, [*map(len, of_images)])
+    words = list(vocabulary.words)
+    contents = {"idx_to_word": words, "word_to_idx": {word: i for i, word in enumerate(words)}}
+    (directory / coco.VOCABULARY).write_text(json.dumps(contents), encoding="utf-8")
+
+
+def _write_features(directory: Path, features: dict[str, np.ndarray]) -> None:
+    """Writes them as they are, where the layout has VGG-16's, and reduced by training's PCA."""
+    mean_F, projection_FP = image_features.principal_components(features["train"])
+    for split, whole_NF in features.items():
+        reduced_NP = (whole_NF - mean_F[None, :]) @ projection_FP
+        for stem, array in (("vgg16_fc7", whole_NF), ("vgg16_fc7_pca", reduced_NP)):
+            with h5py.File(directory / f"{split}2014_{stem}.h5", "w") as file:
+                file[coco.FEATURES_KEY] = array
+
+
+if __name__ == "__main__":
+    cli.run_guarded(main)

@@ -1,0 +1,1 @@
+"""Sets of images, a file each; `base` is their contract."""

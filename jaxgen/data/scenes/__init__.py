@@ -1,0 +1,1 @@
+"""Scenes of digits that jaxgen makes: pictures, true sentences and features."""

@@ -1,0 +1,76 @@
+"""The fully connected networks of the GAN notebooks.
+
+N batch, Z noise, H height, W width, C channels, K classes, F features.
+References: Goodfellow et al. 2014; Mirza and Osindero 2014 (conditional).
+"""
+
+import math
+from dataclasses import dataclass
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from jaxgen.gan.networks.base import Networks
+from jaxgen.nn.layers import BatchNorm, Dense
+
+
+def _joined(x_NF, label_NK):
+    return x_NF if label_NK is None else jnp.concatenate([x_NF, label_NK], axis=1)
+
+
+class Generator(nn.Module):
+    """Noise, and the label's one-hot vector if there is one, to images through dense layers."""
+
+    image_shape: tuple[int, int, int]
+    hidden: tuple[int, ...]
+    normalized: tuple[int, ...]
+    slope: float
+
+    @nn.compact
+    def __call__(self, noise_NZ, label_NK=None, train: bool = True):
+        x_NF = _joined(noise_NZ, label_NK)
+        for index, width in enumerate(self.hidden):
+            x_NF = Dense(width)(x_NF)
+            if index in self.normalized:
+                x_NF = BatchNorm()(x_NF, train)
+            x_NF = nn.leaky_relu(x_NF, self.slope)
+        x_NF = nn.tanh(Dense(math.prod(self.image_shape))(x_NF))
+        return x_NF.reshape(-1, *self.image_shape)
+
+
+class Discriminator(nn.Module):
+    """Images, and the label's one-hot vector if there is one, to logits through dense layers."""
+
+    hidden: tuple[int, ...]
+    slope: float
+
+    @nn.compact
+    def __call__(self, images_NHWC, label_NK=None, train: bool = False):
+        x_NF = _joined(images_NHWC.reshape(images_NHWC.shape[0], -1), label_NK)
+        for width in self.hidden:
+            x_NF = nn.leaky_relu(Dense(width)(x_NF), self.slope)
+        return Dense(1)(x_NF)[:, 0]
+
+
+@dataclass(frozen=True)
+class MLP(Networks):
+    """The networks of SPEC A1; with other numbers those of A4 and A5."""
+
+    generator_hidden: tuple[int, ...] = (1024, 1024)
+    """Widths of the generator's hidden layers."""
+    generator_normalized: tuple[int, ...] = ()
+    """Which of them, from 0, have batch norm before the activation."""
+    generator_slope: float = 0.0
+    """Slope of the generator's leaky ReLU below 0; 0 is a plain ReLU."""
+    discriminator_hidden: tuple[int, ...] = (256, 256)
+    """Widths of the discriminator's hidden layers."""
+    discriminator_slope: float = 0.01
+    """Slope of the discriminator's leaky ReLU below 0."""
+
+    def generator(self, image_shape):
+        return Generator(
+            image_shape, self.generator_hidden, self.generator_normalized, self.generator_slope
+        )
+
+    def discriminator(self, image_shape):
+        return Discriminator(self.discriminator_hidden, self.discriminator_slope)

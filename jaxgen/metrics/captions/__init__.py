@@ -1,0 +1,1 @@
+"""Figures of captions; a metric is one declaration."""

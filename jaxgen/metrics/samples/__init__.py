@@ -1,0 +1,1 @@
+"""Figures of generated images; a metric is one declaration."""

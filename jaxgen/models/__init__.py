@@ -1,1 +1,0 @@
-"""Networks of GANs and captioners, as Flax modules and the dataclasses that build them."""

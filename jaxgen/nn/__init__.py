@@ -1,0 +1,1 @@
+"""Layers and functions that both kinds of model share."""

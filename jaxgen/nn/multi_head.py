@@ -1,0 +1,166 @@
+"""Multi-head attention as a Flax module, for whole sequences and step by step with a cache.
+
+Shapes: N batch, T queries, S keys, D width, H heads, K width of a head, R features of the low-rank
+form, M memory tokens, B beams, L places of a cache (S = L·B).
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxgen.nn import ops
+from jaxgen.nn.attention import (
+    attention_weights,
+    causal_mask,
+    full_attention,
+    masked_softmax,
+)
+from jaxgen.nn.cheap_attention import low_rank_attention, random_features, window_attention
+from jaxgen.nn.dropout import dropout
+
+_KERNEL = nn.initializers.normal(0.02)
+
+
+class _Affine(nn.Module):
+    """A dense layer that shows its parameters, so that several can be joined in one product."""
+
+    width: int
+    param_dtype: Any
+
+    def setup(self):
+        self.kernel = self.param("kernel", _KERNEL, (self.width, self.width), self.param_dtype)
+        self.bias = self.param("bias", nn.initializers.zeros, (self.width,), self.param_dtype)
+
+    def __call__(self, x_NTD):
+        return ops.matmul(x_NTD, self.kernel) + self.bias[None, None, :]
+
+
+class MultiHeadAttention(nn.Module):
+    """Attention with projections of queries, keys, values and of the result, biases everywhere.
+
+    Attributes:
+        width: D.
+        heads: H, divides D.
+        dropout: rate on the attention weights (low-rank attention has none).
+        window: W of `window_attention` for causal attention, or None.
+        rank: R of `low_rank_attention` for causal attention, or None.
+        param_dtype: of the parameters and of the computation.
+    """
+
+    width: int
+    heads: int
+    dropout: float = 0.1
+    window: int | None = None
+    rank: int | None = None
+    param_dtype: Any = jnp.float32
+
+    def setup(self):
+        if self.width % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide a width of {self.width}")
+        if self.window is not None and self.rank is not None:
+            raise ValueError("attention has either a window or a rank, not both")
+        for name in ("query", "key", "value", "proj"):
+            setattr(self, name, _Affine(self.width, self.param_dtype))
+
+    def __call__(self, x_NTD, other_NSD, mask=None, deterministic=True):
+        """Let `x_NTD` attend to `other_NSD`; `mask` broadcasts to (N, H, T, S), false forbids."""
+        return self.attend_memory(x_NTD, self.project_memory(other_NSD), mask, deterministic)
+
+    def project_memory(self, other_NSD):
+        """Keys and values of `other_NSD`, (N, S, H, K) each, for `attend_memory`."""
+        return self._heads(self.key(other_NSD)), self._heads(self.value(other_NSD))
+
+    def attend_memory(self, x_NTD, memory, mask=None, deterministic=True):
+        """Let `x_NTD` attend to keys and values that `project_memory` gave.
+
+        The weights (N, H, T, S) are recorded as "weights" in the collection "intermediates".
+        """
+        k_NSHK, v_NSHK = memory
+        q_NTHK = self._heads(self.query(x_NTD))
+        if k_NSHK.shape[1] == 1 and mask is None:
+            # A single key has weight 1 whatever the query, which the compiler then leaves out.
+            weights_NHTS = jnp.ones((len(x_NTD), self.heads, x_NTD.shape[1], 1), x_NTD.dtype)
+        else:
+            weights_NHTS = attention_weights(q_NTHK, k_NSHK, mask)
+        self.sow("intermediates", "weights", weights_NHTS)
+        weights_NHTS = dropout(weights_NHTS, self.dropout, self._key(deterministic))
+        return self._merge(jnp.einsum("nhts,nshk->nthk", weights_NHTS, v_NSHK))
+
+    def attend_past(self, x_NTD, deterministic=True):
+        """Causal self-attention of a whole sequence, in the form that the fields choose."""
+        q, k, v = self._project_self(x_NTD)
+        key = self._key(deterministic)
+        if self.rank is not None:
+            out_NTHK = low_rank_attention(q, k, v, self.rank)
+        elif self.window is not None:
+            out_NTHK = window_attention(q, k, v, self.window, self.dropout, key)
+        else:
+            mask = causal_mask(x_NTD.shape[1])[None, None]
+            out_NTHK = full_attention(q, k, v, mask, self.dropout, key)
+        return self._merge(out_NTHK)
+
+    def attend_cache(self, x_NBD, cache, mask_NBLB, t):
+        """Causal self-attention of one new position, with and into a cache.
+
+        Args:
+            x_NBD: position t of each beam.
+            cache: keys and values so far, (N, H, L·B, K) each: the beams of a place side by side.
+            mask_NBLB: what each beam's history consists of: places and who wrote there, its own
+                place t included.
+            t: position, a scalar integer below L.
+
+        Returns:
+            The result (N, B, D) and the cache with place t filled.
+        """
+        q_NBHK, *new = self._project_self(x_NBD)
+        batch, beams, places = mask_NBLB.shape[:3]
+        # The products below read the cache in the shape that it is kept in: with a reshape between,
+        # XLA's CPU backend updates a copy for each of its readers.
+        cache = tuple(
+            jax.lax.dynamic_update_slice(
+                old, x_NBHK.swapaxes(1, 2).astype(old.dtype), (0, 0, t * beams, 0)
+            )
+            for old, x_NBHK in zip(cache, new, strict=True)
+        )
+        k_NHSK, v_NHSK = cache
+        if self.window is not None:
+            mask_NBLB = mask_NBLB & (jnp.arange(places) > t - self.window)[None, None, :, None]
+        mask_NBS = mask_NBLB.reshape(batch, beams, places * beams)
+        if self.rank is None:
+            q_NBHK = q_NBHK * k_NHSK.shape[-1] ** -0.5
+        else:
+            q_NBHK = random_features(q_NBHK, self.rank)
+            k_NHSK = random_features(k_NHSK, self.rank)
+
+        def attend(q_NHK, mask_NS):
+            scores_NHS = jnp.einsum("nhk,nhsk->nhs", q_NHK, k_NHSK)
+            if self.rank is None:
+                weights_NHS = masked_softmax(scores_NHS, mask_NS[:, None])
+            else:
+                weights_NHS = jnp.where(mask_NS[:, None], scores_NHS, 0)
+                weights_NHS = weights_NHS / jnp.sum(weights_NHS, axis=-1, keepdims=True)
+            return jnp.einsum("nhs,nhsk->nhk", weights_NHS, v_NHSK)
+
+        # One beam after the other: products of a vector each, where XLA's CPU backend takes 1.6
+        # times as long for matrices of as few rows as there are beams.
+        attended = [attend(q_NBHK[:, beam], mask_NBS[:, beam]) for beam in range(beams)]
+        return self._merge(jnp.stack(attended, axis=1)), cache
+
+    def _project_self(self, x_NTD):
+        """Queries, keys and values of the same input, in one matrix product."""
+        layers = (self.query, self.key, self.value)
+        kernel = jnp.concatenate([layer.kernel for layer in layers], axis=1)
+        bias = jnp.concatenate([layer.bias for layer in layers])
+        joined = ops.matmul(x_NTD, kernel) + bias[None, None, :]
+        return [self._heads(x) for x in jnp.split(joined, 3, axis=-1)]
+
+    def _heads(self, x_NTD):
+        return x_NTD.reshape(*x_NTD.shape[:2], self.heads, self.width // self.heads)
+
+    def _merge(self, x_NTHK):
+        return self.proj(x_NTHK.reshape(*x_NTHK.shape[:2], self.width))
+
+    def _key(self, deterministic):
+        return None if deterministic or self.dropout == 0 else self.make_rng("dropout")

@@ -1,0 +1,14 @@
+"""Convolutions, max pooling and products of sequences, fast on CPU as well as on GPU and TPU.
+
+One signature for every platform. While a program is lowered for CPU, convolutions and their
+gradients become products and slices, or the one form of convolution that is fast there, because
+XLA's CPU backend runs the gradients of convolutions inside `scan`, `while` and `cond` as a naive
+loop (https://github.com/jax-ml/jax/issues/12868); elsewhere they are the plain `jax.lax`
+operations. Values and derivatives of any order agree up to rounding.
+"""
+
+from jaxgen.nn.ops.convolution import conv, conv_transpose
+from jaxgen.nn.ops.pooling import max_pool
+from jaxgen.nn.ops.product import matmul, over_rows
+
+__all__ = ["conv", "conv_transpose", "matmul", "max_pool", "over_rows"]

@@ -1,0 +1,214 @@
+"""Recurrences as pure functions: one step, and whole sequences, of a vanilla RNN and an LSTM.
+
+Shapes: N batch, T time, R rows (T·N), D input, H hidden, G stacked gates and candidate (4·H), S the
+gates of them (3·H).
+
+The input projection of all steps is one matrix product before the scan over time. The scans have
+hand-written derivatives, so that the recurrent kernel's gradient is one product after the backward
+scan, where automatic differentiation would add up one per step.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.nn import ops
+
+# Steps per iteration of the compiled loop: less loop overhead for a little more to compile.
+_UNROLL = 4
+
+
+def rnn_step(x_ND, h_NH, Wx, Wh, b):
+    """One vanilla step, h' = tanh(x Wx + h Wh + b).
+
+    Args:
+        x_ND: inputs of this step.
+        h_NH: hidden state before it.
+        Wx: (D, H) input kernel.
+        Wh: (H, H) recurrent kernel.
+        b: (H,) bias.
+
+    Returns:
+        The next hidden state, (N, H), in (-1, 1).
+    """
+    return jnp.tanh(x_ND @ Wx + h_NH @ Wh + b[None, :])
+
+
+def rnn_sequence(x_NTD, h0_NH, Wx, Wh, b):
+    """Run `rnn_step` over time from `h0_NH`.
+
+    Args:
+        x_NTD: inputs.
+        h0_NH: hidden state before the first step.
+        Wx: (D, H) input kernel.
+        Wh: (H, H) recurrent kernel.
+        b: (H,) bias.
+
+    Returns:
+        The hidden states after each step, (N, T, H).
+    """
+    a_TNH = _project_inputs(x_NTD, Wx, b)
+    return _rnn_scan(a_TNH, h0_NH, Wh).swapaxes(0, 1)
+
+
+def lstm_step(x_ND, h_NH, c_NH, Wx, Wh, b):
+    """One LSTM step, gates stacked in the order input, forget, output, candidate.
+
+    Args:
+        x_ND: inputs of this step.
+        h_NH: hidden state before it.
+        c_NH: cell state before it.
+        Wx: (D, 4H) input kernel.
+        Wh: (H, 4H) recurrent kernel.
+        b: (4H,) bias.
+
+    Returns:
+        The next hidden and cell states, both (N, H).
+
+    Reference:
+        Hochreiter and Schmidhuber, Long short-term memory, 1997; forget gate of Gers et al., 2000.
+    """
+    return _update(*_activate(x_ND @ Wx + h_NH @ Wh + b[None, :]), c_NH)
+
+
+def lstm_sequence(x_NTD, h0_NH, Wx, Wh, b):
+    """Run `lstm_step` over time from `h0_NH` and a cell state of zeros.
+
+    Args:
+        x_NTD: inputs.
+        h0_NH: hidden state before the first step.
+        Wx: (D, 4H) input kernel.
+        Wh: (H, 4H) recurrent kernel.
+        b: (4H,) bias.
+
+    Returns:
+        The hidden states after each step, (N, T, H).
+    """
+    a_TNG = _project_inputs(x_NTD, Wx, b)
+    return _lstm_scan(a_TNG, h0_NH, Wh).swapaxes(0, 1)
+
+
+def alternating_sum(x_NT):
+    """Tell by a recurrence whether the even-position inputs outweigh the odd-position ones.
+
+    After an even number of steps of h' = x - h, h is x_T - x_{T-1} + x_{T-2} - ... - x_1, which
+    a steep sigmoid turns into an answer.
+
+    Args:
+        x_NT: real inputs; positions are counted from 1.
+
+    Returns:
+        (N,), near 1 where x_2 + x_4 + ... exceeds x_1 + x_3 + ..., near 0 where it falls short.
+
+    Raises:
+        ValueError: the number of steps is odd.
+    """
+    if x_NT.shape[1] % 2:
+        raise ValueError(f"alternating_sum needs an even number of steps, got shape {x_NT.shape}")
+    h_N, _ = jax.lax.scan(lambda h_N, x_N: (x_N - h_N, None), jnp.zeros_like(x_NT[:, 0]), x_NT.T)
+    return jax.nn.sigmoid(500 * h_N)
+
+
+def _project_inputs(x_NTD, Wx, b):
+    return ops.matmul(x_NTD.swapaxes(0, 1), Wx) + b[None, None, :]
+
+
+@jax.custom_vjp
+def _rnn_scan(a_TNH, h0_NH, Wh):
+    def step(h_NH, a_NH):
+        h_NH = jnp.tanh(a_NH + h_NH @ Wh)
+        return h_NH, h_NH
+
+    return jax.lax.scan(step, h0_NH, a_TNH, unroll=_UNROLL)[1]
+
+
+def _rnn_scan_forward(a_TNH, h0_NH, Wh):
+    h_TNH = _rnn_scan(a_TNH, h0_NH, Wh)
+    return h_TNH, (h_TNH, h0_NH, Wh)
+
+
+def _rnn_scan_backward(residuals, dh_TNH):
+    h_TNH, h0_NH, Wh = residuals
+
+    def step(carried_NH, inputs):
+        dh_NH, h_NH = inputs
+        da_NH = (dh_NH + carried_NH) * (1 - h_NH * h_NH)
+        return da_NH @ Wh.T, da_NH
+
+    dh0_NH, da_TNH = jax.lax.scan(
+        step, jnp.zeros_like(h0_NH), (dh_TNH, h_TNH), reverse=True, unroll=_UNROLL
+    )
+    return da_TNH, dh0_NH, _kernel_gradient(h0_NH, h_TNH, da_TNH)
+
+
+_rnn_scan.defvjp(_rnn_scan_forward, _rnn_scan_backward)
+
+
+def _activate(a_NG):
+    """Input, forget and output gates, (N, S), and the candidate, (N, H)."""
+    hidden = a_NG.shape[1] // 4
+    return jax.nn.sigmoid(a_NG[:, : 3 * hidden]), jnp.tanh(a_NG[:, 3 * hidden :])
+
+
+def _update(gates_NS, g_NH, c_NH):
+    i_NH, f_NH, o_NH = jnp.split(gates_NS, 3, axis=1)
+    c_NH = f_NH * c_NH + i_NH * g_NH
+    return o_NH * jnp.tanh(c_NH), c_NH
+
+
+@jax.custom_vjp
+def _lstm_scan(a_TNG, h0_NH, Wh):
+    return _lstm_scan_forward(a_TNG, h0_NH, Wh)[0]
+
+
+def _lstm_scan_forward(a_TNG, h0_NH, Wh):
+    def step(carry, a_NG):
+        h_NH, c_NH = carry
+        gates_NS, g_NH = _activate(a_NG + h_NH @ Wh)
+        h_NH, c_NH = _update(gates_NS, g_NH, c_NH)
+        return (h_NH, c_NH), (h_NH, c_NH, gates_NS, g_NH)
+
+    start = (h0_NH, jnp.zeros_like(h0_NH))
+    _, (h_TNH, c_TNH, gates_TNS, g_TNH) = jax.lax.scan(step, start, a_TNG, unroll=_UNROLL)
+    return h_TNH, (h_TNH, c_TNH, gates_TNS, g_TNH, h0_NH, Wh)
+
+
+def _lstm_scan_backward(residuals, dh_TNH):
+    h_TNH, c_TNH, gates_TNS, g_TNH, h0_NH, Wh = residuals
+    previous_c_TNH = jnp.concatenate([jnp.zeros_like(c_TNH[:1]), c_TNH[:-1]])
+    i_TNH, f_TNH, o_TNH = jnp.split(gates_TNS, 3, axis=-1)
+    tanh_TNH = jnp.tanh(c_TNH)
+    # Known before the scan for all steps, so that little is left to do one step after the other:
+    # what turns the gradient of h into those of c and o, and that of c into those of i, f and g.
+    factors_TNH = (
+        o_TNH * (1 - tanh_TNH * tanh_TNH),
+        tanh_TNH * o_TNH * (1 - o_TNH),
+        g_TNH * i_TNH * (1 - i_TNH),
+        previous_c_TNH * f_TNH * (1 - f_TNH),
+        i_TNH * (1 - g_TNH * g_TNH),
+    )
+
+    def step(carry, inputs):
+        carried_NH, dc_NH = carry
+        dh_NH, f_NH, (h_to_c_NH, h_to_o_NH, c_to_i_NH, c_to_f_NH, c_to_g_NH) = inputs
+        dh_NH = dh_NH + carried_NH
+        dc_NH = dc_NH + dh_NH * h_to_c_NH
+        da_NG = jnp.concatenate(
+            [dc_NH * c_to_i_NH, dc_NH * c_to_f_NH, dh_NH * h_to_o_NH, dc_NH * c_to_g_NH], axis=1
+        )
+        return (da_NG @ Wh.T, dc_NH * f_NH), da_NG
+
+    zeros = jnp.zeros_like(h0_NH)
+    (dh0_NH, _), da_TNG = jax.lax.scan(
+        step, (zeros, zeros), (dh_TNH, f_TNH, factors_TNH), reverse=True, unroll=_UNROLL
+    )
+    return da_TNG, dh0_NH, _kernel_gradient(h0_NH, h_TNH, da_TNG)
+
+
+_lstm_scan.defvjp(_lstm_scan_forward, _lstm_scan_backward)
+
+
+def _kernel_gradient(h0_NH, h_TNH, da_TNG):
+    previous_h_TNH = jnp.concatenate([h0_NH[None], h_TNH[:-1]])
+    # As a product of rows, for the reason that `ops.over_rows` has.
+    previous_h_RH = previous_h_TNH.reshape(-1, h0_NH.shape[-1])
+    return previous_h_RH.T @ da_TNG.reshape(len(previous_h_RH), -1)

@@ -1,0 +1,1 @@
+"""Training for any kind of model: the task, the loop, configurations, runs and checkpoints."""

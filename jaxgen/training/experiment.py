@@ -1,0 +1,171 @@
+"""From an experiment's configuration to a trained run and back, for commands and for notebooks."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import flax.serialization
+
+import jaxgen
+from jaxgen import settings
+from jaxgen.data import cache
+from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag
+from jaxgen.training import configs
+from jaxgen.training.checkpoints import Restored
+from jaxgen.training.configs import Record
+from jaxgen.training.loop import Loop, Outcome
+from jaxgen.training.recorder import Recorder
+from jaxgen.training.run_folder import Run
+from jaxgen.training.task import Saved, TrainConfig, TrainedModel
+
+
+def train(
+    config: TrainConfig, default: TrainConfig | None = None, *, reschedule: bool = False
+) -> Outcome | None:
+    """Train into `config.workdir`, going on where a run of the same configuration stopped there.
+
+    Settings that do not change what is learnt may differ from those of the run, and so may the
+    number of steps: more of them extend a run that is finished, exactly as if it had had them from
+    the start.
+
+    Args:
+        config: the whole configuration.
+        default: what the run's folder remembers as the experiment's defaults; `config` if None.
+        reschedule: extend also a run whose schedule depends on the number of steps; it goes on
+            under the schedule of the new number, which an unbroken run would have had all along.
+
+    Returns:
+        How training ended; None if the run was finished before.
+
+    Raises:
+        JaxgenError: a setting makes no sense; the folder holds something else, or a run of another
+            configuration or of other data; training diverged.
+    """
+    settings.check(config)
+    cache.keep_compiled_programs()
+    run = Run(config.workdir)
+    record = Record(
+        recorded(config), recorded(default or config), {}, jaxgen.__version__, configs.commit()
+    )
+    restored = None
+    if run.exists():
+        earlier = run.record()
+        restored = run.checkpoints().restore()
+        _refuse_other(run, config, record, restored.step if restored else 0, reschedule)
+        record = dataclasses.replace(record, default=earlier.default)
+    task = config.task()
+    record = dataclasses.replace(record, about=_as_json(task.about))
+    if run.exists() and (changed := configs.differences(earlier.about, record.about)):
+        raise JaxgenError(f"{run.path} was trained on other data ({_joined(changed)})")
+    start = restored.step if restored else 0
+    if restored:
+        _tell_damage(restored)
+        for step in restored.damaged:
+            run.checkpoints().set_aside(step)
+    if start == config.steps:
+        return None
+    loop = Loop(task, config)
+    state = None
+    if restored:
+        state = flax.serialization.from_state_dict(loop.state_shapes, restored.state)
+    what = f"going on at step {start}" if start else "starting"
+    print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
+    recorder = Recorder(run, config, start, record)
+    try:
+        outcome = loop.run(state, start, recorder)
+    except BaseException:
+        recorder.close()
+        raise
+    recorder.finish(outcome)
+    return outcome
+
+
+def load(path: str | Path) -> TrainedModel:
+    """Open a run and restore its newest checkpoint.
+
+    Returns:
+        What the run's configuration makes of it: a `jaxgen.gan.trained.TrainedGan`, a
+        `jaxgen.captioning.trained.TrainedCaptioner`, or what another kind of model gives.
+
+    Raises:
+        JaxgenError: not a run, no checkpoint yet, damaged ones only, or code of a user's own that
+            was not imported before.
+    """
+    run = Run(path)
+    if not run.exists():
+        raise JaxgenError(f"{path} is not a run: there is no such folder, or it is empty")
+    record = run.record()
+    config = read_config(run, record.config)
+    restored = run.checkpoints().restore()
+    if restored is None:
+        raise JaxgenError(f"{path} has no checkpoint yet; train it further")
+    _tell_damage(restored)
+    return config.restored(Saved(restored.state, record.about, restored.step, run.path))
+
+
+def recorded(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as JSON values, without the place it is kept in: a run may be moved."""
+    as_json = configs.to_json(config)
+    del as_json["workdir"]
+    return _as_json(as_json)
+
+
+def read_config(run: Run, as_json: dict[str, Any]) -> TrainConfig:
+    """The configuration that `recorded` wrote into a run's folder.
+
+    Raises:
+        JaxgenError: it cannot be read.
+    """
+    placed = as_json | {"workdir": str(run.path)}
+    if "type" not in placed:
+        raise JaxgenError(f"{run.config_path}: the configuration does not name its class")
+    return configs.from_json(placed, TrainConfig, f"{run.config_path}: config")
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _joined(changed: list[configs.Difference]) -> str:
+    return "; ".join(map(str, changed))
+
+
+def _tell_damage(restored: Restored) -> None:
+    for step, reason in restored.damaged.items():
+        print(
+            f"warning: checkpoint {step} is damaged ({reason}); using step {restored.step} instead",
+            file=sys.stderr,
+        )
+
+
+def _refuse_other(
+    run: Run, config: TrainConfig, record: Record, start: int, reschedule: bool
+) -> None:
+    """Raises JaxgenError if the run cannot go on under this configuration."""
+    old = read_config(run, run.record().config)
+    free = configs.may_change(config)
+    changed = [
+        difference
+        for difference in configs.differences(recorded(old), record.config)
+        if difference.name not in free and difference.name != "steps"
+    ]
+    if changed:
+        raise JaxgenError(
+            f"{run.path} was trained with another configuration ({_joined(changed)}); "
+            f"give the same numbers to go on, or another {flag('workdir')}"
+        )
+    if config.steps < start:
+        raise JaxgenError(
+            f"{run.path} has {start} steps already, more than {flag('steps')} {config.steps}; "
+            f"choose another {flag('workdir')}"
+        )
+    reason = config.tied_to_steps()
+    if config.steps != old.steps and start and reason and not reschedule:
+        raise JaxgenError(
+            f"{run.path} was to have {old.steps} steps, not {config.steps}: {reason}, so that its "
+            f"first steps would have been others; {flag('reschedule')} goes on nevertheless, under "
+            "the schedule of the new number"
+        )

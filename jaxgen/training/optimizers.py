@@ -1,0 +1,85 @@
+"""Optimisers as configurations: a rule by name and its numbers, built into an optax transform."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import optax
+
+from jaxgen.errors import JaxgenError
+from jaxgen.settings import Choice
+
+
+@dataclass(frozen=True)
+class Rule(Choice):
+    """How gradients become updates: a function of an `Optimizer`'s numbers."""
+
+    transform: Callable[["Optimizer"], optax.GradientTransformation]
+
+
+adam = Rule(lambda numbers: optax.scale_by_adam(numbers.b1, numbers.b2))
+"""Kingma and Ba 2015; epsilon 1e-8."""
+
+sgd = Rule(lambda numbers: optax.identity())
+"""Plain gradient descent."""
+
+momentum = Rule(lambda numbers: optax.trace(numbers.momentum))
+"""Polyak 1964: a velocity that decays and takes up each gradient."""
+
+rmsprop = Rule(lambda numbers: optax.scale_by_rms(numbers.rms_decay, 1e-8, eps_in_sqrt=False))
+"""Tieleman and Hinton 2012; epsilon 1e-8."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimiser and its numbers."""
+
+    rule: Rule = adam
+    """How gradients become updates."""
+    learning_rate: float = 1e-3
+    """Size of a step."""
+    b1: float = 0.9
+    """adam: decay of the first moment."""
+    b2: float = 0.999
+    """adam: decay of the second moment."""
+    momentum: float = 0.9
+    """momentum: decay of the velocity."""
+    rms_decay: float = 0.99
+    """rmsprop: decay of the mean square."""
+    epoch_decay: float = 1.0
+    """Factor on the learning rate after each epoch."""
+    warm_up: int = 0
+    """Steps over which the learning rate rises to its full size."""
+    cosine: bool = False
+    """Let the learning rate fall to 0 over the run, along half a cosine."""
+
+    def validate(self) -> None:
+        """Raise JaxgenError naming the flag whose number makes no sense."""
+        for name in ("learning_rate", "epoch_decay"):
+            if not getattr(self, name) > 0:
+                raise JaxgenError(f"{_flag(name)} must be positive, got {getattr(self, name)}")
+        for name in ("b1", "b2", "momentum", "rms_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise JaxgenError(f"{_flag(name)} must be in [0, 1), got {getattr(self, name)}")
+        if self.warm_up < 0:
+            raise JaxgenError(f"{_flag('warm_up')} must be at least 0, got {self.warm_up}")
+
+    def build(self, steps: int, steps_per_epoch: int) -> optax.GradientTransformation:
+        """The optax transform of these numbers, for a run of `steps` steps."""
+
+        def rate(step):
+            """The learning rate of a step counted from 0."""
+            now = self.learning_rate * self.epoch_decay ** (step // steps_per_epoch)
+            if self.warm_up:
+                now *= jnp.minimum(1.0, (step + 1) / self.warm_up)
+            return now * (0.5 + 0.5 * jnp.cos(jnp.pi * step / steps)) if self.cosine else now
+
+        constant = self.epoch_decay == 1 and not self.warm_up and not self.cosine
+        return optax.chain(
+            self.rule.transform(self),
+            optax.scale_by_learning_rate(self.learning_rate if constant else rate),
+        )
+
+
+def _flag(name: str) -> str:
+    return f"--optimizer.{name.replace('_', '-')}"

@@ -1,0 +1,125 @@
+"""Writes what the loop reports into a run's folder, and shows the progress."""
+
+import platform
+import time
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgen.display import plots
+from jaxgen.display.progress import Progress
+from jaxgen.training.configs import Record
+from jaxgen.training.loop import Outcome, Watcher
+from jaxgen.training.metrics_file import MetricsFile, read_metrics
+from jaxgen.training.run_folder import Run, read_json, write_json
+from jaxgen.training.task import Shown, TrainConfig
+
+
+class Recorder(Watcher):
+    """Writes what the loop reports into a run's folder, and shows the progress."""
+
+    def __init__(self, run: Run, config: TrainConfig, start: int, record: Record):
+        self._run, self._config, self._start, self._record = run, config, start, record
+        self._checkpoints = run.checkpoints(config.keep_checkpoints)
+        self._pending: dict[str, list[np.ndarray]] = {}
+        self._newest: dict[str, float] = {}
+        self._checksum = ""
+
+    def start(self) -> None:
+        self._run.write_record(self._record)
+        self._metrics = MetricsFile(self._run.metrics_path, self._start)
+        self._progress = Progress(self._config.steps, self._start)
+        for path in self._run.samples_path.glob("step_*.png"):
+            if int(path.stem.removeprefix("step_")) > self._start:
+                path.unlink()
+
+    def metrics(
+        self, first_step: int, history: dict[str, np.ndarray], figures: dict[str, float]
+    ) -> None:
+        count = len(next(iter(history.values())))
+        step = first_step + count - 1
+        rows = [
+            {"step": first_step + i} | {name: _digits(row[i]) for name, row in history.items()}
+            for i in range(count)
+        ]
+        rows[-1] |= {name: _digits(value) for name, value in figures.items()}
+        self._metrics.add(rows)
+        for name, row in history.items():
+            self._pending.setdefault(name, []).append(row)
+        if step % self._config.log_every == 0 or step == self._config.steps:
+            means = {n: float(np.concatenate(part).mean()) for n, part in self._pending.items()}
+            self._pending = {}
+            self._progress.update(step, means)
+            self._board_scalars(step, means)
+        if figures:
+            self._board_scalars(step, figures)
+            words = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+            self._progress.say(f"step {step}: {words}")
+
+    def show(self, step: int, shown: Shown) -> None:
+        plots.save_image(self._run.samples_path / f"step_{step:06d}.png", shown.picture)
+        self._board.add_image("samples", np.atleast_3d(shown.picture), step, dataformats="HWC")
+        if shown.text:
+            self._progress.say(shown.text)
+
+    def alarm(self, step: int, sentence: str) -> None:
+        self._progress.say(f"warning: step {step}: {sentence}")
+
+    def checkpoint(self, step: int, state: Any) -> None:
+        self._checksum = self._checkpoints.save(step, state)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the curves, the animation and `summary.json`."""
+        self.close()
+        plots.save_curves(self._run.path / "curves.png", read_metrics(self._run.metrics_path))
+        frames = sorted(self._run.samples_path.glob("step_*.png"))
+        if frames:
+            plots.save_animation(self._run.path / "samples.gif", frames)
+        earlier = read_json(self._run.summary_path) if self._run.summary_path.exists() else {}
+        seconds = outcome.seconds + (earlier.get("wall_seconds", 0) if self._start else 0)
+        steps = outcome.step - self._start
+        write_json(
+            self._run.summary_path,
+            {
+                "step": outcome.step,
+                "finished": outcome.step == self._config.steps,
+                "metrics": self._newest,
+                "wall_seconds": round(seconds, 3),
+                "steps_per_second": round(steps / outcome.seconds, 3),
+                "parameters_sha256": self._checksum,
+                "seed": self._config.seed,
+                "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+                "versions": {
+                    "python": platform.python_version(),
+                    **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
+                },
+                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            },
+        )
+
+    def close(self) -> None:
+        """Close the files and leave the progress as it stands."""
+        if "_progress" in self.__dict__:
+            self._progress.close()
+        if "_board" in self.__dict__:
+            self._board.close()
+
+    @cached_property
+    def _board(self):
+        # Late: tensorboardX imports PyTorch where there is one, which takes seconds.
+        from tensorboardX import SummaryWriter
+
+        return SummaryWriter(str(self._run.path / "tensorboard"), purge_step=self._start + 1)
+
+    def _board_scalars(self, step: int, figures: dict[str, float]) -> None:
+        self._newest |= figures
+        for name, value in figures.items():
+            self._board.add_scalar(name, value, step)
+
+
+def _digits(value: float) -> str:
+    """Nine significant digits, which give back any float32."""
+    return f"{value:.9g}"

@@ -1,0 +1,92 @@
+"""A run's folder: what is where, and its JSON files.
+
+config.json  metrics.csv  curves.png  samples/step_000500.png  samples.gif
+checkpoints/  tensorboard/  summary.json
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag
+from jaxgen.training.checkpoints import Checkpoints
+from jaxgen.training.configs import Record
+
+_MOST_BYTES = 64 * 2**20  # of a JSON file; the largest vocabularies take a hundredth of it
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a run's JSON file; JaxgenError when it is not there or not JSON."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise JaxgenError(f"{path} has more than {_MOST_BYTES} bytes; it is damaged")
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise JaxgenError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise JaxgenError(f"{path} is not JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+class Run:
+    """The folder of one run."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.config_path = self.path / "config.json"
+        self.metrics_path = self.path / "metrics.csv"
+        self.samples_path = self.path / "samples"
+        self.summary_path = self.path / "summary.json"
+
+    def exists(self) -> bool:
+        """Whether a run was started here.
+
+        Raises:
+            JaxgenError: the path is a file, or a folder of something else.
+        """
+        if self.config_path.is_file():
+            return True
+        if self.path.exists() and not self.path.is_dir():
+            raise JaxgenError(f"{self.path} is not a folder; choose another {flag('workdir')}")
+        try:
+            foreign = self.path.is_dir() and any(self.path.iterdir())
+        except OSError as error:
+            raise JaxgenError(f"cannot read {self.path}: {error.strerror}") from error
+        if foreign:
+            raise JaxgenError(
+                f"{self.path} holds files but no config.json, so it is not a run; "
+                f"choose another {flag('workdir')}"
+            )
+        return False
+
+    def write_record(self, record: Record) -> None:
+        """Make the folder if it is not there, and write `config.json`, which makes it a run."""
+        try:
+            self.samples_path.mkdir(parents=True, exist_ok=True)
+            write_json(self.config_path, record.as_json())
+        except OSError as error:
+            raise JaxgenError(f"cannot write to {self.path}: {error.strerror}") from error
+
+    def record(self) -> Record:
+        """What `config.json` holds.
+
+        Raises:
+            JaxgenError: it cannot be read, or is not as it was written.
+        """
+        return Record.of_json(read_json(self.config_path), str(self.config_path))
+
+    def checkpoints(self, keep: int = 3) -> Checkpoints:
+        """The run's checkpoints."""
+        return Checkpoints(self.path / "checkpoints", keep)

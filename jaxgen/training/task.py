@@ -1,0 +1,208 @@
+"""What a kind of model is to the rest of jaxgen: a configuration that makes a task, and restores.
+
+A kind is a `TrainConfig` of its own. The loop sees the `Task` that it makes: numbers and a handful
+of pure functions. The commands see what it restores from a run, a `TrainedModel`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+
+from jaxgen.settings import setting
+from jaxgen.training.metrics_file import History, read_metrics
+
+PyTree = Any
+
+
+class Shown(NamedTuple):
+    """What to look at: a picture uint8 (H, W) or (H, W, 3), and words."""
+
+    picture: np.ndarray
+    text: str = ""
+
+
+def _gather(arrays: dict[str, jax.Array], indices_B: jax.Array) -> dict[str, jax.Array]:
+    return {name: array[indices_B] for name, array in arrays.items()}
+
+
+def _indices(indices_KB: np.ndarray) -> np.ndarray:
+    return indices_KB
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where batches come from: `arrays` stay on the device, `chunk` is sent for each dispatch.
+
+    By default a dispatch gets the examples' indices and each step gathers its batch from the
+    arrays, inside the program. Data that do not fit on the device override `chunk` to gather on
+    the host, and `batch` to pass on what it gathered.
+    """
+
+    size: int
+    """Examples in an epoch."""
+    arrays: PyTree
+    """Arrays kept on the device."""
+    chunk: Callable[[np.ndarray], PyTree] = _indices
+    """Indices (steps, batch) to host arrays of the same leading axes."""
+    batch: Callable[[PyTree, PyTree], PyTree] = _gather
+    """One step's slice of the chunk to a batch; pure, compiled."""
+
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray]) -> "Source":
+        """A source over a dict of arrays with one leading axis."""
+        return cls(size=len(next(iter(arrays.values()))), arrays=arrays)
+
+
+def _no_figures(state: PyTree) -> dict[str, float]:
+    return {}
+
+
+def _no_alarms(history: dict[str, np.ndarray]) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that the loop sees of what is trained. State is one pytree."""
+
+    source: Source
+    init: Callable[[jax.Array, PyTree], PyTree]
+    """(key, batch) -> state"""
+    step: Callable[[PyTree, PyTree, jax.Array], tuple[PyTree, dict[str, jax.Array]]]
+    """(state, batch, key) -> (state, scalar metrics)"""
+    show: Callable[[PyTree], Shown]
+    """state -> a picture of what it makes"""
+    watch: Callable[[PyTree], dict[str, float]] = _no_figures
+    """state -> figures quick enough to be measured for each log line"""
+    evaluate: Callable[[PyTree], dict[str, float]] = _no_figures
+    """state -> figures that take longer to measure"""
+    alarms: Callable[[dict[str, np.ndarray]], list[str]] = _no_alarms
+    """metrics since the last log line, a row a step, and what was watched -> sentences about what
+    looks wrong"""
+    about: dict[str, Any] = field(default_factory=dict)
+    """what the data say of the model, as JSON values: with the configuration, enough to rebuild
+    it"""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a run holds of a model: its newest sound checkpoint and what the data said of it."""
+
+    state: dict[str, Any]
+    """The task's state as nested dicts of NumPy arrays (`flax.serialization.to_state_dict`)."""
+    about: dict[str, Any]
+    """`Task.about`, as JSON values."""
+    step: int = 0
+    """Training steps in it."""
+    folder: Path | None = None
+    """The run's folder."""
+
+    @cached_property
+    def history(self) -> History:
+        """Every metric of the run by name: the steps at which it was taken, and its values."""
+        return read_metrics(self.folder / "metrics.csv") if self.folder else {}
+
+
+class TrainedModel(Protocol):
+    """What `jaxgen.load` gives, of any kind.
+
+    Commands ask for more by method: `CanSample` for `jaxgen sample`, `CanCaption` for
+    `jaxgen caption`.
+    """
+
+    @property
+    def config(self) -> "TrainConfig":
+        """The configuration that it was trained with."""
+        ...
+
+    @property
+    def module(self) -> Any:
+        """The Flax module that `params` belong to."""
+        ...
+
+    @property
+    def params(self) -> PyTree:
+        """Its parameters: `module.apply({"params": params, ...}, ...)`."""
+        ...
+
+    @property
+    def history(self) -> History:
+        """Every metric of its run by name: steps int (S,) and values float (S,)."""
+        ...
+
+    def evaluate(self) -> tuple[dict[str, Any], str]:
+        """How good it is: figures as JSON values, and the same as a table to print."""
+        ...
+
+
+@runtime_checkable
+class CanSample(Protocol):
+    """A model that draws images."""
+
+    def sample(self, seed: int = 0, n: int = 64, labels: Any = None) -> np.ndarray:
+        """`n` images, or one for each label: float32 (n, height, width, channels) in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class CanCaption(Protocol):
+    """A model that captions images."""
+
+    def caption(self, features: Any, seed: int = 0, **decoding: Any) -> list[str]:
+        """A sentence for the features of each image, float (N, ...)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What every experiment sets about its training; each kind of model has one of its own."""
+
+    workdir: str
+    """The run's folder, made if absent; an existing run in it goes on where it stopped."""
+    steps: int = setting(least=1)
+    """Training steps in all; more of them extend a run that is finished."""
+    batch_size: int = setting(128, least=1)
+    """Examples a step."""
+    seed: int = setting(0, least=0, most=2**32 - 1)
+    """Seed of initialisation, batches and noise."""
+    log_every: int = setting(50, least=1, may_change=True)
+    """Steps between log lines; also the most steps of one dispatch."""
+    sample_every: int = setting(250, least=0, may_change=True)
+    """Steps between sample pictures; 0 for none before the end."""
+    evaluate_every: int = setting(0, least=0, may_change=True)
+    """Steps between evaluations; 0 for none."""
+    checkpoint_every: int = setting(250, least=0, may_change=True)
+    """Steps between checkpoints; 0 for one at the end only."""
+    keep_checkpoints: int = setting(3, least=1, may_change=True)
+    """Newest checkpoints kept."""
+
+    def task(self) -> Task:
+        """The task to train, its data loaded.
+
+        Raises:
+            JaxgenError: the data or the numbers cannot be used.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define task()")
+
+    def restored(self, saved: Saved) -> TrainedModel:
+        """What was trained, from what its run holds.
+
+        Raises:
+            JaxgenError: what is saved does not belong to this configuration.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define restored()")
+
+    def tied_to_steps(self) -> str:
+        """Why a run of another number of steps would take other steps from the first on.
+
+        Such a run cannot be extended without a change of schedule.
+
+        Returns:
+            A clause, "the learning rate falls to 0 over all steps" for one; "" for no reason.
+        """
+        return ""

@@ -1,0 +1,360 @@
+"""Captioning on a small COCO-layout folder: one step by hand, batches, overfitting, commands."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import jaxgen
+from experiments import caption_rnn
+from jaxgen.captioning.captioners.recurrent import LSTM, RNN
+from jaxgen.captioning.decoding import Decoding, SpecialWords, beam_search
+from jaxgen.captioning.step import CaptionConfig, Captioning, source
+from jaxgen.commands import cli
+from jaxgen.data.captions import course_files as coco
+from jaxgen.data.captions.course_files import CaptionsConfig
+from jaxgen.data.captions.vocabulary import Vocabulary
+from jaxgen.errors import JaxgenError
+from jaxgen.metrics.captions import java as captions_java
+from jaxgen.training import run_folder as runs
+from jaxgen.training.optimizers import Optimizer, sgd
+
+SENTENCES = ["a cat", "a dog on a mat", "the cat on the mat", "the dog", "a mat", "a cat on a dog"]
+VOCABULARY = Vocabulary.of_sentences(SENTENCES, 1)
+IMAGES, WIDTH = 6, 8
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Six images, a caption each, in both splits."""
+    folder = tmp_path_factory.mktemp("coco")
+    captions = np.stack([VOCABULARY.encode(sentence, 8) for sentence in SENTENCES])
+    features = np.random.default_rng(0).normal(size=(IMAGES, WIDTH)).astype(np.float32)
+    with h5py.File(folder / "coco2014_captions.h5", "w") as file:
+        for split in ("train", "val"):
+            file[f"{split}_captions"] = captions
+            file[f"{split}_image_idxs"] = np.arange(IMAGES, dtype=np.int32)
+    for split in ("train", "val"):
+        with h5py.File(folder / f"{split}2014_vgg16_fc7_pca.h5", "w") as file:
+            file["features"] = features
+        names = [f"{image}.png" for image in range(IMAGES)]
+        (folder / f"{split}2014_urls.txt").write_text("\n".join(names))
+    for name in names[1:]:  # the first is missing, which must not be fatal
+        Image.new("RGB", (20, 30), "red").save(folder / name)
+    index = {word: place for place, word in enumerate(VOCABULARY.words)}
+    vocabulary = {"idx_to_word": list(VOCABULARY.words), "word_to_idx": index}
+    (folder / "coco2014_vocab.json").write_text(json.dumps(vocabulary))
+    return folder
+
+
+def small(folder, **changes):
+    config = CaptionConfig(
+        workdir="",
+        steps=60,
+        batch_size=6,
+        log_every=30,
+        captioner=LSTM(hidden=16, word_size=8),
+        optimizer=Optimizer(learning_rate=0.05),
+        data=CaptionsConfig(name="coco", dir=str(folder), max_train=6),
+        max_length=7,
+    )
+    return dataclasses.replace(config, **changes)
+
+
+FLAGS = (
+    "--steps 60 --batch-size 6 --log-every 30 --sample-every 60 --checkpoint-every 60 "
+    "--evaluate-every 60 --captioner.hidden 16 --captioner.word-size 8 --captioner.dropout 0 "
+    "--optimizer.learning-rate 0.05 --optimizer.warm-up 0 --max-length 7 "
+    "--data.name coco --data.max-train 6 --data.in-memory-mb 0"
+).split()
+
+
+def command(workdir, folder, *flags):
+    """Run the experiment in this process; returns its exit code."""
+    argv = [*FLAGS, "--workdir", str(workdir), "--data.dir", str(folder), *flags]
+    with pytest.raises(SystemExit) as stop:
+        cli.main(caption_rnn.config, "", argv, presets={"overfit": caption_rnn.overfit})
+    return stop.value.code
+
+
+@pytest.fixture(scope="module")
+def finished(folder, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "a"
+    assert command(workdir, folder) == 0
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def trained(finished):
+    return jaxgen.load(finished)
+
+
+def test_a_step_is_gradient_descent_on_the_masked_loss(folder):
+    config = small(folder, optimizer=Optimizer(rule=sgd, learning_rate=0.1))
+    task = config.task()
+    batch = {
+        "captions": np.stack([VOCABULARY.encode(sentence, 8) for sentence in SENTENCES]),
+        "features": np.cos(np.arange(IMAGES * WIDTH, dtype=np.float32)).reshape(IMAGES, WIDTH),
+    }
+    state = jax.jit(task.init)(jax.random.key(1), batch)
+    new, metrics = jax.jit(task.step)(state, batch, jax.random.key(2))
+    module = config.captioner.module(len(VOCABULARY), (WIDTH,), 7)
+
+    @jax.jit
+    def by_hand(params):
+        def loss(params):
+            logits = module.apply({"params": params}, batch["features"], batch["captions"][:, :-1])
+            wanted = jax.nn.one_hot(batch["captions"][:, 1:], len(VOCABULARY))
+            right = (jax.nn.log_softmax(logits) * wanted).sum(-1)
+            return -right.sum(where=batch["captions"][:, 1:] != 0) / IMAGES
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        return value, jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
+
+    loss, params = by_hand(state.params)
+    np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), new.params, params
+    )
+
+
+def test_dropout_follows_the_key_and_the_loss_its_reduction(folder):
+    config = small(folder, captioner=RNN(hidden=16, word_size=8, dropout=0.5))
+    captioning = Captioning(config, VOCABULARY, (WIDTH,), 1)
+    batch = source(coco.load(config.data).train)
+    batch = batch.batch(batch.arrays, np.arange(6))
+    state = jax.jit(captioning.init)(jax.random.key(1), batch)
+    step = jax.jit(captioning.step)
+    losses = [float(step(state, batch, jax.random.key(key))[1]["loss"]) for key in (0, 1, 0)]
+    assert losses[0] == losses[2] != losses[1]
+
+
+def test_features_read_from_their_file_make_the_same_batches(folder):
+    """In memory a step gathers its batch in the program, else the host does for each dispatch."""
+    indices_KB = np.array([[5, 0, 0], [1, 2, 4]])
+    made = []
+    for megabytes in (512, 0):
+        data = dataclasses.replace(small(folder).data, in_memory_mb=megabytes)
+        found = source(coco.load(data).train)
+        assert ("features" in found.arrays) == (megabytes > 0)
+        chunk = found.chunk(indices_KB)
+        slices = [jax.tree.map(lambda leaf: leaf[i], chunk) for i in range(2)]  # noqa: B023
+        made.append([found.batch(found.arrays, part) for part in slices])
+    jax.tree.map(np.testing.assert_array_equal, *made)
+    assert made[0][0]["features"].shape == (3, WIDTH)
+
+
+def test_a_run_reproduces_the_captions_it_was_trained_on(finished, trained, folder):
+    metrics = runs.read_metrics(finished / "metrics.csv")
+    assert metrics["loss"][1][-1] < 0.1 < 5 < metrics["loss"][1][0]
+    assert metrics["reproduced"][1][-1] == 1
+    assert metrics["cider_d"][1][-1] > 5
+    data = coco.load(CaptionsConfig(name="coco", dir=str(folder)))
+    assert trained.caption(data.val.features.array) == SENTENCES
+    assert trained.caption(data.val.features.array[4:5]) == SENTENCES[4:5]
+    assert trained.caption(data.val.features.array, beam=2) == SENTENCES
+    with Image.open(finished / "samples" / "step_000060.png") as picture:
+        assert picture.size == (4 * 240, 2 * 368)
+
+
+@pytest.fixture
+def without_java(monkeypatch):
+    """METEOR would take longer than all else."""
+    monkeypatch.setattr(captions_java, "measure", lambda made, references: ({}, ["no Java"]))
+
+
+def test_evaluation_is_of_the_whole_validation_set(trained, without_java):
+    """Padding to a compiled batch must not count: the loss by hand, caption by caption."""
+    figures, table = trained.evaluate()
+    data = coco.load(trained.config.data)
+    captions = data.val.captions["captions"]
+    features = data.val.features.gather(np.arange(IMAGES))
+    module = trained.config.captioner.module(len(VOCABULARY), (WIDTH,), 7)
+    logits = jax.jit(module.apply)({"params": trained.params}, features, captions[:, :-1])
+    right = np.take_along_axis(jax.nn.log_softmax(logits), captions[:, 1:, None], -1)[..., 0]
+    total = -float(right.sum(where=captions[:, 1:] != 0))
+    assert figures["val_loss"] == pytest.approx(total / IMAGES, rel=1e-4)
+    words = np.count_nonzero(captions[:, 1:])
+    assert figures["val_perplexity"] == pytest.approx(np.exp(total / words), rel=1e-4)
+    assert figures["reproduced"] == 1
+    assert "val_loss" in table
+    # Both splits have the same images, of which captions are copied or reproduced word for word.
+    assert figures["rouge_l"] == figures["nearest"]["rouge_l"] == pytest.approx(1)
+    assert figures["repeated"] == 0
+
+
+def test_evaluate_command_adds_to_the_summary(finished, run_module, without_java):
+    code, told = run_module("jaxgen.commands.evaluate", finished)
+    assert code == 0, told
+    assert "CIDEr-D" in told
+    assert "no Java" in told
+    evaluation = json.loads((finished / "summary.json").read_text())["evaluation"]
+    assert {"bleu_1", "bleu_4", "cider_d", "val_loss", "nearest"} <= set(evaluation)
+
+
+def test_a_missing_picture_is_reported_and_not_fatal(trained):
+    shown = trained.show(n=6)
+    assert "no picture from 0.png" in shown.text
+    assert "a dog on a mat  |  a dog on a mat" in shown.text
+    assert shown.picture.shape == (2 * 368, 4 * 240, 3)
+
+
+@pytest.mark.parametrize(
+    ("features", "options", "words"),
+    [
+        (np.zeros((2, 5)), {}, r"features must be \(N, 8\), got shape \(2, 5\)"),
+        (np.full((1, WIDTH), np.nan), {}, "finite"),
+        (np.zeros((1, WIDTH)), {"beam": 0}, "--beam must be at least 1"),
+        (np.zeros((1, WIDTH)), {"top_p": 2.0}, "--top-p"),
+        (np.zeros((1, WIDTH)), {"top_k": 3}, "need a --temperature"),
+        (np.zeros((1, WIDTH)), {"beam": 2, "temperature": 1.0}, "not both"),
+    ],
+)
+def test_what_cannot_be_captioned_is_refused(trained, features, options, words):
+    with pytest.raises(JaxgenError, match=words):
+        trained.caption(features, **options)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--optimizer.learning-rate", "-1"], "--optimizer.learning-rate must be positive"),
+        (["--captioner.hidden", "0"], "--captioner.hidden"),
+        (["--max-length", "3"], "--max-length must be at least 7"),
+        (["--evaluate-images", "0"], "--evaluate-images must be at least 1"),
+        (["--data.dir", "/nonexistent"], "/nonexistent"),
+        (["--data.name", "scenes", "--data.dir", "", "--data.scenes", "3"], "--data.scenes"),
+        (["--batch-size", "7"], "batch size 7"),
+        (["--preset", "best"], "there is no such preset (overfit)"),
+    ],
+)
+def test_bad_input_makes_one_sentence(tmp_path, capsys, folder, flags, words):
+    assert command(tmp_path / "x", folder, *flags) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert words in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_caption_command(finished, tmp_path, run_module):
+    out = tmp_path / "captions.png"
+    code, told = run_module("jaxgen.caption", finished, "--n", 3, "--out", out)
+    assert code == 0, told
+    assert "a cat  |  a cat" in told
+    with Image.open(out) as picture:
+        assert picture.size == (3 * 240, 368)
+    for flags, words in [
+        (["--n", 0], "--n must be at least 1"),
+        (["--out", tmp_path / "captions.txt"], "must end in"),
+        (["--out", tmp_path / "absent" / "captions.png"], "no folder"),
+        (["--top-k", 5], "need a --temperature"),
+    ]:
+        code, told = run_module("jaxgen.caption", finished, *flags)
+        assert code == 2
+        assert words in told
+
+
+def test_a_captioner_draws_no_samples(finished, run_module):
+    code, told = run_module("jaxgen.sample", finished)
+    assert code == 2
+    assert told == f"error: {finished} holds no GAN; python -m jaxgen.caption captions images\n"
+
+
+def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(
+    folder, tmp_path, killed_twice_and_resumed
+):
+    """SIGKILL, twice, whenever it strikes after training began; the seed is in the message."""
+    more = ["--steps", "1500", "--checkpoint-every", "400", "--captioner.dropout", "0.3"]
+    assert command(tmp_path / "whole", folder, *more) == 0
+    killed = tmp_path / "killed"
+    program = [sys.executable, "-m", "experiments.caption_rnn", *FLAGS]
+    program += ["--workdir", str(killed), "--data.dir", str(folder), *more]
+    seed = killed_twice_and_resumed(program, killed)
+    ends = [
+        json.loads((run / "summary.json").read_text())["parameters_sha256"]
+        for run in (tmp_path / "whole", killed)
+    ]
+    assert ends[0] == ends[1], f"killed with seed {seed}"
+
+
+SHARDED = """
+import sys
+import jax
+from experiments import caption_rnn
+from jaxgen.data.captions.course_files import CaptionsConfig
+from jaxgen.captioning.captioners.recurrent import LSTM
+from jaxgen.training.loop import Watcher, fit, init_state
+import dataclasses
+
+class Printing(Watcher):
+    def metrics(self, first_step, history, figures):
+        print(jax.device_count(), *history["loss"])
+
+for megabytes in (512, 0):
+    config = dataclasses.replace(
+        caption_rnn.config, steps=4, batch_size=4, max_length=7, captioner=LSTM(8, 8),
+        data=CaptionsConfig(name="coco", dir=sys.argv[1], in_memory_mb=megabytes),
+    )
+    task = dataclasses.replace(config.task(), show=lambda state: None)
+    fit(task, config, init_state(task, config), 0, Printing())
+"""
+
+
+def test_four_devices_train_as_one_does(folder):
+    """With features on the devices, and with features read from their file for each dispatch."""
+    losses = {}
+    for count in (1, 4):
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+        done = subprocess.run(
+            [sys.executable, "-c", SHARDED, str(folder)],
+            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert [line[0] for line in lines] == [str(count)] * 2
+        losses[count] = np.array([line[1:] for line in lines], float)
+    assert losses[1].shape == (2, 4)
+    np.testing.assert_array_equal(losses[1][0], losses[1][1])
+    np.testing.assert_allclose(losses[4], losses[1], rtol=1e-4)
+
+
+def test_other_data_than_it_was_trained_on_are_refused(finished, folder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "other")
+    for split in ("train", "val"):
+        with h5py.File(other / f"{split}2014_vgg16_fc7_pca.h5", "w") as file:
+            file["features"] = np.zeros((IMAGES, WIDTH + 1), np.float32)
+    record = json.loads((finished / "config.json").read_text())
+    record["config"]["data"]["dir"] = str(other)
+    copy = shutil.copytree(finished, tmp_path / "copy")
+    (copy / "config.json").write_text(json.dumps(record))
+    with pytest.raises(JaxgenError, match="other words or features"):
+        jaxgen.load(copy).evaluate()
+
+
+def test_decoding_fields_choose_the_algorithm():
+    scores = jnp.asarray(np.random.default_rng(3).normal(size=(7, 7)).astype(np.float32))
+
+    def step(carry, words):
+        return carry, scores[words]
+
+    special, carry, key = SpecialWords(), jnp.zeros(2), jax.random.key(0)
+
+    def words(**fields):
+        return Decoding(**fields).words(step, carry, special, 5, key)
+
+    beam = jax.jit(lambda: (words(beam=3), beam_search(step, carry, special, 5, 3)[0]))()
+    np.testing.assert_array_equal(*beam)
+    greedy, narrow = jax.jit(lambda: (words(), words(temperature=1.0, top_k=1)))()
+    np.testing.assert_array_equal(greedy, narrow)

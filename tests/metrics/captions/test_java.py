@@ -1,0 +1,83 @@
+"""METEOR and SPICE: what they give, and what is said where their programs cannot run."""
+
+import importlib.machinery
+import importlib.util
+import shutil
+import sys
+import types
+
+import pytest
+
+from jaxgen.errors import JaxgenError
+from jaxgen.metrics.captions import java as captions_java
+
+MADE = ["a cat sat on the mat", "", "a dog"]
+REFERENCES = [["a cat is on the mat", "the cats sat on a mat"], ["x y"], ["a hound"]]
+
+
+@pytest.fixture
+def spice_folder(monkeypatch, tmp_path):
+    """A pycocoevalcap of our own, with Java, and a SPICE that gives back what it was given."""
+
+    class Spice:
+        def compute_score(self, wanted, found):
+            assert wanted == dict(enumerate(REFERENCES))
+            assert found == {0: [MADE[0]], 1: [""], 2: ["a dog"]}
+            return 0.25, []
+
+    spec = importlib.machinery.ModuleSpec("pycocoevalcap", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/java")
+    for name in ("pycocoevalcap", "pycocoevalcap.spice"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    module = types.ModuleType("pycocoevalcap.spice.spice")
+    module.Spice = Spice
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.spice.spice", module)
+    (tmp_path / "spice" / "lib").mkdir(parents=True)
+    return tmp_path / "spice"
+
+
+def test_without_the_package_it_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert captions_java.measure(MADE, REFERENCES) == (
+        {},
+        [f"{name} needs pycocoevalcap: pip install pycocoevalcap" for name in ("METEOR", "SPICE")],
+    )
+
+
+def test_without_java_it_is_named(spice_folder, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    figures, missing = captions_java.measure(MADE, REFERENCES)
+    assert figures == {}
+    assert [line.split(":")[0] for line in missing] == ["METEOR needs Java", "SPICE needs Java"]
+
+
+def test_spice_downloads_nothing_by_itself(spice_folder):
+    with pytest.raises(JaxgenError, match="SPICE needs Stanford CoreNLP"):
+        captions_java.spice(MADE, REFERENCES)
+
+
+def test_spice_is_the_packages(spice_folder):
+    (spice_folder / "lib" / "stanford-corenlp-3.6.0.jar").touch()
+    assert captions_java.spice(MADE, REFERENCES) == 0.25
+
+
+def test_a_java_that_fails_is_reported(monkeypatch, tmp_path):
+    """As the `java` of macOS does, which only says that there is none."""
+    pytest.importorskip("pycocoevalcap", reason="is of the test extra")
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\nexit 1\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(JaxgenError, match="METEOR's program failed"):
+        captions_java.meteor(MADE, REFERENCES)
+
+
+@pytest.mark.slow
+def test_meteor_where_java_is():
+    """The number is of METEOR 1.5 in pycocoevalcap 1.2 with OpenJDK 17."""
+    pytest.importorskip("pycocoevalcap", reason="is of the test extra")
+    if shutil.which("java") is None:
+        pytest.skip("there is no Java here")
+    assert captions_java.meteor(MADE, REFERENCES) == pytest.approx(0.3406661, abs=1e-6)

@@ -1,0 +1,216 @@
+"""The loop on a task of a few numbers: same results however the steps are divided."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen.errors import JaxgenError
+from jaxgen.training.batches import epoch_indices
+from jaxgen.training.loop import Diverged, Watcher, fit, init_state, prepare, trace_init
+from jaxgen.training.task import Shown, Source, Task, TrainConfig
+
+
+def toy_task(step=None):
+    """A running average of the batches, with noise."""
+
+    def average(state, batch, key):
+        noise = jax.random.normal(key, state.shape)
+        state = 0.9 * state + 0.1 * batch["x"].mean(axis=0) + 0.01 * noise
+        return state, {"loss": jnp.square(state).mean()}
+
+    data = {"x": np.linspace(-1, 1, 60, dtype=np.float32).reshape(20, 3)}
+    return Task(
+        source=Source.of(data),
+        init=lambda key, batch: jax.random.normal(key, batch["x"].shape[1:]),
+        step=step or average,
+        show=lambda state: Shown(np.zeros((2, 2), np.uint8), metrics={"size": float(state.sum())}),
+        evaluate=lambda state: {"score": 1.0},
+    )
+
+
+def config(**numbers):
+    return TrainConfig(**({"workdir": "", "steps": 23, "batch_size": 4, "log_every": 5} | numbers))
+
+
+class Recording(Watcher):
+    def __init__(self):
+        self.rows, self.shown, self.states, self.figures, self.alarms = [], [], {}, {}, []
+
+    def metrics(self, first_step, history, figures):
+        self.rows += [(first_step + i, float(v)) for i, v in enumerate(history["loss"])]
+        self.figures[self.rows[-1][0]] = figures
+
+    def show(self, step, shown):
+        self.shown.append(step)
+
+    def alarm(self, step, sentence):
+        self.alarms.append((step, sentence))
+
+    def checkpoint(self, step, state):
+        self.states[step] = np.asarray(state)
+
+
+def run(task, numbers, state=None, start=0):
+    watcher = Recording()
+    state = init_state(task, numbers) if state is None else state
+    return fit(task, numbers, state, start, watcher), watcher
+
+
+def test_prepared_side_by_side_is_the_same_state_and_loop():
+    task, numbers = toy_task(), config()
+    initial = trace_init(task, numbers)
+    assert (initial.shapes.shape, initial.shapes.dtype) == ((3,), jnp.float32)
+    state, loop = prepare(task, numbers, initial)
+    assert np.array_equal(state, init_state(task, numbers))
+    outcome = fit(task, numbers, state, loop=loop)
+    assert np.array_equal(outcome.state, run(task, numbers)[0].state)
+    assert prepare(task, numbers, initial, state=np.ones(3))[0].tolist() == [1, 1, 1]
+
+
+def test_any_division_into_dispatches_gives_the_same_bits():
+    task = toy_task()
+    whole, watched = run(task, config(sample_every=0, checkpoint_every=0))
+    odd, watched_odd = run(task, config(sample_every=3, checkpoint_every=7, evaluate_every=4))
+    assert np.array_equal(whole.state, odd.state)
+    assert watched.rows == watched_odd.rows
+    assert [step for step, _ in watched.rows] == list(range(1, 24))
+    assert watched_odd.shown == [3, 6, 9, 12, 15, 18, 21, 23]
+    assert list(watched_odd.states) == [7, 14, 21, 23]
+    assert "score" in watched_odd.figures[8]
+    assert "size" in watched_odd.figures[9]
+
+
+def test_going_on_from_a_checkpoint_gives_the_same_bits():
+    task = toy_task()
+    numbers = config(checkpoint_every=7)
+    whole, watched = run(task, numbers)
+    resumed, watched_resumed = run(task, numbers, state=watched.states[14], start=14)
+    assert np.array_equal(whole.state, resumed.state)
+    assert watched_resumed.rows == watched.rows[14:]
+
+
+def test_a_step_sees_the_batch_and_key_of_its_number():
+    def step(state, batch, key):
+        expected = batch["x"].sum() + jax.random.uniform(key)
+        return state, {"loss": expected}
+
+    task = toy_task(step)
+    _, watched = run(task, config(seed=3))
+    x = task.source.arrays["x"]
+    indices = epoch_indices(20, 4, 3, 0, 23)
+    for number, loss in watched.rows:
+        key = jax.random.fold_in(jax.random.key(3), number - 1)
+        expected = x[indices[number - 1]].sum() + jax.random.uniform(key)
+        np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_non_finite_loss_stops_and_saves_nothing_after_it():
+    def step(state, batch, key):
+        state = state + 1
+        return state, {"loss": jnp.where(state[0] > 12, jnp.nan, state[0])}
+
+    task = toy_task(step)
+    watcher = Recording()
+    with pytest.raises(Diverged, match=r"loss is nan at step 13"):
+        fit(task, config(checkpoint_every=5), jnp.zeros(3), 0, watcher)
+    assert list(watcher.states) == [5, 10]
+
+
+def test_an_alarm_is_said_once_until_it_ends():
+    def alarms(history):
+        return ["too small"] if history["loss"].mean() < 5 or history["loss"][0] > 12 else []
+
+    def step(state, batch, key):
+        return state + 1, {"loss": state[0]}
+
+    toy = toy_task(step)
+    task = Task(toy.source, toy.init, step, toy.show, alarms=alarms)
+    watcher = Recording()
+    fit(task, config(steps=20, log_every=2, sample_every=0), jnp.zeros(3), 0, watcher)
+    assert watcher.alarms == [(2, "too small"), (16, "too small")]
+
+
+def test_a_signal_saves_and_ends():
+    task = toy_task()
+
+    class Interrupting(Recording):
+        def metrics(self, first_step, history, figures):
+            super().metrics(first_step, history, figures)
+            if first_step == 6:
+                signal.raise_signal(signal.SIGINT)
+
+    watcher = Interrupting()
+    numbers = config(checkpoint_every=0)
+    outcome = fit(task, numbers, init_state(task, numbers), 0, watcher)
+    assert (outcome.step, outcome.interrupted) == (10, signal.SIGINT)
+    assert list(watcher.states) == [10]
+    whole, _ = run(task, numbers)
+    resumed, _ = run(task, numbers, state=watcher.states[10], start=10)
+    assert np.array_equal(whole.state, resumed.state)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"steps": -5}, "--steps must be at least 1, got -5"),
+        ({"batch_size": 0}, "--batch-size must be at least 1"),
+        ({"seed": -1}, "--seed must be at least 0"),
+    ],
+)
+def test_numbers_that_make_no_sense(numbers, message):
+    with pytest.raises(JaxgenError, match=message):
+        config(**numbers).validate()
+
+
+SHARDED = """
+import dataclasses, sys
+import jax
+from experiments import conditional_dcgan
+from jaxgen.errors import JaxgenError
+from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.training.loop import Watcher, fit, init_state
+
+class Printing(Watcher):
+    def metrics(self, first_step, history, figures):
+        print(jax.device_count(), *history["d_loss"], *history["g_loss"])
+
+networks = DCGAN(hidden=8, generator_channels=(4, 4), discriminator_channels=(2, 2))
+config = dataclasses.replace(
+    conditional_dcgan.config, networks=networks, steps=3, batch_size=16
+)
+task = config.task()
+task = dataclasses.replace(task, show=lambda state: None)
+state = init_state(task, config)
+if jax.device_count() == 4:
+    try:
+        fit(task, dataclasses.replace(config, batch_size=18), state)
+    except JaxgenError as error:
+        print(error, file=sys.stderr)
+fit(task, config, state, 0, Printing())
+"""
+
+
+def test_four_devices_train_as_one_does():
+    """Batch norm sees the whole batch, wherever its parts are."""
+    losses = {}
+    for count in (1, 4):
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+        done = subprocess.run(
+            [sys.executable, "-c", SHARDED],
+            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        devices, *numbers = map(float, done.stdout.split())
+        assert devices == count
+        losses[count] = numbers
+    assert len(losses[1]) == 6
+    np.testing.assert_allclose(losses[4], losses[1], rtol=1e-3)
+    assert "--batch-size 18 does not divide among 4 devices" in done.stderr
