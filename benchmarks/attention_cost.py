@@ -32,7 +32,7 @@ _MIB = 2**20
 Row = dict[str, Any]
 
 
-def _full(q, k, v):
+def _full(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
     return full_attention(q, k, v, jnp.asarray(causal_mask(q.shape[1]))[None, None])
 
 

@@ -14,7 +14,8 @@ from benchmarks.measuring import Comparison, Contender, Flops, Settings
 from jaxgen.captioning import losses
 from jaxgen.captioning.captioners.recurrent import LSTM, RNN
 from jaxgen.captioning.captioners.transformer import Transformer
-from jaxgen.captioning.step import CaptionConfig, Captioning
+from jaxgen.captioning.config import AboutCaptions, CaptionConfig
+from jaxgen.captioning.step import Captioning
 from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.training.task import Source, Task
@@ -64,9 +65,14 @@ def vocabulary() -> Vocabulary:
     return Vocabulary([*SPECIAL, *map(str, range(VOCAB - len(SPECIAL)))])
 
 
+def about() -> AboutCaptions:
+    """What made-up data say of a captioner."""
+    return AboutCaptions(vocabulary().words, (FEATURES,), CAPTIONS)
+
+
 def captioning(config: CaptionConfig) -> Captioning:
-    """jaxgen's functions for made-up data."""
-    return Captioning(config, vocabulary(), (FEATURES,), CAPTIONS // config.batch_size)
+    """jaxgen's training of a captioner on made-up data."""
+    return config.captioning(about())
 
 
 def comparisons() -> list[Comparison]:
@@ -103,7 +109,7 @@ def _numpy_training(config: CaptionConfig) -> Contender:
     params = {name: np.array(array) for name, array in initial.items()}
     adam = numpy_rnn.Adam(params, config.optimizer.learning_rate)
 
-    def run(count):
+    def run(count: int) -> None:
         for _ in range(count):
             rows_N = rng.integers(CAPTIONS, size=config.batch_size)
             numpy_rnn.step(params, adam, data.features[rows_N], data.captions[rows_N])
@@ -121,7 +127,7 @@ def _torch_training(config: CaptionConfig) -> Contender:
     network = torch_captioners.twin(config.captioner, VOCAB, FEATURES)
     optimizer = torch.optim.Adam(network.parameters(), config.optimizer.learning_rate)
 
-    def run(count):
+    def run(count: int) -> None:
         for _ in range(count):
             rows_N = torch.randint(CAPTIONS, (config.batch_size,))
             torch_captioners.step(network, optimizer, features[rows_N], captions[rows_N])

@@ -26,8 +26,9 @@ from flax import serialization
 
 from benchmarks import records
 from benchmarks.records import Row
-from jaxgen.captioning.step import CaptionConfig
-from jaxgen.training import loop as train
+from jaxgen.captioning.config import CaptionConfig
+from jaxgen.training.loop import Loop
+from jaxgen.training.task import Saved
 
 STEPS, BATCH = 1500, 64
 MODELS = {
@@ -58,15 +59,15 @@ def captioner_config(model: str, seed: int, steps: int) -> CaptionConfig:
 def measured(config: CaptionConfig) -> Row:
     """One training and its figures on validation images, those of the baseline among them."""
     task = config.task()
-    quiet = replace(task, show=lambda state: None)
-    state, start = train.init_state(task, config), time.process_time()
-    outcome = train.fit(quiet, config, state)
+    loop = Loop(replace(task, show=lambda state: None), config)
+    state, start = loop.initial_state(), time.process_time()
+    outcome = loop.run(state)
     seconds = time.process_time() - start
     if outcome.interrupted:
         raise SystemExit(128 + outcome.interrupted)
-    trained = config.restored(serialization.to_state_dict(outcome.state), task.about)
+    trained = config.restored(Saved(serialization.to_state_dict(outcome.state), task.about))
     report, _ = trained.evaluate(java=False)
-    report["loss_of_a_word"] = math.log(report["val_perplexity"])
+    report["loss_of_a_word"] = math.log(report["validation_perplexity"])
     return {
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(outcome.state.params)),
         "processor_seconds": seconds,
@@ -116,7 +117,8 @@ def _spread(values: list[float], form: Callable = "{:.1f}".format) -> str:
     return f"{mean} ± {form(statistics.stdev(values))}" if len(values) > 1 else mean
 
 
-def main():
+def main() -> None:
+    """Train what the file does not hold yet, and print the table."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare_captioners",
         description=__doc__,
@@ -127,13 +129,13 @@ def main():
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--out", type=Path, default=Path("captioners.json"))
     args = parser.parse_args()
-    kept = records.Records(args.out)
+    kept = records.Records(args.out, decisive=["evaluate_images"])
     rows: dict[str, list[Row]] = {model: [] for model in args.models}
     for seed in args.seeds:
         for model in args.models:
             config = captioner_config(model, seed, args.steps)
-            identity = {"model": model, "seed": seed, "settings": records.settings(config)}
-            row = kept.row(identity, partial(measured, config))
+            identity = {"model": model, "seed": seed}
+            row = kept.row(identity, config, partial(measured, config))
             rows[model].append(row)
             figures = row["figures"]
             print(

@@ -9,10 +9,10 @@ from functools import partial
 import jax
 import numpy as np
 
-from benchmarks.caption_steps import CONFIGS, FEATURES, VOCAB, Data, captioning
+from benchmarks.caption_steps import CONFIGS, FEATURES, VOCAB, Data, about, captioning
 from benchmarks.measuring import Comparison, Contender, Flops, Settings, plain_flops
+from jaxgen.captioning.config import CaptionConfig
 from jaxgen.captioning.decoding import Decoding
-from jaxgen.captioning.step import CaptionConfig
 from jaxgen.data.captions.vocabulary import SPECIAL
 
 IMAGES, LENGTH, BEAM = 128, 30, 3
@@ -45,17 +45,17 @@ def _contenders(config: CaptionConfig, settings: Settings) -> list[Contender]:
 
     from benchmarks import torch_captioners
 
-    ours, params = captioning(config), endless_params(config)
+    writer, params = config.writer(about()), endless_params(config)
     features_NF = Data.made().features[:IMAGES]
     network = torch_captioners.twin(config.captioner, VOCAB, FEATURES, LENGTH).eval()
     torch_captioners.copy_weights(network, params)
     on_device = jax.device_put(params)
 
-    def decode(decoding, count):
+    def decode(decoding: Decoding, count: int) -> None:
         for _ in range(count):
-            _check_length(ours.words(on_device, features_NF, decoding))
+            _check_length(writer.words(on_device, features_NF, decoding))
 
-    def torch_decode(count):
+    def torch_decode(count: int) -> None:
         for _ in range(count):
             _check_length(network.greedy(torch.from_numpy(features_NF), LENGTH).numpy())
 

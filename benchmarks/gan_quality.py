@@ -19,6 +19,7 @@ import importlib.metadata
 import os
 import statistics
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -29,27 +30,31 @@ from flax import serialization
 
 from benchmarks import records
 from benchmarks.records import Row
-from jaxgen.data.images import base as images
-from jaxgen.gan.step import GanConfig
+from jaxgen.data.images.base import load_images, to_model_range
+from jaxgen.gan.config import GanConfig
 from jaxgen.metrics.samples import classifier
 from jaxgen.metrics.samples import report as sample_report
-from jaxgen.training import loop as train
+from jaxgen.training.loop import Loop, Watcher
+from jaxgen.training.task import Saved
 
 STEPS = {"vanilla_gan": 3900, "lsgan": 3900, "dcgan": 1950}
 STRETCH = 50  # steps timed together, and steps of one dispatch
 COLUMNS = {"fid": "FID", "kid": "KID x 1000", "precision": "precision", "recall": "recall"}
 
 
-class Stopwatch(train.Watcher):
+class Stopwatch(Watcher):
     """Notes the time at the end of each stretch of steps."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._marks = [(0, time.perf_counter())]
 
-    def metrics(self, first_step, history, figures):
+    def metrics(
+        self, first_step: int, history: dict[str, np.ndarray], figures: dict[str, float]
+    ) -> None:
         self.mark(first_step - 1 + len(next(iter(history.values()))))
 
     def mark(self, step: int) -> None:
+        """`step` steps are done."""
         self._marks.append((step, time.perf_counter()))
 
     def seconds_per_step(self) -> float:
@@ -63,10 +68,10 @@ class Stopwatch(train.Watcher):
 def jaxgen_samples(config: GanConfig, n: int) -> tuple[np.ndarray, float]:
     """Trains with jaxgen: `n` images (n, 28, 28, 1) in [-1, 1], and seconds a step."""
     task, stopwatch = config.task(), Stopwatch()
-    outcome = train.fit(task, config, train.init_state(task, config), watcher=stopwatch)
+    outcome = Loop(task, config).run(watcher=stopwatch)
     if outcome.interrupted:
         raise SystemExit(128 + outcome.interrupted)
-    trained = config.restored(serialization.to_state_dict(outcome.state), task.about)
+    trained = config.restored(Saved(serialization.to_state_dict(outcome.state), task.about))
     return trained.sample(seed=config.seed, n=n), stopwatch.seconds_per_step()
 
 
@@ -75,7 +80,7 @@ def torch_samples(config: GanConfig, n: int) -> tuple[np.ndarray, float]:
     from benchmarks import torch_gans
 
     twin, stopwatch = torch_gans.twin(config), Stopwatch()
-    real = images.load(config.data)["train"]["image"]
+    real = load_images(config.data)["image"]
     for step, _ in enumerate(torch_gans.train(twin, real), 1):
         if step % STRETCH == 0 or step == config.steps:
             stopwatch.mark(step)
@@ -101,7 +106,7 @@ def experiment_config(name: str, seed: int, steps: int) -> GanConfig:
 def measured(config: GanConfig, framework: str, n: int) -> Row:
     """One training and the figures of its samples."""
     fake, seconds = FRAMEWORKS[framework](config, n)
-    real = images.to_model_range(images.load(config.data)["train"]["image"])
+    real = to_model_range(load_images(config.data)["image"])
     report = sample_report.report(real, fake, classifier.load("digits"))
     return {
         "seconds_per_step": seconds,
@@ -113,14 +118,8 @@ def measured(config: GanConfig, framework: str, n: int) -> Row:
 
 
 def identity(experiment: str, config: GanConfig, framework: str, n: int) -> Row:
-    """What tells one row from another: all that decides about the samples."""
-    return {
-        "experiment": experiment,
-        "framework": framework,
-        "seed": config.seed,
-        "samples": n,
-        "settings": records.settings(config),
-    }
+    """What tells one row from another, beside the configuration."""
+    return {"experiment": experiment, "framework": framework, "seed": config.seed, "samples": n}
 
 
 def table(rows: list[Row]) -> str:
@@ -157,7 +156,7 @@ def _scale(key: str) -> float:
     return 1e3 if key == "kid" else 1.0
 
 
-def _line(title, seed, columns) -> str:
+def _line(title: str, seed: int | str, columns: Iterable[Sequence[float]]) -> str:
     cells = []
     for values in map(list, columns):
         mean = statistics.mean(values)
@@ -167,7 +166,8 @@ def _line(title, seed, columns) -> str:
     return f"| {title} | {seed} | {' | '.join(cells)} |"
 
 
-def main():
+def main() -> None:
+    """Train what the file does not hold yet, and print a table for each experiment."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gan_quality",
         description=__doc__,
@@ -185,7 +185,7 @@ def main():
         raise SystemExit("the twins need PyTorch: pip install 'jaxgen[bench]'") from error
     torch.set_num_threads(os.cpu_count() or 1)
 
-    kept = records.Records(args.out)
+    kept = records.Records(args.out, decisive=["sampling_statistics"])
     for experiment in args.experiments:
         wanted = []
         for seed in args.seeds:
@@ -193,6 +193,7 @@ def main():
             for framework in FRAMEWORKS:
                 row = kept.row(
                     identity(experiment, config, framework, args.samples),
+                    config,
                     partial(measured, config, framework, args.samples),
                 )
                 wanted.append(row)

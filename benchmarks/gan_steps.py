@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 
 from benchmarks import training_loop
-from benchmarks.measuring import Comparison, Contender, Settings
-from jaxgen.data.images import base as images
-from jaxgen.gan.step import GanConfig
+from benchmarks.measuring import Comparison, Contender, Flops, Settings
+from jaxgen.data.images.base import load_images
+from jaxgen.gan.config import GanConfig
 
 EXPERIMENTS = {
     "vanilla_gan": "vanilla GAN",
@@ -47,7 +47,7 @@ def comparisons() -> list[Comparison]:
     return found
 
 
-def _flops(config: GanConfig):
+def _flops(config: GanConfig) -> Flops:
     return training_loop.flops(config.task(), config)
 
 
@@ -76,10 +76,10 @@ def torch_training(config: GanConfig, settings: Settings, compiled: bool = False
         twin = twin._replace(
             generator=torch.compile(twin.generator), discriminator=torch.compile(twin.discriminator)
         )
-    real = images.load(config.data)["train"]
+    real = load_images(config.data)
     losses = torch_gans.train(twin, real["image"], real["label"])
 
-    def run(count):
+    def run(count: int) -> None:
         for _ in range(count):
             next(losses)
 

@@ -172,7 +172,7 @@ def matmul_contender() -> Contender:
     square = jnp.full((MATMUL_SIDE, MATMUL_SIDE), 0.5)
     product = jax.jit(jnp.matmul)
 
-    def run(count):
+    def run(count: int) -> None:
         for _ in range(count):
             product(square, square).block_until_ready()
 

@@ -1,8 +1,9 @@
-"""NumPy twin of the notebook's vanilla RNN captioner: loss, hand-written gradients, Adam.
+"""NumPy twin of the vanilla RNN captioner: loss, hand-written gradients, Adam.
 
-Written as the course's code is: a Python loop over time in both directions, one small matrix
-product a step, biases and words added up as they come. The arrays are those of jaxgen's
-`RNNCaptioner`, by the same names: W_embed, Wx, Wh, b, W_vocab, b_vocab, W_proj, b_proj.
+Written as in the course's captioning notebooks (CS231n, assignment 3): a Python loop over time in
+both directions, one small matrix product a step, biases and words added up as they come. The arrays
+are those of jaxgen's `RNNCaptioner`, by the same names: W_embed, Wx, Wh, b, W_vocab, b_vocab,
+W_proj, b_proj.
 
 N batch, T time, D word vector, H hidden, V vocabulary, F feature.
 """
@@ -15,7 +16,7 @@ Arrays = dict[str, np.ndarray]
 def loss_and_gradients(
     params: Arrays, features_NF: np.ndarray, captions_NT: np.ndarray, null: int = 0
 ) -> tuple[float, Arrays]:
-    """Loss of a batch (SPEC B2) and its gradient with respect to each array.
+    """Loss of a batch and its gradient with respect to each array.
 
     Args:
         params: of the captioner.
@@ -55,7 +56,9 @@ def _forward(params: Arrays, x_NTD: np.ndarray, h_NH: np.ndarray) -> np.ndarray:
     return h_NTH
 
 
-def _backward(params, x_NTD, h0_NH, h_NTH, dh_NTH):
+def _backward(
+    params: Arrays, x_NTD: np.ndarray, h0_NH: np.ndarray, h_NTH: np.ndarray, dh_NTH: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Arrays]:
     dx_NTD, dnext_NH = np.empty_like(x_NTD), np.zeros_like(h0_NH)
     gradients = {name: np.zeros_like(params[name]) for name in ("Wx", "Wh", "b")}
     for t in reversed(range(x_NTD.shape[1])):
@@ -69,7 +72,9 @@ def _backward(params, x_NTD, h0_NH, h_NTH, dh_NTH):
     return dx_NTD, dnext_NH, gradients
 
 
-def _softmax_loss(logits_NTV, targets_NT, is_real_NT):
+def _softmax_loss(
+    logits_NTV: np.ndarray, targets_NT: np.ndarray, is_real_NT: np.ndarray
+) -> tuple[float, np.ndarray]:
     """The loss and its gradient with respect to the logits."""
     logits_RV, targets_R, is_real_R = _flat(logits_NTV), targets_NT.ravel(), is_real_NT.ravel()
     batch, rows_R = len(targets_NT), np.arange(len(targets_R))
@@ -94,7 +99,7 @@ def _affine(x_NTD: np.ndarray, kernel_DE: np.ndarray) -> np.ndarray:
 class Adam:
     """Adam array by array, as the notebook's solver runs it; b1 0.9, b2 0.999, epsilon 1e-8."""
 
-    def __init__(self, params: Arrays, learning_rate: float):
+    def __init__(self, params: Arrays, learning_rate: float) -> None:
         self._rate, self._t = learning_rate, 0
         self._m = {name: np.zeros_like(array) for name, array in params.items()}
         self._v = {name: np.zeros_like(array) for name, array in params.items()}

@@ -1,9 +1,10 @@
-"""Convolutions and pooling of the DCGAN: `jaxgen.ops` beside `lax` and PyTorch.
+"""Convolutions and pooling of the DCGAN: `jaxgen.nn.ops` beside `lax` and PyTorch.
 
 The JAX functions run inside `lax.scan`, as in training, which is where the gradients of `lax`
 convolutions are slow on CPU.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,15 +20,15 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 Shape = tuple[int, ...]
 
 
-def _lax_conv(x, kernel):
+def _lax_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=_LAYOUT)
 
 
-def _lax_conv_transpose(x, kernel):
+def _lax_conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return lax.conv_transpose(x, kernel, (2, 2), "SAME", dimension_numbers=_LAYOUT)
 
 
-def _lax_max_pool(x):
+def _lax_max_pool(x: jax.Array) -> jax.Array:
     return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
 
@@ -36,8 +37,8 @@ class _Operation:
     """An operation in its three forms; `torch_name` is that in torch.nn.functional."""
 
     title: str
-    plain: Any
-    fast: Any
+    plain: Callable[..., jax.Array]
+    fast: Callable[..., jax.Array]
     torch_name: str
     torch_options: dict[str, Any]
     shapes: list[list[Shape]]
@@ -107,20 +108,20 @@ def _flops(operation: _Operation, shapes: list[Shape], backward: bool) -> Flops:
     return plain_flops(function, *(jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes))
 
 
-def _with_gradients(function):
+def _with_gradients(function: Callable[..., jax.Array]) -> Callable[..., tuple[jax.Array, ...]]:
     """Forward and the gradients of a sum of squares with respect to every argument."""
 
-    def run(*arrays):
+    def run(*arrays: jax.Array) -> tuple[jax.Array, ...]:
         everything = tuple(range(len(arrays)))
         return jax.grad(lambda *arrays: jnp.sum(function(*arrays) ** 2), everything)(*arrays)
 
     return run
 
 
-def _in_scan(name: str, function, shapes: list[Shape]) -> Contender:
+def _in_scan(name: str, function: Callable[..., Any], shapes: list[Shape]) -> Contender:
     arrays = tuple(jax.random.normal(jax.random.key(i), s) for i, s in enumerate(shapes))
 
-    def body(i, arrays):
+    def body(i: jax.Array, arrays: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         # The barrier keeps every result alive, the added element keeps the loop from being hoisted.
         results = lax.optimization_barrier(jax.tree.leaves(function(*arrays)))
         change = 1e-30 * sum(result[(0,) * result.ndim] for result in results)
@@ -141,7 +142,7 @@ def _torch(operation: _Operation, shapes: list[Shape], backward: bool) -> Conten
         for shape, order in zip(shapes, axes[: len(shapes)], strict=True)
     ]
 
-    def run(count):
+    def run(count: int) -> None:
         for _ in range(count):
             result = function(*arrays, **operation.torch_options)
             if backward:

@@ -4,7 +4,9 @@ A large one, by which shares are taken, and those of the DCGAN's and the vanilla
 at batch 128. Each call multiplies arrays that were not in use just before, as training does.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +59,6 @@ def _contenders(sizes: Sizes, settings: Settings) -> list[Contender]:
     ]
 
 
-def _run(multiply, copies, count: int) -> None:
+def _run(multiply: Callable[..., Any], copies: Sequence[Sequence[Any]], count: int) -> None:
     for turn in range(count):
         multiply(*copies[turn % len(copies)])

@@ -1,4 +1,6 @@
-"""PyTorch twins of the captioners: nn.RNN, nn.LSTM and the notebook's Transformer.
+"""PyTorch twins of the captioners: nn.RNN, nn.LSTM and a Transformer.
+
+They are the models of the course's captioning notebooks (CS231n, assignment 3).
 
 `twin` builds one from jaxgen's configuration, `copy_weights` gives it jaxgen's weights.
 
@@ -29,7 +31,7 @@ def twin(captioner: Captioner, vocab_size: int, features: int, max_length: int =
     """A captioner of the same sizes, in training mode.
 
     Args:
-        captioner: RNN, LSTM or Transformer, within SPEC B2 and B3.
+        captioner: RNN, LSTM or Transformer, with nothing that the course's notebooks do not have.
         vocab_size: V.
         features: F, numbers in an image's features.
         max_length: of a caption, for the Transformer's positions.
@@ -43,13 +45,18 @@ def twin(captioner: Captioner, vocab_size: int, features: int, max_length: int =
     beyond = ("memory_tokens", 1), ("window", 0), ("rank", 0)
     if isinstance(captioner, Transformer) and all(getattr(captioner, k) == v for k, v in beyond):
         return TransformerTwin(captioner, vocab_size, features, max_length)
-    raise JaxgenError(f"{captioner} has no PyTorch twin; RNN, LSTM and Transformer of SPEC B do")
+    raise JaxgenError(
+        f"{captioner} has no PyTorch twin; RNN and LSTM without dropout have one, and Transformer "
+        "with full attention and one memory token"
+    )
 
 
 class Recurrent(nn.Module):
-    """SPEC B2: the image's features set the first hidden state."""
+    """An RNN or an LSTM whose first hidden state the image's features set."""
 
-    def __init__(self, kind: type, vocab_size: int, features: int, word_size: int, hidden: int):
+    def __init__(
+        self, kind: type, vocab_size: int, features: int, word_size: int, hidden: int
+    ) -> None:
         super().__init__()
         self.project = nn.Linear(features, hidden)
         self.embed = nn.Embedding(vocab_size, word_size)
@@ -57,6 +64,7 @@ class Recurrent(nn.Module):
         self.scores = nn.Linear(hidden, vocab_size)
 
     def forward(self, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
+        """Scores of the next words, (N, T, V)."""
         h_NTH, _ = self.cells(self.embed(captions_NT), self._start(features_NF))
         return self.scores(h_NTH)
 
@@ -69,20 +77,21 @@ class Recurrent(nn.Module):
             words.append(self.scores(h_N1H).argmax(dim=2))
         return torch.cat(words[1:], dim=1)
 
-    def _start(self, features_NF: Tensor):
+    def _start(self, features_NF: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         h_1NH = self.project(features_NF)[None]
         return (h_1NH, torch.zeros_like(h_1NH)) if isinstance(self.cells, nn.LSTM) else h_1NH
 
 
 class Attention(nn.Module):
-    """SPEC B3: scaled dot products over heads, dropout on the weights."""
+    """Scaled dot products over heads, dropout on the weights (Vaswani et al. 2017, 3.2)."""
 
-    def __init__(self, width: int, heads: int, rate: float):
+    def __init__(self, width: int, heads: int, rate: float) -> None:
         super().__init__()
         self.heads, self.drop = heads, nn.Dropout(rate)
         self.query, self.key, self.value, self.proj = (nn.Linear(width, width) for _ in range(4))
 
     def forward(self, x_NTD: Tensor, other_NSD: Tensor, mask_TS: Tensor | None = None) -> Tensor:
+        """What rows of x attend to in others, (N, T, D); everything without a mask."""
         q_NHTK = self._split(self.query(x_NTD))
         k_NHSK, v_NHSK = self._split(self.key(other_NSD)), self._split(self.value(other_NSD))
         scores_NHTS = q_NHTK @ k_NHSK.transpose(2, 3) / math.sqrt(q_NHTK.shape[-1])
@@ -96,9 +105,9 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    """SPEC B3: attention to words, to the image, feed-forward; each added, then normalised."""
+    """Attention to words, to the image, feed-forward; each added, then normalised."""
 
-    def __init__(self, width: int, heads: int, feed_forward: int, rate: float):
+    def __init__(self, width: int, heads: int, feed_forward: int, rate: float) -> None:
         super().__init__()
         self.self_attn, self.cross_attn = (Attention(width, heads, rate) for _ in range(2))
         self.linear1, self.linear2 = nn.Linear(width, feed_forward), nn.Linear(feed_forward, width)
@@ -106,6 +115,7 @@ class Layer(nn.Module):
         self.drop = nn.Dropout(rate)
 
     def forward(self, x_NTD: Tensor, memory_N1D: Tensor, mask_TT: Tensor) -> Tensor:
+        """The words' vectors after this layer, (N, T, D)."""
         x_NTD = self.norm1(x_NTD + self.drop(self.self_attn(x_NTD, x_NTD, mask_TT)))
         x_NTD = self.norm2(x_NTD + self.drop(self.cross_attn(x_NTD, memory_N1D)))
         inner = self.drop(F.relu(self.linear1(x_NTD)))
@@ -113,9 +123,11 @@ class Layer(nn.Module):
 
 
 class TransformerTwin(nn.Module):
-    """SPEC B3: layers of a decoder whose memory is the projected feature vector."""
+    """Layers of a decoder whose memory is the projected feature vector."""
 
-    def __init__(self, captioner: Transformer, vocab_size: int, features: int, max_length: int):
+    def __init__(
+        self, captioner: Transformer, vocab_size: int, features: int, max_length: int
+    ) -> None:
         super().__init__()
         width, rate = captioner.width, captioner.dropout
         self.visual_projection = nn.Linear(features, width)
@@ -130,6 +142,7 @@ class TransformerTwin(nn.Module):
         self.register_buffer("positions_TD", table)
 
     def forward(self, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
+        """Scores of the next words, (N, T, V)."""
         steps = captions_NT.shape[1]
         memory_N1D = self.visual_projection(features_NF)[:, None]
         x_NTD = self.drop(self.embedding(captions_NT) + self.positions_TD[:steps])
@@ -151,8 +164,8 @@ class TransformerTwin(nn.Module):
 def loss(network: nn.Module, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
     """Cross-entropy of the words that are not NULL, as a scalar.
 
-    Summed over time and averaged over the batch for the recurrent twins (SPEC B2); averaged over
-    all positions, padding included, for the Transformer (B3).
+    Summed over time and averaged over the batch for the recurrent twins; averaged over all
+    positions, padding included, for the Transformer.
     """
     targets_NT = captions_NT[:, 1:]
     logits_NTV = network(features_NF, captions_NT[:, :-1])
@@ -206,7 +219,7 @@ def copy_weights(network: nn.Module, params: PyTree) -> None:
 def _recurrent_values(params: dict[str, Any]) -> dict[str, np.ndarray]:
     hidden = params["Wh"].shape[0]
 
-    def gates(array):
+    def gates(array: np.ndarray) -> np.ndarray:
         first, *rest = np.split(np.asarray(array), array.shape[-1] // hidden, axis=-1)
         ordered = [first, rest[0], rest[2], rest[1]] if rest else [first]
         return np.concatenate(ordered, axis=-1).T

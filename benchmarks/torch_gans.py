@@ -1,8 +1,9 @@
 """PyTorch twins of the GAN experiments: one step, training, sampling.
 
-They are written as the notebooks are: eager modules in NCHW, one discriminator pass for the real
-images and one for the fakes, `torch.optim.Adam`. `twin` starts one from PyTorch's random numbers;
-`torch_weights.copy_weights` gives a network the weights of a jaxgen state instead.
+They are written like the course's GAN notebook (CS231n 2020, GANs-PyTorch): eager modules in NCHW,
+one discriminator pass for the real images and one for the fakes, `torch.optim.Adam`. `twin` starts
+one from PyTorch's random numbers; `torch_weights.copy_weights` gives a network the weights of a
+jaxgen state instead.
 
 N batch, Z noise, C channels, H height, W width, K classes. Images are grey.
 """
@@ -25,9 +26,9 @@ from benchmarks.torch_networks import (
 from jaxgen.errors import JaxgenError
 from jaxgen.gan import augmentation as augment
 from jaxgen.gan import losses, noise
+from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
-from jaxgen.gan.step import GanConfig
 from jaxgen.training.batches import epoch_indices
 
 
@@ -45,7 +46,7 @@ def twin(config: GanConfig) -> Twin:
     """The twin of an experiment before its first step.
 
     Args:
-        config: of the experiment, within SPEC A1 to A5.
+        config: of the experiment.
 
     Raises:
         JaxgenError: the networks, the loss or another setting has no twin.
@@ -138,10 +139,10 @@ def step(
     """
     loss = _LOSSES[twin.config.loss]
 
-    def score(images):
+    def score(images: Tensor) -> Tensor:
         return twin.discriminator(_joined(images, label_NK))
 
-    def fake(noise_NZ):
+    def fake(noise_NZ: Tensor) -> Tensor:
         return twin.generator(_joined(noise_NZ, label_NK))
 
     twin.discriminator_optimizer.zero_grad()
@@ -196,7 +197,7 @@ def sample(twin: Twin, n: int, seed: int = 0) -> np.ndarray:
     config = twin.config
     size = config.batch_size
     rng = torch.Generator().manual_seed(seed)
-    twin.generator.train(config.sample_statistics == "batch")
+    twin.generator.train(config.sampling_statistics == "batch")
     batches = []
     for start in range(0, n, size):
         noise_NZ = _NOISES[config.noise]((size, config.noise_size), rng)

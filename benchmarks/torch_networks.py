@@ -1,12 +1,14 @@
 """The networks of the GAN experiments as PyTorch modules, with PyTorch's initial values.
 
 N batch, Z noise. Images are grey, 28x28. Where there are labels, the fully connected networks read
-their one-hot vectors behind noise and flattened image (SPEC A5).
+their one-hot vectors behind noise and flattened image (Mirza and Osindero 2014).
+References: the course's GAN notebook (CS231n 2020, GANs-PyTorch); Goodfellow et al. 2014; Radford
+et al. 2016 (batch norm).
 """
 
 from torch import nn
 
-from jaxgen.gan.step import GanConfig
+from jaxgen.gan.config import GanConfig
 
 SIDE = 28
 CLASSES = 10
@@ -18,7 +20,7 @@ def label_size(config: GanConfig) -> int:
 
 
 def mlp_generator(config: GanConfig) -> nn.Sequential:
-    """Noise (N, Z) to images (N, 1, 28, 28), as SPEC A1, A4 and A5."""
+    """Noise (N, Z) to images (N, 1, 28, 28), with batch norm where the configuration has it."""
     networks, width, layers = config.networks, config.noise_size + label_size(config), []
     for index, hidden in enumerate(networks.generator_hidden):
         layers.append(nn.Linear(width, hidden))
@@ -31,7 +33,7 @@ def mlp_generator(config: GanConfig) -> nn.Sequential:
 
 
 def mlp_discriminator(config: GanConfig) -> nn.Sequential:
-    """Images (N, 1, 28, 28) to logits (N,), as SPEC A1, A4 and A5."""
+    """Images (N, 1, 28, 28) to logits (N,)."""
     networks, layers = config.networks, [nn.Flatten()]
     width = SIDE * SIDE + label_size(config)
     for hidden in networks.discriminator_hidden:
@@ -41,7 +43,7 @@ def mlp_discriminator(config: GanConfig) -> nn.Sequential:
 
 
 def dcgan_generator(config: GanConfig) -> nn.Sequential:
-    """Noise (N, Z) to images (N, 1, 28, 28), as SPEC A3."""
+    """Noise (N, Z) to images (N, 1, 28, 28), after InfoGAN (Chen et al. 2016), appendix C.1."""
     hidden, (quarter, half) = config.networks.hidden, config.networks.generator_channels
     size = SIDE // 4
     network = nn.Sequential(
@@ -62,7 +64,7 @@ def dcgan_generator(config: GanConfig) -> nn.Sequential:
 
 
 def dcgan_discriminator(config: GanConfig) -> nn.Sequential:
-    """Images (N, 1, 28, 28) to logits (N,), as SPEC A3."""
+    """Images (N, 1, 28, 28) to logits (N,), as in the course's GAN notebook."""
     first, second = config.networks.discriminator_channels
     width = 4 * 4 * second
     network = nn.Sequential(

@@ -10,10 +10,11 @@ import os
 from dataclasses import replace
 
 from benchmarks.gan_steps import EXPERIMENTS, experiment
-from jaxgen.data.images import base as images
+from jaxgen.data.images.base import load_images
 
 
-def main():
+def main() -> None:
+    """Train, and tell of the steps."""
     import torch
 
     from benchmarks import torch_gans
@@ -29,7 +30,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
     config = replace(experiment(args.experiment), steps=args.steps)
-    real = images.load(config.data)["train"]
+    real = load_images(config.data)
     losses = torch_gans.train(torch_gans.twin(config), real["image"], real["label"])
     for step, (d_loss, g_loss) in enumerate(losses, 1):
         if step % args.log_every == 0 or step == args.steps:

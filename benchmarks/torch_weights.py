@@ -28,7 +28,7 @@ def copy_weights(network: nn.Sequential, params: PyTree, stats: PyTree) -> None:
     """Sets a network to the values of the jaxgen network that it is the twin of.
 
     Axes: dense (I, O) to (O, I); convolution (H, W, I, O) to (O, I, H, W); transposed convolution
-    to (I, O, H, W) with the kernel turned by 180 degrees (`jaxgen.ops.conv_transpose`). jaxgen
+    to (I, O, H, W) with the kernel turned by 180 degrees (`jaxgen.nn.ops.conv_transpose`). jaxgen
     flattens an image as (H, W, C) and PyTorch as (C, H, W): what stands before an `Unflatten` or
     after a `Flatten` has its features reordered.
 

@@ -5,7 +5,7 @@ Vinyals et al. 2015, https://arxiv.org/abs/1411.4555.
     python -m experiments.caption_lstm
     python -m experiments.caption_lstm --preset overfit
     python -m experiments.caption_lstm --data.features attributes
-    python -m experiments.caption_lstm --data.name coco --data.dir DIR
+    python -m experiments.caption_lstm --data coco --data.dir DIR
 
 3,000 steps take 5 minutes on 2 CPU cores. Then captions of validation scenes are entirely true for
 97 % of those with one digit, 48 % with two and 15 % with three; half of all relations are right,
@@ -36,5 +36,7 @@ overfit = replace(
     evaluate_every=200,
 )
 
+presets = {"overfit": overfit}
+
 if __name__ == "__main__":
-    cli.main(config, __doc__, presets={"overfit": overfit})
+    cli.main(config, __doc__, presets=presets)

@@ -6,7 +6,7 @@ https://arxiv.org/abs/1411.4555.
     python -m experiments.caption_rnn
     python -m experiments.caption_rnn --preset overfit
     python -m experiments.caption_rnn --data.features attributes
-    python -m experiments.caption_rnn --data.name coco --data.dir DIR
+    python -m experiments.caption_rnn --data coco --data.dir DIR
 
 3,000 steps take 2 minutes on 2 CPU cores. Then captions of validation scenes are entirely true for
 96 % of those with one digit, 36 % with two and 12 % with three; half of all relations are right,
@@ -16,10 +16,11 @@ word.
 
 from dataclasses import replace
 
+from jaxgen.data.scenes.captions import Scenes
+
 from jaxgen.captioning.captioners.recurrent import RNN
-from jaxgen.captioning.step import CaptionConfig
+from jaxgen.captioning.config import CaptionConfig
 from jaxgen.commands import cli
-from jaxgen.data.captions.course_files import CaptionsConfig
 from jaxgen.training.optimizers import Optimizer
 
 config = CaptionConfig(
@@ -38,7 +39,7 @@ overfit = replace(  # the notebook's: 50 epochs of 50 captions
     workdir="runs/caption_rnn_overfit",
     captioner=RNN(),
     optimizer=Optimizer(learning_rate=5e-3, epoch_decay=0.95),
-    data=CaptionsConfig(max_train=50),
+    data=Scenes(max_train=50),
     batch_size=25,
     steps=100,
     log_every=10,
@@ -47,5 +48,7 @@ overfit = replace(  # the notebook's: 50 epochs of 50 captions
     checkpoint_every=50,
 )
 
+presets = {"overfit": overfit}
+
 if __name__ == "__main__":
-    cli.main(config, __doc__, presets={"overfit": overfit})
+    cli.main(config, __doc__, presets=presets)

@@ -16,12 +16,13 @@ the mean, and reproduces its 50 captions word for word.
 
 from dataclasses import replace
 
+from jaxgen.data.scenes.captions import Scenes
+
 from experiments import caption_rnn
 from jaxgen.captioning import losses
 from jaxgen.captioning.captioners.transformer import Transformer
-from jaxgen.captioning.step import CaptionConfig
+from jaxgen.captioning.config import CaptionConfig
 from jaxgen.commands import cli
-from jaxgen.data.captions.course_files import CaptionsConfig
 from jaxgen.training.optimizers import Optimizer
 
 config = CaptionConfig(
@@ -29,7 +30,7 @@ config = CaptionConfig(
     captioner=Transformer(width=192, heads=4, feed_forward=512),
     loss=losses.mean_over_tokens,
     optimizer=Optimizer(learning_rate=1e-3, warm_up=200, cosine=True),
-    data=CaptionsConfig(features="grid"),
+    data=Scenes(features="grid"),
     batch_size=64,
     steps=4500,  # 3 epochs of the scenes' 100,000 captions
     log_every=100,
@@ -52,5 +53,7 @@ overfit = replace(  # the notebook's: 100 epochs of 50 captions
     evaluate_every=200,
 )
 
+presets = {"vector": vector, "overfit": overfit}
+
 if __name__ == "__main__":
-    cli.main(config, __doc__, presets={"vector": vector, "overfit": overfit})
+    cli.main(config, __doc__, presets=presets)

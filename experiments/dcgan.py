@@ -19,15 +19,14 @@ from dataclasses import replace
 from jaxgen.commands import cli
 from jaxgen.gan import augmentation as augment
 from jaxgen.gan import losses
+from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
-from jaxgen.gan.step import GanConfig
 
 config = GanConfig(
     workdir="runs/dcgan",
     networks=DCGAN(),
     loss=losses.non_saturating,
     steps=624,  # 16 epochs of the 5,000 embedded digits
-    sample_statistics="batch",  # as the notebook does
 )
 
 best = replace(
@@ -38,5 +37,7 @@ best = replace(
     augmentation=augment.translation,
 )
 
+presets = {"best": best}
+
 if __name__ == "__main__":
-    cli.main(config, __doc__, presets={"best": best})
+    cli.main(config, __doc__, presets=presets)

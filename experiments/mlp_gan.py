@@ -10,8 +10,8 @@ and g_loss near 1.0; FID 3.2, where real digits against real digits have 0.13.
 
 from jaxgen.commands import cli
 from jaxgen.gan import losses, noise
+from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.mlp import MLP
-from jaxgen.gan.step import GanConfig
 from jaxgen.training.optimizers import Optimizer
 
 config = GanConfig(

@@ -10,8 +10,8 @@ Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661.
 
 from jaxgen.commands import cli
 from jaxgen.gan import losses
+from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.mlp import MLP
-from jaxgen.gan.step import GanConfig
 
 config = GanConfig(
     workdir="runs/vanilla_gan",

@@ -1,23 +1,31 @@
 """jaxgen: generative models in JAX, as pure functions.
 
 `jaxgen.run(config)` trains an experiment's configuration, and `jaxgen.load(RUN)` opens what was
-trained; both give something ready to sample.
+trained; both give something ready to sample, or to caption.
 """
 
-__version__ = "0.1.0"
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jaxgen.training.task import TrainConfig
+
+__version__ = "0.2.0"
 
 
-def run(config):
+def run(config: "TrainConfig", *, reschedule: bool = False) -> Any:
     """Train `config` in its `workdir`, or go on there, and open the run as `load` does.
 
-    The same as the command line: a finished run is opened at once, one that was interrupted goes
-    on bit for bit, one of another configuration is refused.
+    The same as the command line: a finished run is opened at once, or extended if `config` has more
+    steps; one that was interrupted goes on bit for bit, one of another configuration is refused.
 
     Args:
         config: of an experiment, such as `dataclasses.replace(experiments.dcgan.config, steps=99)`.
+        reschedule: extend also a run whose schedule depends on the number of steps.
 
     Returns:
-        The trained model; see `jaxgen.training.run_folder.load`.
+        The trained model, a `jaxgen.training.task.TrainedModel`; see `load`.
 
     Raises:
         JaxgenError: see `jaxgen.training.experiment.train`.
@@ -25,16 +33,20 @@ def run(config):
     """
     from jaxgen.training import experiment
 
-    outcome = experiment.train(config)
+    outcome = experiment.train(config, reschedule=reschedule)
     if outcome is not None and outcome.interrupted:
         raise KeyboardInterrupt(f"interrupted after step {outcome.step}")
     return load(config.workdir)
 
 
-def load(path):
-    """Open the run in folder `path`; see `jaxgen.training.run_folder.load`."""
-    from jaxgen.training import (
-        run_folder as runs,  # imported late: `import jaxgen` costs next to nothing
-    )
+def load(path: "str | Path") -> Any:
+    """Open the run in folder `path`: a `TrainedGan`, a `TrainedCaptioner` or another kind's model.
 
-    return runs.load(path)
+    See `jaxgen.training.experiment.load` for what is raised.
+
+    Code of one's own that the run needs is imported first: by `import my_file`, or by
+    `jaxgen.settings.import_own("my_file.py")`.
+    """
+    from jaxgen.training import experiment  # late: `import jaxgen` costs next to nothing
+
+    return experiment.load(path)

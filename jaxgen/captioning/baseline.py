@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from jaxgen.data.captions.course_files import Features, Split
+from jaxgen.data.captions.base import Features, Split
 from jaxgen.data.captions.vocabulary import Vocabulary
 
 _BLOCK_BYTES = 64 * 2**20  # of training features, and of similarities, at a time

@@ -6,7 +6,9 @@ the command line (`--loss NAME`) finds it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -37,6 +39,35 @@ def token_cross_entropy(logits_NTV: Array, targets_NT: Array, null: int = 0) -> 
     right_NT = jnp.take_along_axis(logits_NTV, targets_NT[..., None], axis=-1)[..., 0]
     loss_NT = jax.nn.logsumexp(logits_NTV, axis=-1) - right_NT
     return jnp.where(targets_NT != null, loss_NT, 0)
+
+
+def caption_token_losses(
+    module: nn.Module,
+    params: Any,
+    batch: dict[str, Array],
+    null: int,
+    *,
+    train: bool = False,
+    **options: Any,
+) -> tuple[Array, Array]:
+    """The loss of each token of captions after the first, and these tokens.
+
+    Args:
+        module: a captioner, as `jaxgen.captioning.captioners.base.Captioner.module` describes it.
+        params: its parameters.
+        batch: `captions` int32 (N, T) and `features` float (N, ...) of their images.
+        null: the word that pads captions.
+        train: whether it draws dropout, from `rngs` in the options.
+        **options: of `module.apply`.
+
+    Returns:
+        The losses (N, T - 1) as `token_cross_entropy` gives, and the targets (N, T - 1).
+    """
+    read_NT, targets_NT = batch["captions"][:, :-1], batch["captions"][:, 1:]
+    logits_NTV = module.apply(
+        {"params": params}, batch["features"], read_NT, train=train, **options
+    )
+    return token_cross_entropy(logits_NTV, targets_NT, null), targets_NT
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""What to look at while a captioner trains: captions beside their pictures, and their figures."""
+"""What to look at while a captioner trains: captions beside their pictures, and their figures.
+
+N captions, T time, L words of a generated caption, M memory tokens.
+"""
 
 import math
 from functools import cached_property
@@ -6,62 +9,67 @@ from typing import Any
 
 import numpy as np
 
-from jaxgen.captioning import baseline as nearest_captioner
-from jaxgen.captioning import losses
+from jaxgen.captioning import baseline, losses
 from jaxgen.captioning.decoding import Decoding
-from jaxgen.captioning.step import Captioning, CaptionState
-from jaxgen.data import fetch as pictures
-from jaxgen.data.captions.course_files import Captions, Split
-from jaxgen.data.scenes.rendering import Scene
+from jaxgen.captioning.losses import Reduction
+from jaxgen.captioning.writing import Writer
+from jaxgen.data import fetch
+from jaxgen.data.captions.base import CaptionData, Split
 from jaxgen.display import plots
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import java as captions_java
 from jaxgen.metrics.captions import report as captions_report
+from jaxgen.metrics.captions.base import CaptionMetric
 from jaxgen.metrics.truth import measure as truth
+from jaxgen.settings import flag
 from jaxgen.training.task import Shown
 
 PyTree = Any
 
 _SHOWN = (
-    "val_loss",
+    "validation_loss",
     "reproduced",
-    "cider_d",
-    "true",
     "true_1",
     "true_2",
     "true_3",
     "facts_true",
-    "facts_told",
     "relations_true",
 )
 
 
-class Judge:
+class CaptionQuality:
     """Shows and measures the captions of validation images."""
 
-    def __init__(self, captioning: Captioning, data: Captions):
-        self._captioning, self._data = captioning, data
+    def __init__(
+        self,
+        writer: Writer,
+        data: CaptionData,
+        loss: Reduction,
+        evaluate_images: int,
+        reproduce: bool,
+    ):
+        """Takes how the captioner captions, and what it is held against.
+
+        Args:
+            writer: of the captioner.
+            data: its captions.
+            loss: that it is trained with.
+            evaluate_images: how many validation images are measured.
+            reproduce: whether to measure the share of training captions that come out again.
+        """
+        self._writer, self._data, self._loss_of = writer, data, loss
+        self._evaluate_images, self._reproduce = evaluate_images, reproduce
         self._pictures: dict[int, np.ndarray | None] = {}
 
-    @cached_property
-    def _scenes(self) -> list[Scene]:
-        """What is in the validation images; none where nobody wrote it down."""
-        if self._captioning.config.data.name != "scenes":
-            return []
-        from jaxgen.data.scenes import build as scenes
-
-        return scenes.load_scenes(self._data.directory, "val")
-
-    def show(self, state: CaptionState) -> Shown:
+    def show(self, params: PyTree) -> Shown:
         """Eight validation images with their greedy captions."""
-        return self.captioned(state.params, 8, Decoding())
+        return self.captioned(params, 8, Decoding())
 
     def captioned(self, params: PyTree, n: int, decoding: Decoding, seed: int = 0) -> Shown:
         """Validation images, evenly spaced, with a generated and a true sentence each."""
-        images = _spaced(self._data.val, n)
-        made = self._captioning.sentences(
-            params, self._data.val.features.gather(images), decoding, seed
-        )
+        images = _spaced(self._data.validation, n)
+        features = self._data.validation.features.gather(images)
+        made = self._writer.sentences(params, features, decoding, seed)
         right = [self._sentences_of(image)[0] for image in images]
         found, problems = zip(*(self._picture(image) for image in images), strict=True)
         lines = [f"{m or '(nothing)'}  |  {r}" for m, r in zip(made, right, strict=True)]
@@ -76,18 +84,18 @@ class Judge:
         Raises:
             JaxgenError: the captioner cannot choose where to look.
         """
-        images = _spaced(self._data.val, n)
-        features = self._data.val.features.gather(images)
-        words_NL = self._captioning.words(params, features, decoding, seed)
-        weights_NLM = self._captioning.attention(params, features, words_NL)
+        images = _spaced(self._data.validation, n)
+        features = self._data.validation.features.gather(images)
+        words_NL = self._writer.words(params, features, decoding, seed)
+        weights_NLM = self._writer.attention(params, features, words_NL)
         if weights_NLM is None or weights_NLM.shape[2] == 1:
             raise JaxgenError(
                 "this captioner has no more than one memory token to attend to; a Transformer "
-                "trained on --data.features grid has several"
+                f"trained on {flag('data.features')} grid has several"
             )
         tokens = weights_NLM.shape[2]
         side = math.isqrt(tokens)
-        is_grid = self._captioning.config.data.features == "grid" and side * side == tokens
+        is_grid = self._data.has_grid and side * side == tokens
         rows = []
         for image, words_L, weights_LM in zip(images, words_NL, weights_NLM, strict=True):
             # END may have looked somewhere too, and is the last word.
@@ -102,18 +110,20 @@ class Judge:
         """The picture, and why there is none the first time that it is asked for."""
         problem = ""
         if image not in self._pictures:
-            url = self._data.val.urls[image]
-            self._pictures[image], problem = pictures.fetch(url, self._data.directory)
+            url = self._data.validation.urls[image]
+            self._pictures[image], problem = fetch.fetch(url, self._data.directory)
         return self._pictures[image], problem
 
     def _sentences_of(self, image: int) -> list[str]:
-        captions = self._data.val.captions
+        captions = self._data.validation.captions
         return self._data.vocabulary.decode(captions["captions"][captions["image_index"] == image])
 
-    def evaluate(self, state: CaptionState) -> dict[str, float]:
-        """The validation loss, CIDEr-D, and the main truth metrics where there are scenes."""
-        figures = self._of_model(state.params) | self._of_captions(self._made(state.params))
-        return {name: figures[name] for name in _SHOWN if name in figures}
+    def evaluate(self, params: PyTree) -> dict[str, float]:
+        """The validation loss, the main truth metrics of scenes, and what is declared for it."""
+        made = self._made(params)
+        figures = self._of_model(params) | self._of_captions(made, while_training=True)
+        declared = [metric.key for metric in CaptionMetric.ordered() if metric.while_training]
+        return {name: figures[name] for name in [*_SHOWN, *declared] if name in figures}
 
     def report(self, params: PyTree, java: bool = True) -> dict[str, Any]:
         """All figures.
@@ -123,16 +133,18 @@ class Judge:
             java: give also METEOR and SPICE, which take half a minute.
 
         Returns:
-            `val_loss`, reduced as in training; `val_perplexity` of a word; where `max_train` limits
-            the training captions, `reproduced`, the share of them that greedy decoding gives back
-            word for word. Of the greedy captions of validation images those of
+            `validation_loss`, reduced as in training; `validation_perplexity` of a word; where the
+            training captions are limited, `reproduced`, the share of them that greedy decoding
+            gives back word for word. Of the greedy captions of validation images those of
             `captions_report.measure`, of `captions_java.measure` where they can be had and, on
-            scenes, of `truth.measure`. `nearest`, the figures of captions that `nearest_captioner`
+            scenes, of `truth.measure`. `nearest`, the figures of captions that `baseline`
             copies from training images. `notes`, sentences about what was found or is missing.
         """
         made = self._made(params)
-        copied = nearest_captioner.sentences(
-            self._data.train, self._data.vocabulary, self._data.val.features.gather(self._images)
+        copied = baseline.sentences(
+            self._data.train,
+            self._data.vocabulary,
+            self._data.validation.features.gather(self._images),
         )
         comparable = captions_report.comparable(made)
         more, notes = captions_java.measure(comparable, self._references) if java else ({}, [])
@@ -152,43 +164,43 @@ class Judge:
     @cached_property
     def _images(self) -> np.ndarray:
         """The validation images that figures are of."""
-        return _spaced(self._data.val, self._captioning.config.evaluate_images)
+        return _spaced(self._data.validation, self._evaluate_images)
 
     @cached_property
     def _references(self) -> list[list[str]]:
         return [self._sentences_of(image) for image in self._images]
 
     def _made(self, params: PyTree) -> list[str]:
-        features = self._data.val.features.gather(self._images)
-        return self._captioning.sentences(params, features, Decoding())
+        features = self._data.validation.features.gather(self._images)
+        return self._writer.sentences(params, features, Decoding())
 
-    def _of_captions(self, made: list[str]) -> dict[str, float]:
-        figures = captions_report.measure(made, self._references)
-        if self._scenes:
-            figures |= truth.measure(made, [self._scenes[image] for image in self._images])
+    def _of_captions(self, made: list[str], while_training: bool = False) -> dict[str, float]:
+        figures = captions_report.measure(made, self._references, while_training=while_training)
+        if self._data.facts is not None:
+            figures |= truth.measure(made, [self._data.facts[image] for image in self._images])
         return figures
 
     def _of_model(self, params: PyTree) -> dict[str, float]:
         figures = self._loss(params)
-        if self._captioning.config.data.max_train:
+        if self._reproduce:
             figures["reproduced"] = self._reproduced(params)
         return figures
 
     def _loss(self, params: PyTree) -> dict[str, float]:
-        val, null = self._data.val, self._data.vocabulary.null
-        rows = np.flatnonzero(np.isin(val.captions["image_index"], self._images))
-        captions_NT = val.captions["captions"][rows]
-        features = val.features.gather(val.captions["image_index"][rows])
-        loss_NT = self._captioning.losses(params, features, captions_NT)
+        held_out, null = self._data.validation, self._data.vocabulary.null
+        rows = np.flatnonzero(np.isin(held_out.captions["image_index"], self._images))
+        captions_NT = held_out.captions["captions"][rows]
+        features = held_out.features.gather(held_out.captions["image_index"][rows])
+        loss_NT = self._writer.losses(params, features, captions_NT)
         by_word = losses.mean_over_tokens(loss_NT, captions_NT[:, 1:], null)
-        loss = self._captioning.config.loss(loss_NT, captions_NT[:, 1:], null)
-        return {"val_loss": float(loss), "val_perplexity": float(np.exp(by_word))}
+        loss = self._loss_of(loss_NT, captions_NT[:, 1:], null)
+        return {"validation_loss": float(loss), "validation_perplexity": float(np.exp(by_word))}
 
     def _reproduced(self, params: PyTree) -> float:
-        train, n = self._data.train, self._captioning.config.evaluate_images
+        train, n = self._data.train, self._evaluate_images
         right = self._data.vocabulary.decode(train.captions["captions"][:n])
         features = train.features.gather(train.captions["image_index"][:n])
-        made = self._captioning.sentences(params, features, Decoding())
+        made = self._writer.sentences(params, features, Decoding())
         return float(np.mean([m == r for m, r in zip(made, right, strict=True)]))
 
 

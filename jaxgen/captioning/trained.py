@@ -1,29 +1,50 @@
 """A trained captioner, as `jaxgen.load` gives it."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from jaxgen.captioning import quality as captioning_quality
+from jaxgen import settings
 from jaxgen.captioning.decoding import Decoding
-from jaxgen.captioning.step import Captioning
-from jaxgen.data.captions import course_files as coco
+from jaxgen.captioning.quality import CaptionQuality
+from jaxgen.captioning.writing import Writer
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import report as captions_report
-from jaxgen.training.task import Shown
+from jaxgen.training.metrics_file import History
+from jaxgen.training.task import Saved, Shown, TrainConfig
 
 
 class TrainedCaptioner:
     """A trained captioner, ready to caption."""
 
-    def __init__(self, captioning: Captioning, params: Any):
-        self.config, self.vocabulary = captioning.config, captioning.vocabulary
-        self.feature_shape = captioning.feature_shape
+    def __init__(
+        self,
+        config: TrainConfig,
+        writer: Writer,
+        feature_shape: tuple[int, ...],
+        saved: Saved,
+        quality: Callable[[], CaptionQuality],
+    ):
+        """Takes the configuration, how it captions, what was saved, and how to measure it.
+
+        Raises:
+            JaxgenError: what was saved is no captioner's state.
+        """
+        if not isinstance(saved.state.get("params"), dict):
+            raise JaxgenError(f"the checkpoint of step {saved.step} does not hold a captioner")
+        self.config, self.vocabulary = config, writer.vocabulary
+        self.feature_shape = feature_shape
         """Of one image's features."""
-        self.module, self.params = captioning.module, params
+        self.module, self.params = writer.module, saved.state["params"]
         """The Flax module that `Captioner.module` describes, and its parameters."""
-        self._captioning = captioning
+        self._writer, self._saved, self._make_quality = writer, saved, quality
+
+    @property
+    def history(self) -> History:
+        """Every metric of its run by name: steps int (S,) and values float (S,)."""
+        return self._saved.history
 
     def caption(self, features: Any, seed: int = 0, **decoding: Any) -> list[str]:
         """Caption images.
@@ -31,7 +52,8 @@ class TrainedCaptioner:
         Args:
             features: of the images, floats (N, *feature_shape), of the kind it was trained on.
             seed: of sampling.
-            **decoding: fields of `jaxgen.captioning.decoding.Decoding`, `beam=3` for one; greedy by default.
+            **decoding: fields of `jaxgen.captioning.decoding.Decoding`, `beam=3` for one; greedy
+                by default.
 
         Returns:
             N sentences, words separated by spaces.
@@ -47,15 +69,15 @@ class TrainedCaptioner:
         if features.dtype.kind not in "fiu" or not np.isfinite(features).all():
             raise JaxgenError("features must be finite numbers")
         chosen = Decoding(**decoding)
-        chosen.validate()
+        settings.check(chosen)
         features = features.astype(np.float32, copy=False)
-        return self._captioning.sentences(self.params, features, chosen, seed)
+        return self._writer.sentences(self.params, features, chosen, seed)
 
     def show(self, n: int = 8, seed: int = 0, **decoding: Any) -> Shown:
         """Pictures of `n` validation images with generated and true sentences, and the text."""
         chosen = Decoding(**decoding)
-        chosen.validate()
-        return self._judge.captioned(self.params, n, chosen, seed)
+        settings.check(chosen)
+        return self._quality.captioned(self.params, n, chosen, seed)
 
     def show_attention(
         self, n: int = 8, seed: int = 0, columns: int = 10, **decoding: Any
@@ -68,23 +90,17 @@ class TrainedCaptioner:
             JaxgenError: the captioner has no more than one memory token.
         """
         chosen = Decoding(**decoding)
-        chosen.validate()
-        return self._judge.attended(self.params, n, chosen, seed, columns)
+        settings.check(chosen)
+        return self._quality.attended(self.params, n, chosen, seed, columns)
 
     def evaluate(self, java: bool = True) -> tuple[dict[str, Any], str]:
         """Loss, caption metrics and truth on validation images: figures, and the same as a table.
 
-        Arguments and figures are those of `jaxgen.captioning.quality.Judge.report`.
+        Arguments and figures are those of `jaxgen.captioning.quality.CaptionQuality.report`.
         """
-        report = self._judge.report(self.params, java)
+        report = self._quality.report(self.params, java)
         return report, captions_report.table(report)
 
     @cached_property
-    def _judge(self) -> captioning_quality.Judge:
-        data = coco.load(self.config.data)
-        same = data.val.features.shape[1:] == self.feature_shape
-        if not same or data.vocabulary.words != self.vocabulary.words:
-            raise JaxgenError(
-                f"{data.directory} holds other words or features than this captioner was trained on"
-            )
-        return captioning_quality.Judge(self._captioning, data)
+    def _quality(self) -> CaptionQuality:
+        return self._make_quality()

@@ -1,44 +1,61 @@
-"""From an experiment's configuration to command-line flags to a trained run."""
+"""From an experiment's configuration to command-line flags, and what all commands share."""
 
+import dataclasses
 import os
 import signal
 import sys
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import tyro
 
+from jaxgen import settings
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import Choice
 from jaxgen.training import configs
 from jaxgen.training.task import TrainConfig
 
+C = TypeVar("C")
 _registry = tyro.constructors.ConstructorRegistry()
 
 
 @_registry.primitive_rule
-def _choice_by_name(info: tyro.constructors.PrimitiveTypeInfo):
+def _choice_by_name(
+    info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec | None:
     """A `Choice` field becomes a flag that takes one of its names."""
     if not (isinstance(info.type, type) and issubclass(info.type, Choice)):
         return None
-    choices = info.type.choices()
+    cls, choices = info.type, info.type.choices()
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar="{" + ",".join(choices) + "}",
         instance_from_str=lambda words: choices[words[0]],
-        is_instance=lambda value: isinstance(value, info.type),
+        is_instance=lambda value: isinstance(value, cls),
         str_from_instance=lambda value: [value.choice_name()],
         choices=tuple(choices),
     )
 
 
-def parse(config: Any, description: str, argv: Sequence[str], prog: str) -> Any:
+def parse(config: C, description: str, argv: Sequence[str], prog: str) -> C:
     """`config` with the numbers that the flags in `argv` set; exits with 2 on a wrong flag."""
     with _registry:
         return tyro.cli(
             type(config), default=config, args=list(argv), prog=prog, description=description
         )
+
+
+def parse_command(config: type[C], argv: Sequence[str], prog: str) -> C:
+    """The configuration of a command, described by its docstring, and checked.
+
+    Raises:
+        JaxgenError: a number is out of its range.
+    """
+    parsed = tyro.cli(config, args=list(argv), prog=prog, description=config.__doc__)
+    settings.check(parsed)
+    return parsed
 
 
 def main(
@@ -49,6 +66,11 @@ def main(
 ) -> None:
     """Train what the configuration says, with flags for each of its numbers, and exit.
 
+    Beside the numbers, `--FIELD NAME` takes another class for a field that holds one of several
+    (`--data pictures`, `--networks mlp`), `--preset NAME` starts from other defaults, `--import
+    FILE` makes code of a user's own known, and `--reschedule` extends a run whose schedule depends
+    on the number of steps.
+
     Args:
         config: the experiment's defaults.
         description: shown by --help.
@@ -57,37 +79,25 @@ def main(
 
     Exit status: 0 trained, 2 bad input, 1 diverged, 128 + signal when interrupted.
     """
-    spec = sys.modules["__main__"].__spec__
-    prog = f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
-    description = description or ""
-    for name, preset in presets.items():
-        changed = configs.differences(configs.to_json(config), configs.to_json(preset))
-        description += f"\n--preset {name}: {'; '.join(changed)}\n"
 
     def command() -> int:
-        default, flags = _with_preset(config, presets, sys.argv[1:] if argv is None else argv)
-        return _train(default, description, flags, prog)
+        flags = list(sys.argv[1:] if argv is None else argv)
+        for place in _taken(flags, "--import"):
+            settings.import_own(place)
+        default = _preset(config, presets, _taken(flags, "--preset"))
+        reschedule = "--reschedule" in flags
+        flags = [flag for flag in flags if flag != "--reschedule"]
+        default = _with_classes(default, flags)
+        return _train(default, _described(config, description or "", presets), flags, reschedule)
 
     run_guarded(command)
-
-
-def _with_preset(config, presets, argv: Sequence[str]) -> tuple[TrainConfig, list[str]]:
-    """The configuration that `--preset` names, or else `config`, and the flags that are left."""
-    flags = list(argv)
-    for index, flag in enumerate(flags):
-        if flag == "--preset" or flag.startswith("--preset="):
-            name = flag.partition("=")[2] or "".join(flags[index + 1 : index + 2])
-            if name not in presets:
-                known = ", ".join(presets) or "this experiment has none"
-                raise JaxgenError(f"--preset {name}: there is no such preset ({known})")
-            return presets[name], flags[:index] + flags[index + (1 if "=" in flag else 2) :]
-    return config, flags
 
 
 def run_guarded(command: Callable[[], int | None]) -> None:
     """Run a command and exit; bad input, a refusing file system and Ctrl-C are told in one line."""
     try:
-        status = command()
+        with settings.flags_spelled():
+            status = command()
     except JaxgenError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -102,17 +112,111 @@ def run_guarded(command: Callable[[], int | None]) -> None:
     sys.exit(status)
 
 
-def _train(config: TrainConfig, description: str, argv: Sequence[str], prog: str) -> int:
+def _taken(flags: list[str], name: str) -> list[str]:
+    """The values of a flag that may come several times; it is taken out of `flags`."""
+    values = []
+    while True:
+        index = next((i for i, f in enumerate(flags) if f == name or f.startswith(f"{name}=")), -1)
+        if index < 0:
+            return values
+        joined = "=" in flags[index]
+        value = flags[index].partition("=")[2] if joined else "".join(flags[index + 1 : index + 2])
+        if not value or (not joined and value.startswith("--")):
+            raise JaxgenError(f"{name} needs a value")
+        values.append(value)
+        del flags[index : index + (1 if joined else 2)]
+
+
+def _preset(
+    config: TrainConfig, presets: Mapping[str, TrainConfig], names: list[str]
+) -> TrainConfig:
+    for name in names[-1:]:
+        if name not in presets:
+            known = ", ".join(presets) or "this experiment has none"
+            raise JaxgenError(f"--preset {name}: there is no such preset ({known})")
+        return presets[name]
+    return config
+
+
+def _class_fields(config: Any) -> dict[str, type]:
+    """Fields whose type is a base of several configuration classes, with that base."""
+    hints = typing.get_type_hints(type(config))
+    return {
+        field.name: hints[field.name]
+        for field in dataclasses.fields(config)
+        if dataclasses.is_dataclass(hints[field.name])
+        and not issubclass(hints[field.name], Choice)
+        and type(getattr(config, field.name)) is not hints[field.name]
+    }
+
+
+def _with_classes(config: TrainConfig, flags: list[str]) -> TrainConfig:
+    """The configuration with the classes that `--FIELD NAME` flags choose, taken from `flags`.
+
+    What an old value and the new class have in common keeps its number.
+    """
+    for name, base in _class_fields(config).items():
+        for chosen in _taken(flags, settings.flag(name))[-1:]:
+            known = settings.subclasses(base)
+            if chosen not in known:
+                raise JaxgenError(
+                    f"{settings.flag(name)} {chosen}: there are {', '.join(known)}"
+                    " (--import FILE for one of your own)"
+                )
+            old = getattr(config, name)
+            if type(old) is known[chosen]:
+                continue
+            shared = {field.name for field in dataclasses.fields(known[chosen])}
+            kept = {
+                field.name: getattr(old, field.name)
+                for field in dataclasses.fields(old)
+                if field.name in shared
+            }
+            try:
+                new = known[chosen](**kept)
+            except TypeError as error:
+                raise JaxgenError(
+                    f"{settings.flag(name)} {chosen}: give its fields defaults ({error})"
+                ) from error
+            config = dataclasses.replace(config, **{name: new})
+    return config
+
+
+def _described(config: TrainConfig, description: str, presets: Mapping[str, TrainConfig]) -> str:
+    """The description for --help, with what is no flag of the configuration itself."""
+    if not {"-h", "--help"} & set(sys.argv):
+        return description  # to find every class takes half a second
+    for name, preset in presets.items():
+        changed = configs.differences(configs.to_json(config), configs.to_json(preset))
+        description += f"\n--preset {name}: {'; '.join(map(str, changed))}\n"
+    for name, base in _class_fields(config).items():
+        description += f"\n{settings.flag(name)} {{{','.join(settings.subclasses(base))}}}\n"
+    return (
+        f"{description}\n--import FILE: code of your own, for its classes and choices\n"
+        "\n--reschedule: extend a run whose schedule depends on the number of steps\n"
+    )
+
+
+def _prog() -> str:
+    """How this command was called, for --help."""
+    if " " in sys.argv[0]:  # `jaxgen train NAME`
+        return sys.argv[0]
+    spec = sys.modules["__main__"].__spec__
+    return f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
+
+
+def _train(config: TrainConfig, description: str, argv: Sequence[str], reschedule: bool) -> int:
+    prog = _prog()
     chosen = parse(config, description, argv, prog)
-    chosen.validate()
+    settings.check(chosen)
     # Late, so that --help and a wrong flag answer at once.
     from jaxgen.training import experiment
-    from jaxgen.training import run_folder as runs
+    from jaxgen.training.run_folder import Run
 
-    run = runs.Run(chosen.workdir)
+    run = Run(chosen.workdir)
     if run.exists():
         chosen = _filled(run, config, chosen, lambda default: parse(default, "", argv, prog))
-    outcome = experiment.train(chosen, config)
+    outcome = experiment.train(chosen, config, reschedule=reschedule)
     if outcome is None:
         print(f"{run.path} is finished: {chosen.steps} steps, pictures in {run.samples_path}")
         return 0
@@ -126,7 +230,12 @@ def _train(config: TrainConfig, description: str, argv: Sequence[str], prog: str
     return 0
 
 
-def _filled(run, default: TrainConfig, chosen: TrainConfig, parse_over) -> TrainConfig:
+def _filled(
+    run: Any,
+    default: TrainConfig,
+    chosen: TrainConfig,
+    parse_over: Callable[[TrainConfig], TrainConfig],
+) -> TrainConfig:
     """The configuration with the run's numbers for flags that are not given.
 
     Only as long as the experiment's defaults are what they were when the run began.
@@ -134,6 +243,9 @@ def _filled(run, default: TrainConfig, chosen: TrainConfig, parse_over) -> Train
     from jaxgen.training import experiment
 
     record = run.record()
-    if record["default"] != experiment.recorded(default):
+    then = experiment.recorded(experiment.read_config(run, record.default))
+    if then != experiment.recorded(default):
         return chosen
-    return parse_over(configs.from_json(record["config"] | {"workdir": chosen.workdir}))
+    return parse_over(
+        dataclasses.replace(experiment.read_config(run, record.config), workdir=chosen.workdir)
+    )

@@ -1,45 +1,41 @@
-"""Draw samples from a trained GAN: `python -m jaxgen.sample RUN`."""
+"""`jaxgen sample RUN`: draw samples from a trained model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from jaxgen.commands import cli
+from jaxgen.commands.run_argument import RunArgument
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import setting
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)
-class SampleConfig:
-    """Draw samples from a trained GAN."""
+class SampleConfig(RunArgument):
+    """Draw samples from a trained model."""
 
-    run: Annotated[str, tyro.conf.Positional]
-    """The run's folder."""
-    n: int = 64
+    n: int = setting(64, least=1)
     """How many; of a conditional model the classes take turns."""
-    labels: tuple[int, ...] = ()
+    labels: tuple[int, ...] = setting((), least=0)
     """Classes to draw, of a conditional model, one after the other until there are n."""
     interpolate: bool = False
     """Instead, rows of images on the way from one random input to another: 10 columns, n images."""
     out: Path = Path("samples.png")
     """A picture of the grid, or NAME.npz: images float32 (N, 28, 28) in [-1, 1] and, of a
     conditional model, labels."""
-    seed: int = 0
+    seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of the noise."""
-    columns: int = 0
+    columns: int = setting(0, least=0)
     """Images in a row of the grid; 0 for the squarest."""
     normalize_each: bool = False
     """Stretch the contrast of each image of the grid by itself."""
 
 
-def main() -> int:
+def main(argv: Sequence[str]) -> int:
     """Sample as the command line says."""
-    config = tyro.cli(SampleConfig, prog="python -m jaxgen.sample", description=__doc__)
-    if config.n < 1:
-        raise JaxgenError(f"--n must be at least 1, got {config.n}")
+    config = cli.parse_command(SampleConfig, argv, "jaxgen sample")
     if config.out.suffix not in (".npz", *PICTURES):
         raise JaxgenError(
             f"--out {config.out}: the name must end in .npz or one of {', '.join(PICTURES)}"
@@ -48,24 +44,24 @@ def main() -> int:
         raise JaxgenError(f"--out {config.out}: there is no folder {config.out.parent}")
     import numpy as np
 
-    from jaxgen.data import cache
     from jaxgen.display import plots
-    from jaxgen.gan.trained import TrainedGan
-    from jaxgen.training import run_folder as runs
+    from jaxgen.training.task import CanSample
 
-    cache.keep_compiled_programs()
-    gan = runs.load(config.run)
-    if not isinstance(gan, TrainedGan):
-        raise JaxgenError(f"{config.run} holds no GAN; python -m jaxgen.caption captions images")
-    columns = config.columns or (10 if gan.classes or config.interpolate else 0)
+    model = config.opened()
+    if not isinstance(model, CanSample):
+        raise JaxgenError(f"{config.run} draws no samples; jaxgen caption captions images")
+    known = getattr(model, "classes", 0)
+    columns = config.columns or (10 if known or config.interpolate else 0)
     labels = None
     if config.interpolate:
-        images = gan.interpolate(config.seed, -(-config.n // columns), columns)
+        if not hasattr(model, "interpolate"):
+            raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
+        images = model.interpolate(config.seed, -(-config.n // columns), columns)
     else:
-        classes = config.labels or tuple(range(gan.classes))
+        classes = config.labels or tuple(range(known))
         if classes:
             labels = np.sort(np.resize(classes, config.n))  # a row of the grid for each class
-        images = gan.sample(seed=config.seed, n=config.n, labels=labels)
+        images = model.sample(seed=config.seed, n=config.n, labels=labels)
     if config.out.suffix == ".npz":
         arrays = {"images": images[..., 0] if images.shape[-1] == 1 else images}
         np.savez_compressed(config.out, **arrays, **({} if labels is None else {"labels": labels}))
@@ -74,7 +70,3 @@ def main() -> int:
         plots.save_image(config.out, grid, scale=2)
     print(f"{len(images)} samples in {config.out}")
     return 0
-
-
-if __name__ == "__main__":
-    cli.run_guarded(main)

@@ -12,6 +12,8 @@ import numpy as np
 TIMEOUT = 10.0  # seconds for a whole picture
 MOST_BYTES = 20 * 2**20
 MOST_PIXELS = 50_000_000  # a small file can unpack to a huge picture
+# Pillow's other formats are rare, and one of them starts another program (EPS).
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _BLOCK = 2**16
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # two letters, so that C: is none
 
@@ -20,12 +22,15 @@ def fetch(location: str, directory: str | Path = ".") -> tuple[np.ndarray | None
     """Fetches one picture.
 
     Args:
-      location: an http or https URL; a path; or `FILE.h5#KEY/ROW`, a row of an HDF5 data set.
+      location: an http or https URL; a path; or `FILE.h5#KEY/ROW`, a row of an HDF5 data set; ""
+        where there is no picture.
       directory: where relative paths start.
 
     Returns:
       The picture, uint8 (H, W, 3), and an empty message; or None and why there is none.
     """
+    if not location:
+        return None, ""
     try:
         return _fetch(location, Path(directory)), ""
     except Exception as error:  # the network and foreign files raise nearly anything
@@ -72,9 +77,13 @@ def _download(url: str) -> bytes:
 
 
 def _unpack(contents: bytes) -> np.ndarray:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
-    with Image.open(io.BytesIO(contents)) as image:
+    try:
+        opened = Image.open(io.BytesIO(contents), formats=FORMATS)
+    except UnidentifiedImageError:  # its own message names an object in memory
+        raise ValueError(f"it is none of {', '.join(FORMATS)}") from None
+    with opened as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width} x {image.height} is more than {MOST_PIXELS} pixels")
         return np.asarray(image.convert("RGB"))
@@ -85,4 +94,11 @@ def _read_row(path: Path, place: str) -> np.ndarray:
 
     key, _, row = place.rpartition("/")
     with h5py.File(path) as file:
-        return file[key][int(row)]
+        found = file[key]
+        if (
+            not isinstance(found, h5py.Dataset)
+            or found.dtype != np.uint8
+            or found.shape[3:] != (3,)
+        ):
+            raise ValueError(f"{key} holds no pictures of three channels")
+        return found[int(row)]

@@ -1,28 +1,36 @@
 """Reads HDF5 files with checks, so that a fault is told by file and key."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag
+
+if TYPE_CHECKING:
+    import h5py
 
 
-def open_file(path: Path) -> h5py.File:
+def open_file(path: Path) -> "h5py.File":
     """Opens a file to read.
 
     Raises:
       JaxgenError: it is missing or is not HDF5.
     """
+    import h5py
+
     try:
         return h5py.File(path)
     except FileNotFoundError as error:
-        raise JaxgenError(f"{path} is missing; put it there, or give another --data.dir") from error
+        raise JaxgenError(
+            f"{path} is missing; put it there, or give another {flag('data.dir')}"
+        ) from error
     except OSError as error:
         raise JaxgenError(f"{path} cannot be read as HDF5 ({error}); get it anew") from error
 
 
-def dataset(file: h5py.File, key: str, rank: int, kind: str) -> h5py.Dataset:
+def dataset(file: "h5py.File", key: str, rank: int, kind: str) -> "h5py.Dataset":
     """An array of the file, still on disk.
 
     Args:
@@ -37,6 +45,8 @@ def dataset(file: h5py.File, key: str, rank: int, kind: str) -> h5py.Dataset:
     Raises:
       JaxgenError: there is no such array, or it is empty or of another rank or kind.
     """
+    import h5py
+
     found = file.get(key)
     if not isinstance(found, h5py.Dataset):
         raise JaxgenError(
@@ -51,27 +61,25 @@ def dataset(file: h5py.File, key: str, rank: int, kind: str) -> h5py.Dataset:
     return found
 
 
-def rows(found: h5py.Dataset, start: int, stop: int) -> np.ndarray:
+def rows(found: "h5py.Dataset", index: slice | np.ndarray) -> np.ndarray:
     """Rows of an array.
+
+    Args:
+      found: the array.
+      index: consecutive rows, or the numbers of rows in ascending order without repeats.
 
     Raises:
       JaxgenError: they are damaged.
     """
     try:
-        return found[start:stop]
+        return found[index]
     except OSError as error:
-        where = f"{found.file.filename} key {found.name.strip('/')}"
-        raise JaxgenError(f"{where} cannot be read ({error}); get it anew") from error
+        key = str(found.name).strip("/")
+        raise JaxgenError(
+            f"{found.file.filename} key {key} cannot be read ({error}); get it anew"
+        ) from error
 
 
-def read(file: h5py.File, key: str, rank: int, kind: str) -> np.ndarray:
+def read(file: "h5py.File", key: str, rank: int, kind: str) -> np.ndarray:
     """The whole of an array; arguments and errors as for `dataset` and `rows`."""
-    found = dataset(file, key, rank, kind)
-    return rows(found, 0, len(found))
-
-
-def refuse(is_bad_N: np.ndarray, what: str, start: int = 0) -> None:
-    """Raises JaxgenError with `what` if any row is bad; tells the first, counted from `start`."""
-    if is_bad_N.any():
-        row = start + int(is_bad_N.argmax())
-        raise JaxgenError(f"{what} (row {row}); the file is damaged or belongs to another set")
+    return rows(dataset(file, key, rank, kind), slice(None))

@@ -1,14 +1,16 @@
 """Picture files of any size and colour as squares of one size; broken ones become sentences.
 
-N pictures, S side of the squares.
+N pictures, S side of the squares, H height, W width.
 """
 
+import io
 import os
 import sys
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,6 +18,10 @@ from jaxgen.data.fetch import MOST_PIXELS
 from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+Colour = Literal["auto", "grey", "rgb"]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 # Pillow's other formats are rare, and one of them starts another program (EPS).
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -27,10 +33,10 @@ def find(folder: Path) -> list[Path]:
     """Files with the suffix of a picture in a folder and below it; hidden ones are left out.
 
     Returns:
-      Their paths, sorted by what follows `folder`, with `/` between the parts.
+        Their paths, sorted by what follows `folder`, with `/` between the parts.
 
     Raises:
-      OSError: a folder cannot be read.
+        OSError: a folder cannot be read.
     """
 
     def refuse(error: OSError) -> None:
@@ -47,35 +53,42 @@ def find(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def read(path: Path, side: int) -> np.ndarray:
+def read(file: Path | bytes, side: int) -> np.ndarray:
     """The largest square in the middle of a picture, scaled with Lanczos' filter.
 
     The picture is turned as its EXIF data say; transparency shows white; of several frames the
     first is taken, and of 16 bits the upper 8.
 
     Args:
-      path: of the file.
-      side: S.
+        file: its path or its contents.
+        side: S; 0 leaves the picture as it is.
 
     Returns:
-      uint8 (S, S, 3), also of a grey picture.
+        uint8 (S, S, 3) or (H, W, 3), also of a grey picture.
 
     Raises:
-      JaxgenError: it has more than `MOST_PIXELS` pixels, or pixels of an unknown range.
-      Exception: of nearly any kind, where the file cannot be read or is damaged.
+        JaxgenError: it is not a file, has more than `MOST_PIXELS` pixels, or pixels of an unknown
+            range.
+        Exception: of nearly any kind, where the file cannot be read or is damaged.
     """
     from PIL import Image, ImageOps
 
-    with Image.open(path, formats=_FORMATS) as image:
+    if isinstance(file, Path) and not file.is_file():  # to open a pipe would wait for its writer
+        raise JaxgenError("it is not a file, or a link to one that is gone")
+    source = file if isinstance(file, Path) else io.BytesIO(file)
+    with Image.open(source, formats=_FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
             raise JaxgenError(f"{image.width} x {image.height} is more than {MOST_PIXELS} pixels")
-        # A JPEG decodes many times faster at an eighth of its size; twice the side is ample.
-        image.draft(None, (2 * side, 2 * side))
+        if side:
+            # A JPEG decodes many times faster at an eighth of its size; twice the side is ample.
+            image.draft(None, (2 * side, 2 * side))
         upright = _rgb(ImageOps.exif_transpose(image))
-        return np.asarray(ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS))
+        if side:
+            upright = ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS)
+        return np.asarray(upright)
 
 
-def _rgb(image):
+def _rgb(image: "Picture") -> "Picture":
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
@@ -89,17 +102,41 @@ def _rgb(image):
     return image.convert("RGB")
 
 
+def in_colour(image_NHWC: np.ndarray, colour: Colour) -> np.ndarray:
+    """Pictures with the channels that a setting asks for.
+
+    Args:
+        image_NHWC: uint8 (N, H, W, 3).
+        colour: "grey", "rgb", or "auto": grey if every picture is.
+
+    Returns:
+        uint8 (N, H, W, C), C 1 or 3; grey is the luma of ITU-R 601-2, exact where the three
+        channels are equal.
+    """
+    if colour == "rgb" or (colour == "auto" and not _all_grey(image_NHWC)):
+        return image_NHWC
+    weights_C = np.array([299, 587, 114], np.uint32)
+    grey_NHW1 = np.empty((*image_NHWC.shape[:3], 1), np.uint8)
+    for row, image_HWC in enumerate(image_NHWC):
+        grey_NHW1[row, :, :, 0] = (image_HWC @ weights_C + 500) // 1000
+    return grey_NHW1
+
+
+def _all_grey(image_NHWC: np.ndarray) -> bool:
+    return all(bool((image_HWC == image_HWC[..., :1]).all()) for image_HWC in image_NHWC)
+
+
 def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Reads pictures, with a progress bar where it takes longer than a second.
 
     Args:
-      paths: of the files.
-      side: S.
+        paths: of the files.
+        side: S.
 
     Returns:
-      image_NSSC: uint8 (N, S, S, 3), those that could be read, in the order of `paths`.
-      row_N: their places in `paths`, int64, ascending.
-      problems: a sentence for each of the others.
+        image_NSSC: uint8 (N, S, S, 3), those that could be read, in the order of `paths`.
+        row_N: their places in `paths`, int64, ascending.
+        problems: a sentence for each of the others.
     """
 
     def attempt(path: Path) -> np.ndarray | str:

@@ -1,25 +1,53 @@
 """A trained generator, as `jaxgen.load` gives it."""
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxgen.data.images import base as images
 from jaxgen.errors import JaxgenError
-from jaxgen.gan import quality as gan_quality
-from jaxgen.gan.step import Gan, Weights
+from jaxgen.gan.quality import GanQuality
+from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
+from jaxgen.training.metrics_file import History
+from jaxgen.training.task import Saved, TrainConfig
 
 
 class TrainedGan:
     """A trained generator, ready to sample."""
 
-    def __init__(self, gan: Gan, weights: Weights):
-        self.config = gan.config
-        self.classes = gan.classes if gan.config.conditional else 0
+    def __init__(
+        self,
+        config: TrainConfig,
+        sampler: Sampler,
+        saved: Saved,
+        quality: Callable[[], GanQuality],
+    ):
+        """Takes the configuration, how it is sampled, what was saved, and how to measure it.
+
+        Raises:
+            JaxgenError: what was saved is no GAN's state.
+        """
+        try:
+            kept = saved.state["average"] or saved.state["generator"]
+            self._weights = Weights(kept["params"], kept["stats"])
+        except (KeyError, TypeError) as error:
+            raise JaxgenError(
+                f"the checkpoint of step {saved.step} does not hold a GAN ({error} is missing)"
+            ) from error
+        self.config = config
+        self.classes = sampler.classes
         """Classes that can be asked for; 0 where the model is not conditional."""
-        self._gan, self._weights = gan, weights
+        self.module, self.params = sampler.generator, self._weights.params
+        """The generator's Flax module, described in `Networks.generator`, and its parameters."""
+        self._sampler, self._saved, self._make_quality = sampler, saved, quality
+
+    @property
+    def history(self) -> History:
+        """Every metric of its run by name: steps int (S,) and values float (S,)."""
+        return self._saved.history
 
     def sample(self, seed: int = 0, n: int = 64, labels: Any = None) -> np.ndarray:
         """Draw images.
@@ -30,7 +58,8 @@ class TrainedGan:
             labels: classes to draw, ints (n,), of a conditional model; by default all in turn.
 
         Returns:
-            float32 (n, height, width, channels) in [-1, 1].
+            float32 (n, height, width, channels) in [-1, 1]. An image depends on its own place in
+            the noise and its label alone, unless the configuration asks for batch statistics.
 
         Raises:
             JaxgenError: labels for a model without classes, or outside of its classes.
@@ -38,7 +67,9 @@ class TrainedGan:
         if labels is not None:
             labels = self._checked_labels(labels)
             n = len(labels)
-        return self._gan.sample(self._weights, n, seed, labels)
+        if n < 1:
+            raise JaxgenError(f"n must be at least 1, got {n}")
+        return self._sampler.sample(self._weights, n, seed, labels)
 
     def interpolate(self, seed: int = 0, rows: int = 8, columns: int = 10) -> np.ndarray:
         """Images on the way from one random input to another, a row of the grid for each pair.
@@ -47,21 +78,25 @@ class TrainedGan:
             float32 (rows * columns, height, width, channels) in [-1, 1]; in a conditional model
             each row is of one class.
         """
-        ends = self._gan.draw_noise(2 * rows, seed)[: 2 * rows].reshape(rows, 2, -1)
+        sampler = self._sampler
+        ends = sampler.draw_noise(2 * rows, seed)[: 2 * rows].reshape(rows, 2, -1)
         shares = np.linspace(0, 1, columns, dtype=np.float32)
-        between = jax.vmap(jax.vmap(self.config.noise.between, (None, None, 0)), (0, 0, None))
+        between = jax.vmap(jax.vmap(sampler.noise.between, (None, None, 0)), (0, 0, None))
         noise_NZ = np.asarray(between(ends[:, 0], ends[:, 1], shares)).reshape(rows * columns, -1)
-        labels = np.repeat(np.arange(rows) % self._gan.classes, columns)
-        return self._gan.sample_from(self._weights, noise_NZ, labels, seed)
+        labels = np.repeat(sampler.turns(0, rows), columns)
+        return sampler.sample_from(self._weights, noise_NZ, labels, seed)
 
     def evaluate(self) -> tuple[dict[str, Any], str]:
         """Sample quality against the training images: figures, and the same as a table.
 
         The figures are those of `jaxgen.metrics.samples.report.report`.
         """
-        real = images.load(self.config.data)["train"]
-        report = gan_quality.Judge(self._gan, real).report(self._weights)
+        report = self._quality.report(self._weights)
         return report, sample_report.table(report)
+
+    @cached_property
+    def _quality(self) -> GanQuality:
+        return self._make_quality()
 
     def _checked_labels(self, labels: Any) -> np.ndarray:
         labels = np.atleast_1d(np.asarray(labels))

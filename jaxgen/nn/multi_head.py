@@ -64,15 +64,15 @@ class MultiHeadAttention(nn.Module):
         for name in ("query", "key", "value", "proj"):
             setattr(self, name, _Affine(self.width, self.param_dtype))
 
-    def __call__(self, x_NTD, other_NSD, mask=None, deterministic=True):
+    def __call__(self, x_NTD, other_NSD, mask=None, train=False):
         """Let `x_NTD` attend to `other_NSD`; `mask` broadcasts to (N, H, T, S), false forbids."""
-        return self.attend_memory(x_NTD, self.project_memory(other_NSD), mask, deterministic)
+        return self.attend_memory(x_NTD, self.project_memory(other_NSD), mask, train)
 
     def project_memory(self, other_NSD):
         """Keys and values of `other_NSD`, (N, S, H, K) each, for `attend_memory`."""
         return self._heads(self.key(other_NSD)), self._heads(self.value(other_NSD))
 
-    def attend_memory(self, x_NTD, memory, mask=None, deterministic=True):
+    def attend_memory(self, x_NTD, memory, mask=None, train=False):
         """Let `x_NTD` attend to keys and values that `project_memory` gave.
 
         The weights (N, H, T, S) are recorded as "weights" in the collection "intermediates".
@@ -85,13 +85,13 @@ class MultiHeadAttention(nn.Module):
         else:
             weights_NHTS = attention_weights(q_NTHK, k_NSHK, mask)
         self.sow("intermediates", "weights", weights_NHTS)
-        weights_NHTS = dropout(weights_NHTS, self.dropout, self._key(deterministic))
+        weights_NHTS = dropout(weights_NHTS, self.dropout, self._key(train))
         return self._merge(jnp.einsum("nhts,nshk->nthk", weights_NHTS, v_NSHK))
 
-    def attend_past(self, x_NTD, deterministic=True):
+    def attend_past(self, x_NTD, train=False):
         """Causal self-attention of a whole sequence, in the form that the fields choose."""
         q, k, v = self._project_self(x_NTD)
-        key = self._key(deterministic)
+        key = self._key(train)
         if self.rank is not None:
             out_NTHK = low_rank_attention(q, k, v, self.rank)
         elif self.window is not None:
@@ -162,5 +162,5 @@ class MultiHeadAttention(nn.Module):
     def _merge(self, x_NTHK):
         return self.proj(x_NTHK.reshape(*x_NTHK.shape[:2], self.width))
 
-    def _key(self, deterministic):
-        return None if deterministic or self.dropout == 0 else self.make_rng("dropout")
+    def _key(self, train):
+        return None if not train or self.dropout == 0 else self.make_rng("dropout")

@@ -115,38 +115,36 @@ def field_problem(value: Any, hint: Any, declared: Rules = Rules()) -> str:  # n
     if not _fits(value, hint):
         return f"must be {_in_words(hint)}"
     for item in value if isinstance(value, tuple) else (value,):
-        if isinstance(item, numbers.Real) and not isinstance(item, bool):
-            if problem := _range_problem(float(item), declared):
-                return problem
+        is_number = isinstance(item, numbers.Real) and not isinstance(item, bool)
+        if is_number and (problem := _range_problem(item, declared)):
+            return problem
     return ""
 
 
-def _range_problem(value: float, declared: Rules) -> str:
+def _range_problem(value: Any, declared: Rules) -> str:
     least, most, above, below = declared[:4]
-    if not math.isfinite(value):
+    is_whole = isinstance(value, numbers.Integral)
+    # A whole number is finite, but may be too large to be asked.
+    if not is_whole and not math.isfinite(value):
         return "must be finite"
-    if above == 0 and below is None and most is None and value <= 0:
-        return "must be positive"
-    sound = (
-        (least is None or value >= least)
-        and (above is None or value > above)
-        and (most is None or value <= most)
-        and (below is None or value < below)
-    )
-    if sound:
+    too_low = (least is not None and value < least) or (above is not None and value <= above)
+    too_high = (most is not None and value > most) or (below is not None and value >= below)
+    if not (too_low or too_high):
         return ""
-    low = f"[{least:g}" if least is not None else f"({above:g}" if above is not None else ""
-    high = f"{most:g}]" if most is not None else f"{below:g})" if below is not None else ""
-    if low and high:
+    low = "" if least is None and above is None else f"[{least}" if above is None else f"({above}"
+    high = "" if most is None and below is None else f"{most}]" if below is None else f"{below})"
+    if low and high and not is_whole:
         return f"must be in {low}, {high}"
-    if least is not None:
-        return f"must be at least {least:g}"
-    if above is not None:
-        return f"must be above {above:g}"
-    return f"must be at most {most:g}" if most is not None else f"must be below {below:g}"
+    if too_low and above is not None:
+        return "must be positive" if above == 0 else f"must be above {above}"
+    if too_low:
+        return f"must be at least {least}"
+    return f"must be at most {most}" if below is None else f"must be below {below}"
 
 
 def _fits(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, argument) for argument in arguments)

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Self, TypeVar
 
-import jaxgen
 from jaxgen.errors import JaxgenError
 
 C = TypeVar("C", bound=type)
 
+_PACKAGE = Path(__file__).parents[1]  # of jaxgen: its modules are found as files
 _classes: dict[str, type] = {}
 _imported: dict[str, ModuleType] = {}
 
@@ -223,7 +223,7 @@ def _in_loaded_modules(name: str) -> Any:
 
 def _import_jaxgen() -> None:
     """Import every module of jaxgen, so that all of its classes are known by their names."""
-    for info in pkgutil.walk_packages(jaxgen.__path__, "jaxgen."):
+    for info in pkgutil.walk_packages([str(_PACKAGE)], "jaxgen."):
         if not info.name.startswith(("jaxgen.commands", "jaxgen.__main__")):
             importlib.import_module(info.name)
 

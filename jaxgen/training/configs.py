@@ -7,6 +7,7 @@ yet takes the value declared for such runs; all else that does not fit is refuse
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import subprocess
 import typing
@@ -97,6 +98,8 @@ def _object(value: Any, declared: type, where: str) -> Any:
             cls = settings.find_class(str(value["type"]), declared)
         except JaxgenError as error:
             raise JaxgenError(f"{where}: {error}") from error
+    if inspect.isabstract(cls):
+        raise JaxgenError(f"{where} does not name its class, a kind of {cls.__name__}")
     retired = getattr(cls, "retired", ())
     given = {k: v for k, v in value.items() if k != "type" and k not in retired}
     fields = {field.name: field for field in dataclasses.fields(cls)}

@@ -157,7 +157,9 @@ class Loop:
             while step < config.steps and not noted:
                 stop = _next_stop(step, config)
                 state, device_history = self.dispatch(state, step, stop - step)
-                part = {name: np.asarray(row)[: stop - step] for name, row in device_history.items()}
+                part = {
+                    name: np.asarray(row)[: stop - step] for name, row in device_history.items()
+                }
                 _check_finite(part, step)
                 first, step = step + 1, stop
                 last = step == config.steps
@@ -188,9 +190,7 @@ class Loop:
 
     def _host_chunk(self, start: int, stop: int) -> PyTree:
         source, config = self._task.source, self._config
-        return source.chunk(
-            epoch_indices(source.size, config.batch_size, config.seed, start, stop)
-        )
+        return source.chunk(epoch_indices(source.size, config.batch_size, config.seed, start, stop))
 
     @cached_property
     def _arrays(self) -> PyTree:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import optax
 
-from jaxgen.errors import JaxgenError
-from jaxgen.settings import Choice
+from jaxgen.settings import Choice, setting
 
 
 @dataclass(frozen=True)
@@ -36,33 +35,26 @@ class Optimizer:
 
     rule: Rule = adam
     """How gradients become updates."""
-    learning_rate: float = 1e-3
+    learning_rate: float = setting(1e-3, above=0)
     """Size of a step."""
-    b1: float = 0.9
+    b1: float = setting(0.9, least=0, below=1)
     """adam: decay of the first moment."""
-    b2: float = 0.999
+    b2: float = setting(0.999, least=0, below=1)
     """adam: decay of the second moment."""
-    momentum: float = 0.9
+    momentum: float = setting(0.9, least=0, below=1)
     """momentum: decay of the velocity."""
-    rms_decay: float = 0.99
+    rms_decay: float = setting(0.99, least=0, below=1)
     """rmsprop: decay of the mean square."""
-    epoch_decay: float = 1.0
+    epoch_decay: float = setting(1.0, above=0)
     """Factor on the learning rate after each epoch."""
-    warm_up: int = 0
+    warm_up: int = setting(0, least=0, most=2**31 - 1)
     """Steps over which the learning rate rises to its full size."""
     cosine: bool = False
     """Let the learning rate fall to 0 over the run, along half a cosine."""
 
-    def validate(self) -> None:
-        """Raise JaxgenError naming the flag whose number makes no sense."""
-        for name in ("learning_rate", "epoch_decay"):
-            if not getattr(self, name) > 0:
-                raise JaxgenError(f"{_flag(name)} must be positive, got {getattr(self, name)}")
-        for name in ("b1", "b2", "momentum", "rms_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise JaxgenError(f"{_flag(name)} must be in [0, 1), got {getattr(self, name)}")
-        if self.warm_up < 0:
-            raise JaxgenError(f"{_flag('warm_up')} must be at least 0, got {self.warm_up}")
+    def tied_to_steps(self) -> str:
+        """Why the first steps depend on how many there are in all; "" if they do not."""
+        return "the learning rate falls along a cosine over all steps" if self.cosine else ""
 
     def build(self, steps: int, steps_per_epoch: int) -> optax.GradientTransformation:
         """The optax transform of these numbers, for a run of `steps` steps."""
@@ -79,7 +71,3 @@ class Optimizer:
             self.rule.transform(self),
             optax.scale_by_learning_rate(self.learning_rate if constant else rate),
         )
-
-
-def _flag(name: str) -> str:
-    return f"--optimizer.{name.replace('_', '-')}"

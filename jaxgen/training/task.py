@@ -164,13 +164,13 @@ class TrainConfig:
 
     workdir: str
     """The run's folder, made if absent; an existing run in it goes on where it stopped."""
-    steps: int = setting(least=1)
+    steps: int = setting(least=1, most=2**31 - 1)
     """Training steps in all; more of them extend a run that is finished."""
-    batch_size: int = setting(128, least=1)
+    batch_size: int = setting(128, least=1, most=2**20)
     """Examples a step."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of initialisation, batches and noise."""
-    log_every: int = setting(50, least=1, may_change=True)
+    log_every: int = setting(50, least=1, most=2**20, may_change=True)
     """Steps between log lines; also the most steps of one dispatch."""
     sample_every: int = setting(250, least=0, may_change=True)
     """Steps between sample pictures; 0 for none before the end."""

@@ -42,7 +42,9 @@ def test_steps_exit_and_memory_of_a_command(module):
 
 
 def test_the_lines_of_the_experiments_are_understood(module):
-    telling = "from jaxgen.progress import Progress; Progress(20).update(15, {'d_loss': 1.5})"
+    telling = (
+        "from jaxgen.display.progress import Progress; Progress(20).update(15, {'d_loss': 1.5})"
+    )
     assert list(commands.watch([module(telling)], {}).step_seconds) == [15]
 
 

@@ -5,9 +5,9 @@ import numpy as np
 
 from benchmarks import numpy_rnn
 from jaxgen.captioning.captioners.recurrent import RNN, RNNCaptioner
+from jaxgen.captioning.config import AboutCaptions, CaptionConfig
 from jaxgen.captioning.losses import sum_over_time, token_cross_entropy
-from jaxgen.captioning.step import CaptionConfig, Captioning
-from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
+from jaxgen.data.captions.vocabulary import SPECIAL
 from jaxgen.training.optimizers import Optimizer
 
 VOCAB, HIDDEN, WORD, FEATURES, BATCH = 11, 7, 5, 6, 4
@@ -59,8 +59,8 @@ def test_two_updates_are_those_of_jaxgen():
     config = CaptionConfig(
         workdir="", steps=2, captioner=RNN(HIDDEN, WORD), optimizer=Optimizer(learning_rate=5e-3)
     )
-    vocabulary = Vocabulary([*SPECIAL, *map(str, range(VOCAB - len(SPECIAL)))])
-    captioning = Captioning(config, vocabulary, (FEATURES,), steps_per_epoch=1)
+    words = (*SPECIAL, *map(str, range(VOCAB - len(SPECIAL))))
+    captioning = config.captioning(AboutCaptions(words, (FEATURES,), examples=BATCH))
     features_NF = FEATURES_NF.astype(np.float32)
     batch = {"captions": CAPTIONS_NT, "features": features_NF}
     step = jax.jit(captioning.step)

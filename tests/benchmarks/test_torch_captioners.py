@@ -10,9 +10,9 @@ import pytest
 from jaxgen.captioning import losses
 from jaxgen.captioning.captioners.recurrent import LSTM, RNN
 from jaxgen.captioning.captioners.transformer import Transformer
+from jaxgen.captioning.config import AboutCaptions, CaptionConfig
 from jaxgen.captioning.decoding import Decoding
-from jaxgen.captioning.step import CaptionConfig, Captioning
-from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
+from jaxgen.data.captions.vocabulary import SPECIAL
 from jaxgen.errors import JaxgenError
 
 torch = pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
@@ -28,6 +28,8 @@ CAPTIONERS = {
     "lstm": LSTM(hidden=7, word_size=5),
     "transformer": Transformer(width=12, heads=3, layers=2, feed_forward=17),
 }
+WORDS = (*SPECIAL, *map(str, range(VOCAB - len(SPECIAL))))
+ABOUT = AboutCaptions(WORDS, (FEATURES,), examples=len(CAPTIONS_NT))
 every_captioner = pytest.mark.parametrize("captioner", CAPTIONERS.values(), ids=CAPTIONERS.keys())
 
 
@@ -41,9 +43,7 @@ def jaxgen_and_twin(captioner, size=0.5, ends=True):
         loss=losses.mean_over_positions if is_transformer else losses.sum_over_time,
         max_length=LENGTH,
     )
-    vocabulary = Vocabulary([*SPECIAL, *map(str, range(VOCAB - len(SPECIAL)))])
-    captioning = Captioning(config, vocabulary, (FEATURES,), steps_per_epoch=1)
-    shapes = jax.eval_shape(captioning.init, jax.random.key(0), BATCH)
+    shapes = jax.eval_shape(config.captioning(ABOUT).init, jax.random.key(0), BATCH)
     rng = np.random.default_rng(5)
 
     def values(path, leaf):  # biases are small, or the same word would always be the best
@@ -56,20 +56,21 @@ def jaxgen_and_twin(captioner, size=0.5, ends=True):
         bias[: len(SPECIAL)] = -1e9
     twin = torch_captioners.twin(captioner, VOCAB, FEATURES, LENGTH)
     torch_captioners.copy_weights(twin, params)
-    return captioning, params, twin.eval()
+    return config, params, twin.eval()
 
 
 @every_captioner
 def test_same_weights_give_the_same_logits_and_loss(captioner):
-    captioning, params, twin = jaxgen_and_twin(captioner)
+    config, params, twin = jaxgen_and_twin(captioner)
+    module = config.captioning(ABOUT).module
     features, captions = torch.from_numpy(FEATURES_NF), torch.from_numpy(CAPTIONS_NT).long()
 
     @jax.jit
     def ours(params):
         targets_NT = CAPTIONS_NT[:, 1:]
-        logits_NTV = captioning.module.apply({"params": params}, FEATURES_NF, CAPTIONS_NT[:, :-1])
+        logits_NTV = module.apply({"params": params}, FEATURES_NF, CAPTIONS_NT[:, :-1])
         loss_NT = losses.token_cross_entropy(logits_NTV, targets_NT)
-        return logits_NTV, captioning.config.loss(loss_NT, targets_NT)
+        return logits_NTV, config.loss(loss_NT, targets_NT)
 
     logits_NTV, loss = ours(params)
     with torch.no_grad():
@@ -82,8 +83,8 @@ def test_same_weights_give_the_same_logits_and_loss(captioner):
 
 @every_captioner
 def test_same_weights_give_the_same_words(captioner):
-    captioning, params, twin = jaxgen_and_twin(captioner, size=1.5, ends=False)
-    words_NL = captioning.words(params, FEATURES_NF, Decoding())
+    config, params, twin = jaxgen_and_twin(captioner, size=1.5, ends=False)
+    words_NL = config.writer(ABOUT).words(params, FEATURES_NF, Decoding())
     theirs_NL = twin.greedy(torch.from_numpy(FEATURES_NF), LENGTH).numpy()
     assert np.array_equal(theirs_NL, words_NL)
     assert len(np.unique(words_NL)) > 1
@@ -92,14 +93,13 @@ def test_same_weights_give_the_same_words(captioner):
 
 def test_training_without_dropout_gives_the_same_losses():
     captioner = dataclasses.replace(CAPTIONERS["transformer"], dropout=0.0, layers=1)
-    captioning, params, twin = jaxgen_and_twin(captioner)
+    config, params, twin = jaxgen_and_twin(captioner)
+    captioning = config.captioning(ABOUT)
     shapes = jax.eval_shape(captioning.init, jax.random.key(0), BATCH)
     state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     state = state.replace(params=params)
     step = jax.jit(captioning.step)
-    optimizer = torch.optim.Adam(
-        twin.train().parameters(), captioning.config.optimizer.learning_rate
-    )
+    optimizer = torch.optim.Adam(twin.train().parameters(), config.optimizer.learning_rate)
     features, captions = torch.from_numpy(FEATURES_NF), torch.from_numpy(CAPTIONS_NT).long()
     history = []
     for _ in range(3):

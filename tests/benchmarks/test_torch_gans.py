@@ -13,10 +13,10 @@ from experiments import conditional_gan, dcgan, lsgan, mlp_gan, vanilla_gan
 from jaxgen.data.images.base import to_model_range
 from jaxgen.errors import JaxgenError
 from jaxgen.gan import losses
+from jaxgen.gan.config import AboutImages
 from jaxgen.gan.networks.base import Networks
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
-from jaxgen.gan.step import Gan
 
 torch = pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
 torch_gans = importlib.import_module("benchmarks.torch_gans")
@@ -25,6 +25,7 @@ torch.set_num_threads(1)  # more would wait for each other longer than they comp
 
 SHAPE = (28, 28, 1)
 BATCH = 16
+ABOUT = AboutImages(SHAPE, classes=10, examples=BATCH)
 UPDATES = 12
 
 
@@ -75,7 +76,7 @@ def nchw(images_NHWC):
 
 def known_state(config):
     """A state whose arrays are all far from those that a twin starts with."""
-    shapes = jax.eval_shape(Gan(config, SHAPE).init, jax.random.key(0), real_batch())
+    shapes = jax.eval_shape(config.gan(ABOUT).init, jax.random.key(0), real_batch())
     state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     rng = np.random.default_rng(3)
 
@@ -154,14 +155,14 @@ def test_same_weights_give_the_same_losses_for_many_updates(config, monkeypatch)
     def step(state, noises):
         order = iter(noises)  # a step draws for the discriminator, then for the generator
         noise = dataclasses.replace(config.noise, draw=lambda key, shape: next(order))
-        gan = Gan(dataclasses.replace(config, noise=noise), SHAPE)
+        gan = dataclasses.replace(config, noise=noise).gan(ABOUT)
         return gan.step(state, batch, jax.random.key(0))
 
     def double(leaf):
         return leaf.astype(np.float64) if leaf.dtype == np.float32 else leaf
 
     monkeypatch.setattr(
-        "jaxgen.data.images.base.to_model_range",
+        "jaxgen.gan.step.to_model_range",
         lambda image: to_model_range(image).astype(np.float64),
     )
     with jax.enable_x64(True):
@@ -177,15 +178,19 @@ def test_same_weights_give_the_same_losses_for_many_updates(config, monkeypatch)
     [(vanilla_gan.config, 1_858_320, 267_009), (dcgan.config, 6_580_801, 1_102_721)],
     ids=["vanilla_gan", "dcgan"],
 )
-def test_parameter_counts_of_the_specification(config, generator, discriminator):
-    """SPEC A1 and A3, whose generators are counted with 4 numbers of noise."""
+def test_parameter_counts_of_the_notebook(config, generator, discriminator):
+    """Those that the course's GAN notebook (CS231n 2020, GANs-PyTorch) checks, with 4 numbers of
+    noise.
+    """
     twin = torch_gans.twin(dataclasses.replace(config, noise_size=4))
     counts = [sum(p.numel() for p in n.parameters()) for n in (twin.generator, twin.discriminator)]
     assert counts == [generator, discriminator]
 
 
 def test_xavier_uniform_in_dense_and_transposed_layers_and_nowhere_else():
-    """SPEC A3; bounds sqrt(6 / (fan in + fan out)), and 1 / sqrt(fan in) for convolutions."""
+    """As in the course's GAN notebook: bounds sqrt(6 / (fan in + fan out)), Glorot and Bengio 2010,
+    and PyTorch's own 1 / sqrt(fan in) for convolutions.
+    """
     twin = torch_gans.twin(dcgan.config)
     bounds = [
         (twin.generator[0], (6 / (96 + 1024)) ** 0.5),
@@ -234,7 +239,9 @@ def test_the_classes_of_samples_take_turns():
 
 def test_sampling_uses_the_statistics_that_the_config_names():
     for statistics, moves in (("batch", False), ("running", True)):
-        twin = torch_gans.twin(dataclasses.replace(CONFIGS["dcgan"], sample_statistics=statistics))
+        twin = torch_gans.twin(
+            dataclasses.replace(CONFIGS["dcgan"], sampling_statistics=statistics)
+        )
         before = torch_gans.sample(twin, 5)
         for layer in twin.generator:
             if hasattr(layer, "running_mean"):
@@ -242,10 +249,19 @@ def test_sampling_uses_the_statistics_that_the_config_names():
         assert np.array_equal(before, torch_gans.sample(twin, 5)) != moves
 
 
+class Unknown(Networks):
+    """Networks of a user's own."""
+
+    def generator(self, image_shape):
+        raise NotImplementedError
+
+    discriminator = generator
+
+
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        ({"networks": Networks()}, "Networks has no PyTorch twin; those of MLP and DCGAN do"),
+        ({"networks": Unknown()}, "Unknown has no PyTorch twin; those of MLP and DCGAN do"),
         ({"loss": losses.hinge, "conditional": True}, "configuration's loss, conditional$"),
         ({"average_decay": 0.9}, "configuration's average_decay$"),
         ({"networks": DCGAN(spectral_norm=True)}, "configuration's networks.spectral_norm$"),

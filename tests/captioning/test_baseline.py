@@ -1,11 +1,10 @@
 """The nearest training image: by cosine, by the mean of tokens, block by block, from a file."""
 
-import h5py
 import numpy as np
 import pytest
 
-from jaxgen.captioning import baseline as nearest_captioner
-from jaxgen.data.captions.course_files import Features, Split
+from jaxgen.captioning import baseline
+from jaxgen.data.captions.base import Features, Split
 from jaxgen.data.captions.vocabulary import Vocabulary
 
 TRAIN = np.array([[1, 0], [0, 0], [0, 5], [3, 3.1], [2, 0], [-1, 0]], np.float32)
@@ -14,25 +13,23 @@ SENTENCES = ["a cat", "a dog", "a dog again", "the cat", "two cats", "no cat", "
 IMAGES = np.array([5, 2, 2, 3, 4, 0, 1])  # of the sentences
 
 
-def in_memory(array, tmp_path=None):
-    return Features("", array.shape, array)
+def in_memory(array):
+    return Features.of(array)
 
 
-def in_file(array, tmp_path):
-    with h5py.File(tmp_path / "features.h5", "w") as file:
-        file["features"] = array
-    return Features(tmp_path / "features.h5", array.shape, None)
+def in_file(array):
+    return Features(array.shape, read=lambda rows: array[rows])
 
 
 @pytest.mark.parametrize("kept", [in_memory, in_file])
 @pytest.mark.parametrize("block_bytes", [2**26, 1])
-def test_the_nearest_is_by_direction(kept, block_bytes, monkeypatch, tmp_path):
+def test_the_nearest_is_by_direction(kept, block_bytes, monkeypatch):
     """Neither zeros nor length matter; of equals the first, also over blocks of one row."""
-    monkeypatch.setattr(nearest_captioner, "_BLOCK_BYTES", block_bytes)
-    features = kept(TRAIN, tmp_path)
-    found = nearest_captioner.nearest(features, np.arange(6), WANTED)
+    monkeypatch.setattr(baseline, "_BLOCK_BYTES", block_bytes)
+    features = kept(TRAIN)
+    found = baseline.nearest(features, np.arange(6), WANTED)
     np.testing.assert_array_equal(found, [3, 0, 5, 2])
-    found = nearest_captioner.nearest(features, np.array([1, 2, 4]), WANTED[:2])
+    found = baseline.nearest(features, np.array([1, 2, 4]), WANTED[:2])
     np.testing.assert_array_equal(found, [1, 2])
 
 
@@ -40,7 +37,7 @@ def test_tokens_count_by_their_mean():
     """Of each image two tokens, whose mean is what the vectors above are."""
     apart = np.array([1, -1], np.float32)[None, :, None] * 7
     features = in_memory(TRAIN[:, None, :] + apart)
-    found = nearest_captioner.nearest(features, np.arange(6), WANTED[:, None, :] - 2 * apart)
+    found = baseline.nearest(features, np.arange(6), WANTED[:, None, :] - 2 * apart)
     np.testing.assert_array_equal(found, [3, 0, 5, 2])
 
 
@@ -48,7 +45,7 @@ def test_the_first_caption_of_that_image_is_copied():
     vocabulary = Vocabulary.of_sentences(SENTENCES, 1)
     captions = np.stack([vocabulary.encode(sentence, 6) for sentence in SENTENCES])
     train = Split({"captions": captions, "image_index": IMAGES}, in_memory(TRAIN), [])
-    copied = nearest_captioner.sentences(train, vocabulary, WANTED)
+    copied = baseline.sentences(train, vocabulary, WANTED)
     assert copied == ["the cat", "no cat", "a cat", "a dog"]
 
 
@@ -56,4 +53,4 @@ def test_images_without_a_caption_are_passed_over():
     vocabulary = Vocabulary.of_sentences(SENTENCES, 1)
     captions = np.stack([vocabulary.encode(sentence, 6) for sentence in SENTENCES[:3]])
     train = Split({"captions": captions, "image_index": IMAGES[:3]}, in_memory(TRAIN), [])
-    assert nearest_captioner.sentences(train, vocabulary, WANTED[:1]) == ["a dog"]
+    assert baseline.sentences(train, vocabulary, WANTED[:1]) == ["a dog"]

@@ -17,15 +17,15 @@ from PIL import Image
 import jaxgen
 from experiments import caption_rnn
 from jaxgen.captioning.captioners.recurrent import LSTM, RNN
+from jaxgen.captioning.config import AboutCaptions, CaptionConfig, source
 from jaxgen.captioning.decoding import Decoding, SpecialWords, beam_search
-from jaxgen.captioning.step import CaptionConfig, Captioning, source
 from jaxgen.commands import cli
-from jaxgen.data.captions import course_files as coco
-from jaxgen.data.captions.course_files import CaptionsConfig
+from jaxgen.data.captions.base import load_captions
+from jaxgen.data.captions.coco import Coco
 from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import java as captions_java
-from jaxgen.training import run_folder as runs
+from jaxgen.training.metrics_file import read_metrics
 from jaxgen.training.optimizers import Optimizer, sgd
 
 SENTENCES = ["a cat", "a dog on a mat", "the cat on the mat", "the dog", "a mat", "a cat on a dog"]
@@ -64,7 +64,7 @@ def small(folder, **changes):
         log_every=30,
         captioner=LSTM(hidden=16, word_size=8),
         optimizer=Optimizer(learning_rate=0.05),
-        data=CaptionsConfig(name="coco", dir=str(folder), max_train=6),
+        data=Coco(dir=str(folder), max_train=6),
         max_length=7,
     )
     return dataclasses.replace(config, **changes)
@@ -74,7 +74,7 @@ FLAGS = (
     "--steps 60 --batch-size 6 --log-every 30 --sample-every 60 --checkpoint-every 60 "
     "--evaluate-every 60 --captioner.hidden 16 --captioner.word-size 8 --captioner.dropout 0 "
     "--optimizer.learning-rate 0.05 --optimizer.warm-up 0 --max-length 7 "
-    "--data.name coco --data.max-train 6 --data.in-memory-mb 0"
+    "--data coco --data.max-train 6 --data.in-memory-mb 0"
 ).split()
 
 
@@ -129,8 +129,8 @@ def test_a_step_is_gradient_descent_on_the_masked_loss(folder):
 
 def test_dropout_follows_the_key_and_the_loss_its_reduction(folder):
     config = small(folder, captioner=RNN(hidden=16, word_size=8, dropout=0.5))
-    captioning = Captioning(config, VOCABULARY, (WIDTH,), 1)
-    batch = source(coco.load(config.data).train)
+    captioning = config.captioning(AboutCaptions(VOCABULARY.words, (WIDTH,), 6))
+    batch = source(load_captions(config.data).train)
     batch = batch.batch(batch.arrays, np.arange(6))
     state = jax.jit(captioning.init)(jax.random.key(1), batch)
     step = jax.jit(captioning.step)
@@ -144,7 +144,7 @@ def test_features_read_from_their_file_make_the_same_batches(folder):
     made = []
     for megabytes in (512, 0):
         data = dataclasses.replace(small(folder).data, in_memory_mb=megabytes)
-        found = source(coco.load(data).train)
+        found = source(load_captions(data).train)
         assert ("features" in found.arrays) == (megabytes > 0)
         chunk = found.chunk(indices_KB)
         slices = [jax.tree.map(lambda leaf: leaf[i], chunk) for i in range(2)]  # noqa: B023
@@ -154,14 +154,14 @@ def test_features_read_from_their_file_make_the_same_batches(folder):
 
 
 def test_a_run_reproduces_the_captions_it_was_trained_on(finished, trained, folder):
-    metrics = runs.read_metrics(finished / "metrics.csv")
+    metrics = read_metrics(finished / "metrics.csv")
     assert metrics["loss"][1][-1] < 0.1 < 5 < metrics["loss"][1][0]
     assert metrics["reproduced"][1][-1] == 1
     assert metrics["cider_d"][1][-1] > 5
-    data = coco.load(CaptionsConfig(name="coco", dir=str(folder)))
-    assert trained.caption(data.val.features.array) == SENTENCES
-    assert trained.caption(data.val.features.array[4:5]) == SENTENCES[4:5]
-    assert trained.caption(data.val.features.array, beam=2) == SENTENCES
+    data = load_captions(Coco(dir=str(folder)))
+    assert trained.caption(data.validation.features.array) == SENTENCES
+    assert trained.caption(data.validation.features.array[4:5]) == SENTENCES[4:5]
+    assert trained.caption(data.validation.features.array, beam=2) == SENTENCES
     with Image.open(finished / "samples" / "step_000060.png") as picture:
         assert picture.size == (4 * 240, 2 * 368)
 
@@ -175,30 +175,30 @@ def without_java(monkeypatch):
 def test_evaluation_is_of_the_whole_validation_set(trained, without_java):
     """Padding to a compiled batch must not count: the loss by hand, caption by caption."""
     figures, table = trained.evaluate()
-    data = coco.load(trained.config.data)
-    captions = data.val.captions["captions"]
-    features = data.val.features.gather(np.arange(IMAGES))
+    data = load_captions(trained.config.data)
+    captions = data.validation.captions["captions"]
+    features = data.validation.features.gather(np.arange(IMAGES))
     module = trained.config.captioner.module(len(VOCABULARY), (WIDTH,), 7)
     logits = jax.jit(module.apply)({"params": trained.params}, features, captions[:, :-1])
     right = np.take_along_axis(jax.nn.log_softmax(logits), captions[:, 1:, None], -1)[..., 0]
     total = -float(right.sum(where=captions[:, 1:] != 0))
-    assert figures["val_loss"] == pytest.approx(total / IMAGES, rel=1e-4)
+    assert figures["validation_loss"] == pytest.approx(total / IMAGES, rel=1e-4)
     words = np.count_nonzero(captions[:, 1:])
-    assert figures["val_perplexity"] == pytest.approx(np.exp(total / words), rel=1e-4)
+    assert figures["validation_perplexity"] == pytest.approx(np.exp(total / words), rel=1e-4)
     assert figures["reproduced"] == 1
-    assert "val_loss" in table
+    assert "validation_loss" in table
     # Both splits have the same images, of which captions are copied or reproduced word for word.
     assert figures["rouge_l"] == figures["nearest"]["rouge_l"] == pytest.approx(1)
     assert figures["repeated"] == 0
 
 
 def test_evaluate_command_adds_to_the_summary(finished, run_module, without_java):
-    code, told = run_module("jaxgen.commands.evaluate", finished)
+    code, told = run_module("jaxgen", "evaluate", finished)
     assert code == 0, told
     assert "CIDEr-D" in told
     assert "no Java" in told
     evaluation = json.loads((finished / "summary.json").read_text())["evaluation"]
-    assert {"bleu_1", "bleu_4", "cider_d", "val_loss", "nearest"} <= set(evaluation)
+    assert {"bleu_1", "bleu_4", "cider_d", "validation_loss", "nearest"} <= set(evaluation)
 
 
 def test_a_missing_picture_is_reported_and_not_fatal(trained):
@@ -213,9 +213,9 @@ def test_a_missing_picture_is_reported_and_not_fatal(trained):
     [
         (np.zeros((2, 5)), {}, r"features must be \(N, 8\), got shape \(2, 5\)"),
         (np.full((1, WIDTH), np.nan), {}, "finite"),
-        (np.zeros((1, WIDTH)), {"beam": 0}, "--beam must be at least 1"),
-        (np.zeros((1, WIDTH)), {"top_p": 2.0}, "--top-p"),
-        (np.zeros((1, WIDTH)), {"top_k": 3}, "need a --temperature"),
+        (np.zeros((1, WIDTH)), {"beam": 0}, "^beam must be at least 1"),
+        (np.zeros((1, WIDTH)), {"top_p": 2.0}, r"top_p must be in \(0, 1\]"),
+        (np.zeros((1, WIDTH)), {"top_k": 3}, "need a temperature"),
         (np.zeros((1, WIDTH)), {"beam": 2, "temperature": 1.0}, "not both"),
     ],
 )
@@ -228,11 +228,11 @@ def test_what_cannot_be_captioned_is_refused(trained, features, options, words):
     ("flags", "words"),
     [
         (["--optimizer.learning-rate", "-1"], "--optimizer.learning-rate must be positive"),
-        (["--captioner.hidden", "0"], "--captioner.hidden"),
+        (["--captioner.hidden", "0"], "--captioner.hidden must be at least 1"),
         (["--max-length", "3"], "--max-length must be at least 7"),
         (["--evaluate-images", "0"], "--evaluate-images must be at least 1"),
         (["--data.dir", "/nonexistent"], "/nonexistent"),
-        (["--data.name", "scenes", "--data.dir", "", "--data.scenes", "3"], "--data.scenes"),
+        (["--data", "scenes", "--data.dir", "", "--data.scenes", "3"], "--data.scenes"),
         (["--batch-size", "7"], "batch size 7"),
         (["--preset", "best"], "there is no such preset (overfit)"),
     ],
@@ -248,7 +248,7 @@ def test_bad_input_makes_one_sentence(tmp_path, capsys, folder, flags, words):
 
 def test_caption_command(finished, tmp_path, run_module):
     out = tmp_path / "captions.png"
-    code, told = run_module("jaxgen.caption", finished, "--n", 3, "--out", out)
+    code, told = run_module("jaxgen", "caption", finished, "--n", 3, "--out", out)
     assert code == 0, told
     assert "a cat  |  a cat" in told
     with Image.open(out) as picture:
@@ -259,15 +259,15 @@ def test_caption_command(finished, tmp_path, run_module):
         (["--out", tmp_path / "absent" / "captions.png"], "no folder"),
         (["--top-k", 5], "need a --temperature"),
     ]:
-        code, told = run_module("jaxgen.caption", finished, *flags)
+        code, told = run_module("jaxgen", "caption", finished, *flags)
         assert code == 2
         assert words in told
 
 
 def test_a_captioner_draws_no_samples(finished, run_module):
-    code, told = run_module("jaxgen.sample", finished)
+    code, told = run_module("jaxgen", "sample", finished)
     assert code == 2
-    assert told == f"error: {finished} holds no GAN; python -m jaxgen.caption captions images\n"
+    assert told == f"error: {finished} draws no samples; jaxgen caption captions images\n"
 
 
 def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(
@@ -291,9 +291,9 @@ SHARDED = """
 import sys
 import jax
 from experiments import caption_rnn
-from jaxgen.data.captions.course_files import CaptionsConfig
+from jaxgen.data.captions.coco import Coco
 from jaxgen.captioning.captioners.recurrent import LSTM
-from jaxgen.training.loop import Watcher, fit, init_state
+from jaxgen.training.loop import Loop, Watcher
 import dataclasses
 
 class Printing(Watcher):
@@ -303,10 +303,10 @@ class Printing(Watcher):
 for megabytes in (512, 0):
     config = dataclasses.replace(
         caption_rnn.config, steps=4, batch_size=4, max_length=7, captioner=LSTM(8, 8),
-        data=CaptionsConfig(name="coco", dir=sys.argv[1], in_memory_mb=megabytes),
+        data=Coco(dir=sys.argv[1], in_memory_mb=megabytes),
     )
     task = dataclasses.replace(config.task(), show=lambda state: None)
-    fit(task, config, init_state(task, config), 0, Printing())
+    Loop(task, config).run(watcher=Printing())
 """
 
 
@@ -337,6 +337,7 @@ def test_other_data_than_it_was_trained_on_are_refused(finished, folder, tmp_pat
             file["features"] = np.zeros((IMAGES, WIDTH + 1), np.float32)
     record = json.loads((finished / "config.json").read_text())
     record["config"]["data"]["dir"] = str(other)
+    del record["sha256"]
     copy = shutil.copytree(finished, tmp_path / "copy")
     (copy / "config.json").write_text(json.dumps(record))
     with pytest.raises(JaxgenError, match="other words or features"):

@@ -1,25 +1,25 @@
-"""Where words looked: weights, their picture, and `python -m jaxgen.caption RUN --attention`."""
+"""Where words looked: weights, their picture, and `jaxgen caption RUN --attention`."""
 
 import dataclasses
 import functools
 import json
-import sys
+from pathlib import Path
 
-import h5py
 import jax
 import numpy as np
 import pytest
+from flax.serialization import to_state_dict
 from PIL import Image
 
 from jaxgen.captioning.captioners.recurrent import RNN
 from jaxgen.captioning.captioners.transformer import Transformer
-from jaxgen.captioning.step import CaptionConfig, Captioning
-from jaxgen.captioning.trained import TrainedCaptioner
+from jaxgen.captioning.config import AboutCaptions, CaptionConfig
 from jaxgen.commands import caption
-from jaxgen.data.captions.course_files import CaptionsConfig
+from jaxgen.data.captions.base import CaptionData, Captions, Features, Split
 from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.errors import JaxgenError
-from jaxgen.training import run_folder as runs
+from jaxgen.training import experiment
+from jaxgen.training.task import Saved
 
 VOCABULARY = Vocabulary(["<NULL>", "<START>", "<END>", "<UNK>", "a", "cat"])
 IMAGES, TOKENS, WIDTH = 2, 4, 6
@@ -30,34 +30,37 @@ FEATURES = {
 }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TwoImages(Captions):
+    """One picture that is there and one that is not, a caption each."""
+
+    folder: str = ""
+    features: str = "grid"
+
+    def load(self):
+        captions = np.array([[1, 4, 5, 2], [1, 5, 2, 0]], np.int32)
+        arrays = {"captions": captions, "image_index": np.arange(IMAGES, dtype=np.int32)}
+        split = Split(arrays, Features.of(FEATURES[self.features]), ["0.png", "1.png"])
+        is_grid = self.features == "grid"
+        return CaptionData(split, split, VOCABULARY, Path(self.folder), has_grid=is_grid)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("coco")
-    with h5py.File(folder / "coco2014_captions.h5", "w") as file:
-        for split in ("train", "val"):
-            file[f"{split}_captions"] = np.array([[1, 4, 5, 2], [1, 5, 2, 0]], np.int32)
-            file[f"{split}_image_idxs"] = np.arange(IMAGES, dtype=np.int32)
-    for split in ("train", "val"):
-        for kind, name in (("grid", "grid"), ("vector", "vgg16_fc7_pca")):
-            with h5py.File(folder / f"{split}2014_{name}.h5", "w") as file:
-                file["features"] = FEATURES[kind]
-        (folder / f"{split}2014_urls.txt").write_text("0.png\n1.png")
-    Image.new("RGB", (20, 20), (100, 100, 100)).save(folder / "0.png")  # the other is missing
-    index = {word: place for place, word in enumerate(VOCABULARY.words)}
-    vocabulary = {"idx_to_word": list(VOCABULARY.words), "word_to_idx": index}
-    (folder / "coco2014_vocab.json").write_text(json.dumps(vocabulary))
+    folder = tmp_path_factory.mktemp("pictures")
+    Image.new("RGB", (20, 20), (100, 100, 100)).save(folder / "0.png")
     return folder
 
 
-def captioning(folder, captioner, features):
-    data = CaptionsConfig(name="coco", dir=str(folder), features=features)
+def restored(folder, captioner, features):
+    data = TwoImages(folder=str(folder), features=features)
     config = CaptionConfig(workdir="", steps=1, captioner=captioner, data=data, max_length=4)
-    return Captioning(config, VOCABULARY, FEATURES[features].shape[1:], 1)
-
-
-def parameters(captioning):
-    batch = {"features": FEATURES[captioning.config.data.features]}
-    return jax.jit(captioning.init)(jax.random.key(0), batch).params
+    shape = FEATURES[features].shape[1:]
+    about = {"vocabulary": VOCABULARY.words, "feature_shape": shape, "examples": IMAGES}
+    about = json.loads(json.dumps(about))
+    captioning = config.captioning(AboutCaptions(VOCABULARY.words, shape, IMAGES))
+    state = jax.jit(captioning.init)(jax.random.key(0), {"features": FEATURES[features]})
+    return config.restored(Saved(to_state_dict(state), about))
 
 
 SMALL = Transformer(width=8, heads=2, layers=1, feed_forward=8)
@@ -65,18 +68,17 @@ SMALL = Transformer(width=8, heads=2, layers=1, feed_forward=8)
 
 @pytest.fixture(scope="module")
 def trained(folder):
-    made = captioning(folder, SMALL, "grid")
-    return TrainedCaptioner(made, parameters(made))
+    return restored(folder, SMALL, "grid")
 
 
 def test_attention_is_that_of_the_step_that_chose_the_word(folder):
-    made = captioning(folder, dataclasses.replace(SMALL, layers=2), "grid")
+    made = restored(folder, dataclasses.replace(SMALL, layers=2), "grid")
     params = jax.tree.map(  # far from uniform attention
         lambda x: x + np.cos(np.arange(x.size, dtype=np.float32)).reshape(x.shape),
-        jax.device_get(parameters(made)),
+        jax.device_get(made.params),
     )
     words = np.array([[4, 5, 2, 0], [5, 2, 0, 0]], np.int32)
-    weights = made.attention(params, FEATURES["grid"], words)
+    weights = made._writer.attention(params, FEATURES["grid"], words)
     assert weights.shape == (IMAGES, 4, TOKENS)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
     read = np.array([[1, 4, 5, 2], [1, 5, 2, 0]], np.int32)
@@ -86,7 +88,7 @@ def test_attention_is_that_of_the_step_that_chose_the_word(folder):
     np.testing.assert_allclose(weights, np.mean(layers, axis=(0, 2)), rtol=1e-5)
     later = words.copy()
     later[0, 2:] = 5
-    changed = made.attention(params, FEATURES["grid"], later)
+    changed = made._writer.attention(params, FEATURES["grid"], later)
     np.testing.assert_allclose(changed[0, :3], weights[0, :3], rtol=1e-5)
     assert np.abs(changed[0, 3] - weights[0, 3]).max() > 1e-4
 
@@ -105,32 +107,30 @@ def test_a_picture_for_every_word(trained):
     ids=["one token", "no attention"],
 )
 def test_without_several_tokens_it_is_refused(folder, captioner, features):
-    made = captioning(folder, captioner, features)
-    trained = TrainedCaptioner(made, parameters(made))
+    trained = restored(folder, captioner, features)
     with pytest.raises(JaxgenError, match="no more than one memory token to attend to"):
         trained.show_attention(1)
 
 
 def test_tokens_that_are_no_grid_are_drawn_as_stripes(folder):
-    made = captioning(folder, dataclasses.replace(SMALL, memory_tokens=3), "vector")
-    picture = TrainedCaptioner(made, parameters(made)).show_attention(1)
+    made = restored(folder, dataclasses.replace(SMALL, memory_tokens=3), "vector")
+    picture = made.show_attention(1)
     assert len(np.unique(picture[4:100, 104:200].reshape(-1, 3), axis=0)) in (2, 3)
     assert np.all(picture[4, 104:200] == picture[99, 104:200])
 
 
-def run_caption(monkeypatch, *flags):
-    monkeypatch.setattr(sys, "argv", ["caption", "run", *map(str, flags)])
-    return caption.main()
+def run_caption(*flags):
+    return caption.main(["run", *map(str, flags)])
 
 
 def test_the_command_writes_both_pictures(trained, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(runs, "load", lambda run: trained)
+    monkeypatch.setattr(experiment, "load", lambda run: trained)
     out = tmp_path / "captions.png"
-    assert run_caption(monkeypatch, "--n", 1, "--out", out) == 0
+    assert run_caption("--n", 1, "--out", out) == 0
     assert not (tmp_path / "attention.png").exists()
-    assert run_caption(monkeypatch, "--n", 1, "--out", out, "--attention") == 0
+    assert run_caption("--n", 1, "--out", out, "--attention") == 0
     with Image.open(tmp_path / "attention.png") as picture:
         np.testing.assert_array_equal(picture, trained.show_attention(1))
     assert f"attention {tmp_path / 'attention.png'}" in capsys.readouterr().out
     with pytest.raises(JaxgenError, match="another picture has this name"):
-        run_caption(monkeypatch, "--out", tmp_path / "attention.png", "--attention")
+        run_caption("--out", tmp_path / "attention.png", "--attention")

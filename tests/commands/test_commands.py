@@ -15,9 +15,10 @@ from PIL import Image
 
 import jaxgen
 from experiments import dcgan
+from jaxgen import settings
 from jaxgen.commands import cli
 from jaxgen.errors import JaxgenError
-from jaxgen.training import run_folder as runs
+from jaxgen.training.run_folder import Run
 
 TINY = (
     "--steps 40 --batch-size 8 --log-every 5 --sample-every 20 --checkpoint-every 10 "
@@ -77,7 +78,7 @@ def test_a_run_leaves_all_it_promises(finished):
     assert told["finished"]
     assert told["steps_per_second"] > 0
     assert {"jax", "flax"} <= told["versions"].keys()
-    assert runs.Run(finished).checkpoints().steps() == [20, 30, 40]
+    assert Run(finished).checkpoints().steps() == [20, 30, 40]
 
 
 def test_load_gives_something_to_sample(finished):
@@ -154,7 +155,7 @@ def test_ctrl_c_saves_and_ends_cleanly(tmp_path):
     assert process.returncode == 130
     assert "the same command goes on" in told
     assert "Traceback" not in told
-    assert runs.Run(workdir).checkpoints().steps() == [summary(workdir)["step"]]
+    assert Run(workdir).checkpoints().steps() == [summary(workdir)["step"]]
 
 
 @pytest.mark.parametrize(
@@ -176,9 +177,15 @@ def test_wrong_flags(tmp_path, capsys, flags, words):
     [
         (["--steps", "-5"], "--steps must be at least 1, got -5"),
         (["--batch-size", "6000"], "6000"),
-        (["--data.name", "mnist6k"], "mnist6k"),
-        (["--data.name", "idx", "--data.dir", "/nonexistent"], "/nonexistent"),
-        (["--data.name", "mnist", "--data.dir", "/nonexistent"], "/nonexistent"),
+        (["--data", "mnist6k"], "--data mnist6k: there are "),
+        (["--data"], "--data needs a value"),
+        (["--data", "idx", "--data.dir", "/nonexistent"], "/nonexistent"),
+        (["--data", "tfds", "--data.dir", "/nonexistent"], "/nonexistent"),
+        (["--networks", "lstm"], "--networks lstm: there are dcgan, mlp"),
+        (["--import", "/nonexistent.py"], "--import /nonexistent.py: there is no such file"),
+        (["--seed", str(2**32)], "--seed must be at most 4294967295, got 4294967296"),
+        (["--optimizer.learning-rate", "nan"], "--optimizer.learning-rate must be finite"),
+        (["--networks.hidden", "0"], "--networks.hidden must be at least 1, got 0"),
         (["--noise-size", "0"], "--noise-size must be at least 1"),
     ],
 )
@@ -216,7 +223,7 @@ def test_loading_what_is_no_run(tmp_path, finished, copy):
 
 def test_sample_command(finished, tmp_path, run_module):
     code, told = run_module(
-        "jaxgen.sample", finished, "--n", 20, "--out", tmp_path / "s.npz", "--seed", 1
+        "jaxgen", "sample", finished, "--n", 20, "--out", tmp_path / "s.npz", "--seed", 1
     )
     assert code == 0, told
     with np.load(tmp_path / "s.npz", allow_pickle=False) as file:
@@ -224,7 +231,7 @@ def test_sample_command(finished, tmp_path, run_module):
         assert file["images"].shape == (20, 28, 28)
         expected = jaxgen.load(finished).sample(seed=1, n=20)[..., 0]
         np.testing.assert_array_equal(file["images"], expected)
-    code, told = run_module("jaxgen.sample", finished, "--n", 4, "--out", tmp_path / "grid.png")
+    code, told = run_module("jaxgen", "sample", finished, "--n", 4, "--out", tmp_path / "grid.png")
     assert code == 0, told
     assert picture_size(tmp_path / "grid.png") == (124, 124)
     for flags, words in (
@@ -233,16 +240,16 @@ def test_sample_command(finished, tmp_path, run_module):
         ([finished, "--n", 0], "--n must be at least 1"),
         ([tmp_path / "absent"], "is not a run"),
     ):
-        code, told = run_module("jaxgen.sample", *flags)
+        code, told = run_module("jaxgen", "sample", *flags)
         assert code == 2
         assert words in told
         assert told.count("\n") == 1
 
 
 def test_a_gan_does_not_caption(finished, run_module):
-    code, told = run_module("jaxgen.caption", finished)
+    code, told = run_module("jaxgen", "caption", finished)
     assert code == 2
-    assert told == f"error: {finished} holds no captioner; python -m jaxgen.sample draws images\n"
+    assert told == f"error: {finished} holds no captioner; jaxgen sample draws images\n"
 
 
 def test_a_conditional_run_by_its_commands(tmp_path, run_module):
@@ -255,33 +262,42 @@ def test_a_conditional_run_by_its_commands(tmp_path, run_module):
     assert "fid" in told
     assert summary(workdir)["metrics"]["label_agreement"] <= 1
     code, told = run_module(
-        "jaxgen.sample", workdir, "--labels", 3, 1, "--n", 6, "--out", tmp_path / "s.npz"
+        "jaxgen", "sample", workdir, "--labels", 3, 1, "--n", 6, "--out", tmp_path / "s.npz"
     )
     assert code == 0, told
     with np.load(tmp_path / "s.npz", allow_pickle=False) as file:
         assert file["labels"].tolist() == [1, 1, 1, 3, 3, 3]
     code, told = run_module(
-        "jaxgen.sample", workdir, "--interpolate", "--n", 20, "--out", tmp_path / "i.png"
+        "jaxgen", "sample", workdir, "--interpolate", "--n", 20, "--out", tmp_path / "i.png"
     )
     assert code == 0, told
     assert picture_size(tmp_path / "i.png") == (604, 124)
-    code, told = run_module("jaxgen.commands.evaluate", workdir)
+    code, told = run_module("jaxgen", "evaluate", workdir)
     assert code == 0, told
     assert "label agreement" in told
     assert summary(workdir)["evaluation"]["fid"]["floor"] > 0
     assert summary(workdir)["step"] == 3
 
 
-def test_presets(tmp_path, capsys):
+def test_presets_and_classes(tmp_path, capsys, monkeypatch):
     presets = {"small": replace(dcgan.config, noise_size=3)}
     with pytest.raises(SystemExit):
         cli.main(dcgan.config, "", ["--preset", "large"], presets)
     assert "no such preset (small)" in capsys.readouterr().err
-    default, flags = cli._with_preset(dcgan.config, presets, ["--seed", "1", "--preset=small"])
-    assert (default.noise_size, flags) == (3, ["--seed", "1"])
+    flags = ["--steps", "1", "--batch-size", "2", "--preset=small", "--networks", "mlp"]
+    with pytest.raises(SystemExit) as stop:
+        cli.main(dcgan.config, "", [*flags, "--workdir", str(tmp_path / "a")], presets)
+    assert stop.value.code == 0
+    config = jaxgen.load(tmp_path / "a").config
+    assert (config.noise_size, config.steps) == (3, 1)
+    assert settings.class_name(type(config.networks)) == "mlp"
+    monkeypatch.setattr(sys, "argv", ["dcgan", "--help"])
     with pytest.raises(SystemExit):
-        cli.main(dcgan.config, "", ["--help"], presets)
-    assert "--preset small: noise_size: 96 -> 3" in capsys.readouterr().out
+        cli.main(dcgan.config, "", None, presets)
+    told = capsys.readouterr().out
+    assert "--preset small: noise_size: 96 -> 3" in told
+    for name in ("mnist5k", "idx", "tfds", "pictures", "--import FILE", "--reschedule"):
+        assert name in told
 
 
 def test_help_is_complete_and_import_is_light():
@@ -294,7 +310,7 @@ def test_help_is_complete_and_import_is_light():
         [
             sys.executable,
             "-c",
-            "import sys, experiments.dcgan, jaxgen.sample\n"
+            "import sys, experiments.dcgan, jaxgen.commands.sample\n"
             "heavy = {'matplotlib', 'orbax', 'tensorboardX', 'tensorflow_datasets', 'pandas',"
             " 'sklearn', 'h5py', 'PIL'}\n"
             "print(sorted(heavy & sys.modules.keys()))",
@@ -313,3 +329,76 @@ def test_ctrl_c_before_training_is_one_line(capsys):
         cli.run_guarded(command)
     assert stop.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_what_does_not_change_the_result_may_differ_when_a_run_goes_on(copy, finished):
+    shutil.rmtree(copy / "checkpoints" / "40")
+    flags = ["--log-every", "7", "--sample-every", "0", "--keep-checkpoints", "9"]
+    assert train(copy, *flags, "--evaluate-samples", "50", "--sampling-statistics", "batch") == 0
+    assert summary(copy)["parameters_sha256"] == summary(finished)["parameters_sha256"]
+    config = jaxgen.load(copy).config
+    assert (config.log_every, config.keep_checkpoints) == (7, 9)
+
+
+def test_more_steps_extend_a_finished_run_exactly(copy, tmp_path, capsys):
+    assert train(copy, "--steps", "60") == 0
+    assert "going on at step 40" in capsys.readouterr().err
+    assert train(tmp_path / "whole", "--steps", "60") == 0
+    assert summary(copy)["parameters_sha256"] == summary(tmp_path / "whole")["parameters_sha256"]
+    with (copy / "metrics.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == list(map(str, range(1, 61)))
+    before = snapshot(copy)
+    assert train(copy, "--steps", "50") == 2
+    assert "has 60 steps already, more than --steps 50" in capsys.readouterr().err
+    assert snapshot(copy) == before
+
+
+def test_a_schedule_over_all_steps_is_extended_only_when_asked(tmp_path, capsys):
+    run = tmp_path / "cosine"
+    assert train(run, "--optimizer.cosine") == 0
+    before = snapshot(run)
+    assert train(run, "--optimizer.cosine", "--steps", "60") == 2
+    told = capsys.readouterr().err
+    assert "was to have 40 steps, not 60: the learning rate falls along a cosine" in told
+    assert "--reschedule goes on nevertheless" in told
+    assert snapshot(run) == before
+    assert train(run, "--optimizer.cosine", "--steps", "60", "--reschedule") == 0
+    assert summary(run)["step"] == 60
+
+
+def test_the_record_says_what_wrote_it(finished):
+    record = json.loads((finished / "config.json").read_text())
+    assert record["jaxgen"] == jaxgen.__version__
+    assert record["format"] == 2
+    assert re.fullmatch(r"([0-9a-f]{40}(-dirty)?)?", record["commit"])
+
+
+def test_the_command_jaxgen(run_module):
+    code, told = run_module("jaxgen", "--help")
+    assert code == 0
+    for name in ("train", "sample", "caption", "evaluate", "captions"):
+        assert f"  {name} " in told
+        code, help_of = run_module("jaxgen", name, "--help")
+        assert code in (0, None)
+        assert "usage" in help_of
+    assert run_module("jaxgen", "--version") == (0, f"{jaxgen.__version__}\n")
+    for words, told in (
+        (["sampel"], "error: jaxgen has no command sampel; did you mean sample?\n"),
+        (["train", "dcgann"], "error: jaxgen train dcgann: there is no such experiment; there are"),
+        (["train", "absent.py"], "error: jaxgen train absent.py: there is no such file\n"),
+        (["captions", "burn"], "error: jaxgen captions burn: there is only `jaxgen captions build"),
+    ):
+        code, said = run_module("jaxgen", *words)
+        assert code == 2
+        assert said.startswith(told)
+        assert said.count("\n") == 1
+    assert run_module("jaxgen")[0] == 2
+
+
+def test_jaxgen_train_is_the_experiments_own_command(finished, tmp_path, run_module):
+    code, told = run_module("jaxgen", "train", "dcgan", *TINY, "--workdir", tmp_path / "a")
+    assert code == 0, told
+    assert summary(tmp_path / "a")["parameters_sha256"] == summary(finished)["parameters_sha256"]
+    # In either form the run can be gone on with.
+    code, told = run_module("experiments.dcgan", *TINY, "--workdir", tmp_path / "a")
+    assert (code, "is finished" in told) == (0, True)

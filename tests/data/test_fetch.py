@@ -1,3 +1,6 @@
+"""Pictures by URL, by path and in HDF5, and every way in which there is none."""
+
+import contextlib
 import http.server
 import io
 import threading
@@ -38,9 +41,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == "/large":
             self.wfile.write(bytes(5000))
         elif self.path == "/slow":
-            for _ in range(40):  # each byte comes in time, the whole does not
-                self.wfile.write(b"x")
-                time.sleep(0.02)
+            with contextlib.suppress(ConnectionError):  # when the other side has enough
+                for _ in range(40):  # each byte comes in time, the whole does not
+                    self.wfile.write(b"x")
+                    time.sleep(0.02)
 
     def log_message(self, *_):
         pass
@@ -91,9 +95,48 @@ def test_reads_paths_and_rows_of_hdf5(tmp_path):
         np.testing.assert_array_equal(pictures.fetch(location, tmp_path)[0], PIXELS)
 
 
+def test_where_there_is_no_picture_there_is_nothing_to_tell():
+    assert pictures.fetch("", "absent") == (None, "")
+
+
 @pytest.mark.parametrize("location", ["absent.png", "text.png", "images.h5#train_images/1"])
 def test_an_unreadable_file_is_told(tmp_path, location):
     (tmp_path / "text.png").write_text("no picture")
     picture, message = pictures.fetch(location, tmp_path)
     assert picture is None
     assert location in message
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [("a/0", "no pictures"), ("b/0", "no pictures"), ("group/0", "no pictures"), ("c/7", "7")],
+)
+def test_a_row_of_hdf5_that_is_no_picture_is_told(tmp_path, key, told):
+    with h5py.File(tmp_path / "images.h5", "w") as file:
+        file["a"] = PIXELS[None].astype(np.float32)
+        file["b"] = PIXELS
+        file["c"] = PIXELS[None]
+        file.create_group("group")
+    picture, message = pictures.fetch(f"images.h5#{key}", tmp_path)
+    assert picture is None
+    assert told in message
+
+
+def test_a_format_that_starts_another_program_is_never_opened(tmp_path):
+    """Pillow hands EPS to Ghostscript, whatever the name of the file says."""
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.format == "EPS"  # so that Pillow itself would
+    (tmp_path / "a.png").write_bytes(content)
+    picture, message = pictures.fetch("a.png", tmp_path)
+    assert picture is None
+    assert message == f"no picture from a.png: it is none of {', '.join(pictures.FORMATS)}"
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS)
+def test_the_usual_formats_are_opened(tmp_path, name):
+    path = tmp_path / "picture"
+    Image.new("RGB", (5, 4), (200, 100, 0)).save(path, name)
+    picture, message = pictures.fetch(str(path))
+    assert (picture.shape, message) == ((4, 5, 3), "")
+    assert np.abs(picture.astype(int) - (200, 100, 0)).max() < 40  # some of them lose a little

@@ -111,6 +111,38 @@ def test_broken_pictures_are_left_out_and_told(tmp_path, capsys):
     assert told[-1] == "7 of 8 pictures could not be used"
 
 
+def test_contents_are_read_as_their_file_is_and_as_they_are_without_a_side(tmp_path):
+    pixels = stripes(RED, GREEN)
+    path = save(tmp_path / "a.png", pixels)
+    np.testing.assert_array_equal(
+        picture_files.read(path.read_bytes(), 8), picture_files.read(path, 8)
+    )
+    np.testing.assert_array_equal(picture_files.read(path, 0), pixels)
+    grey = save(tmp_path / "b.png", pixels[..., 0]).read_bytes()
+    np.testing.assert_array_equal(
+        picture_files.read(grey, 0), np.stack([pixels[..., 0]] * 3, axis=-1)
+    )
+
+
+def test_colours_are_kept_or_made_grey():
+    grey = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4, 1).repeat(3, axis=-1)
+    coloured = grey.copy()
+    coloured[1, 3, 3] = (255, 0, 10)
+    for colour, images, channels in (
+        ("auto", grey, 1),
+        ("grey", grey, 1),
+        ("rgb", grey, 3),
+        ("auto", coloured, 3),
+        ("rgb", coloured, 3),
+    ):
+        found = picture_files.in_colour(images, colour)
+        np.testing.assert_array_equal(found, images[..., :channels])
+        assert found.dtype == np.uint8
+    luma = picture_files.in_colour(coloured, "grey")
+    np.testing.assert_array_equal(luma[0], grey[0, ..., :1])
+    assert luma[1, 3, 3, 0] == round(0.299 * 255 + 0.114 * 10)  # ITU-R 601-2
+
+
 def test_find_sorts_by_path_and_leaves_out_the_rest(tmp_path):
     for name in ("b/2.JPG", "b.png", "a/x/1.png", ".hidden/1.png", "a/.1.png", "notes.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen.data.images import base as images
+from jaxgen.data.images.base import load_images, to_unit_range
 from jaxgen.errors import JaxgenError
 from jaxgen.gan import losses
+from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.mlp import MLP
-from jaxgen.gan.quality import Judge
-from jaxgen.gan.step import Gan, GanConfig
+from jaxgen.gan.step import weights
+from jaxgen.training import experiment
 
 CONFIG = GanConfig(
     workdir="",
@@ -26,13 +27,14 @@ CONFIG = GanConfig(
 @pytest.fixture(scope="module")
 def real():
     """200 digits of the embedded set, 20 of each class."""
-    whole = images.load(CONFIG.data)["train"]
+    whole = load_images(CONFIG.data)
     return {name: array[::25] for name, array in whole.items()}
 
 
-def judge_and_state(config, real):
-    gan = Gan(config, (28, 28, 1))
-    return Judge(gan, real), jax.jit(gan.init)(jax.random.key(0), real)
+def quality_and_weights(config, real):
+    about = AboutImages(real["image"].shape[1:], classes=10, examples=len(real["image"]))
+    state = jax.jit(config.gan(about).init)(jax.random.key(0), real)
+    return config._quality(about, real), weights(state)
 
 
 def history(**columns):
@@ -41,52 +43,66 @@ def history(**columns):
 
 
 def test_alarms_say_what_is_wrong(real):
-    judge, _ = judge_and_state(CONFIG, real)
-    assert judge.alarms(history()) == []
-    assert judge.alarms(history(diversity=[0.9])) == []
-    (saturated,) = judge.alarms(history(d_loss=np.linspace(0.02, 0.002, 10)))
+    quality, _ = quality_and_weights(CONFIG, real)
+    assert quality.alarms(history()) == []
+    assert quality.alarms(history(diversity=[0.9])) == []
+    (saturated,) = quality.alarms(history(d_loss=np.linspace(0.02, 0.002, 10)))
     assert "saturated" in saturated
-    (frozen,) = judge.alarms(history(d_loss=np.full(10, 1.3), g_loss=np.full(10, 0.7)))
+    (frozen,) = quality.alarms(history(d_loss=np.full(10, 1.3), g_loss=np.full(10, 0.7)))
     assert "do not move" in frozen
-    (collapsed,) = judge.alarms(history(diversity=[0.9, 0.1]))
+    (collapsed,) = quality.alarms(history(diversity=[0.9, 0.1]))
     assert "collapsed" in collapsed
-    wasserstein, _ = judge_and_state(replace(CONFIG, loss=losses.wasserstein_gp), real)
+    wasserstein, _ = quality_and_weights(replace(CONFIG, loss=losses.wasserstein_gp), real)
     assert wasserstein.alarms(history(d_loss=np.linspace(-3, -2, 10))) == []
 
 
 def test_a_generator_that_makes_one_image_is_not_diverse(real):
-    judge, state = judge_and_state(CONFIG, real)
-    assert judge.show(state).picture.shape == (8 * 30 + 2, 8 * 30 + 2)
-    one = jax.tree.map(lambda x: 0 * x, state.generator.params)
-    shown = judge.show(state.replace(generator=state.generator.replace(params=one)))
-    assert shown.metrics["diversity"] < 1e-3
+    quality, made = quality_and_weights(CONFIG, real)
+    assert quality.show(made).picture.shape == (8 * 30 + 2, 8 * 30 + 2)
+    one = made._replace(params=jax.tree.map(lambda x: 0 * x, made.params))
+    assert quality.watch(one)["diversity"] < 1e-3 < quality.watch(made)["diversity"]
 
 
 def test_conditional_pictures_have_a_row_for_each_class(real):
     config = replace(CONFIG, conditional=True)
-    judge, state = judge_and_state(config, real)
-    shown = judge.show(state)
+    quality, made = quality_and_weights(config, real)
+    shown = quality.show(made)
     assert shown.picture.shape == (280, 280)
-    made = judge._gan.sample(judge._gan.weights(state), 100, 0, np.repeat(np.arange(10), 10))
-    cell = images.to_unit_range(made[23, :, :, 0]) * 255  # row 2, column 3
+    images = quality._sampler.sample(made, 100, 0, np.repeat(np.arange(10), 10))
+    cell = to_unit_range(images[23, :, :, 0]) * 255  # row 2, column 3
     np.testing.assert_allclose(shown.picture[56:84, 84:112], cell, atol=0.51)
 
 
 def test_figures_of_images_that_no_classifier_knows_are_refused_at_once(real):
     colours = {"image": np.repeat(real["image"], 3, axis=3), "label": real["label"]}
-    shape = (28, 28, 3)
-    judge = Judge(Gan(CONFIG, shape), colours)
-    with pytest.raises(JaxgenError, match=r"28x28 pixels and 3 channels .* only of 28x28 grey"):
-        judge.evaluate(jax.jit(judge._gan.init)(jax.random.key(0), colours))
-    with pytest.raises(JaxgenError, match="without --evaluate-every"):
-        Judge(Gan(replace(CONFIG, evaluate_every=1), shape), colours)
+    quality, made = quality_and_weights(CONFIG, colours)
+    for ask in (lambda: quality.evaluate(made), quality.check_classifier):
+        with pytest.raises(JaxgenError, match=r"28x28 pixels and 3 channels .* only of 28x28 grey"):
+            ask()
+    assert quality.watch(made)["diversity"] > 0
+
+
+def test_collapse_is_seen_however_often_pictures_are_drawn(real, tmp_path, capsys):
+    """A generator that never learns is still the same few images at the first log line."""
+    networks = MLP(generator_hidden=(1,), discriminator_hidden=(4,))
+    for sample_every in (0, 100):
+        config = replace(
+            CONFIG,
+            networks=networks,
+            steps=100,
+            log_every=50,
+            sample_every=sample_every,
+            workdir=str(tmp_path / str(sample_every)),
+        )
+        experiment.train(config)
+        assert "warning: step 50: samples differ less than 50%" in capsys.readouterr().err
 
 
 def test_figures_are_beside_their_floor(real):
-    judge, state = judge_and_state(replace(CONFIG, conditional=True), real)
-    report = judge.report(judge._gan.weights(state))
+    quality, made = quality_and_weights(replace(CONFIG, conditional=True), real)
+    report = quality.report(made)
     assert report["fid"]["matched"] > 4 * report["fid"]["floor"]  # untrained: noise
     assert report["classifier"] == "digits"
-    figures = judge.evaluate(state)
+    figures = quality.evaluate(made)
     assert figures["fid"] == report["fid"]["value"]
     assert 0 <= figures["label_agreement"] <= 0.5

@@ -52,20 +52,20 @@ def test_attention_of_the_notebook(x64, monkeypatch, call):
     other = reference["other"] if call == "cross" else reference["x"]
     mask = reference["mask"].astype(bool)[None, None] if call == "masked" else None
 
-    def attend(deterministic):
+    def attend(train):
         return module.apply(
             {"params": params},
             reference["x"].astype(np.float64),
             other.astype(np.float64),
             mask,
-            deterministic,
+            train,
             rngs={"dropout": jax.random.key(0)},
         )
 
-    out = jax.jit(attend, static_argnums=0)(True)
+    out = jax.jit(attend, static_argnums=0)(False)
     np.testing.assert_allclose(out, reference[f"{call}/eval"], rtol=1e-6, atol=1e-7)
     left = replay(monkeypatch, reference[f"{call}/keep"])
-    train = jax.jit(attend, static_argnums=0)(False)
+    train = jax.jit(attend, static_argnums=0)(True)
     assert not left
     np.testing.assert_allclose(train, reference[f"{call}/train"], rtol=1e-5, atol=1e-6)
     assert relative_error(np.asarray(train), reference[f"{call}/expected"]) < PUBLISHED_ERROR[call]

@@ -4,6 +4,7 @@ N batch, T time, V vocabulary. To add a captioner, add a file here with such a m
 `Captioner` that builds it; a shared test finds the module and checks it.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import flax.linen as nn
@@ -12,9 +13,10 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Captioner:
+class Captioner(ABC):
     """The numbers of a captioner, as flags; subclasses build the module."""
 
+    @abstractmethod
     def module(
         self, vocab_size: int, feature_shape: tuple[int, ...], max_length: int, null: int = 0
     ) -> nn.Module:
@@ -27,16 +29,15 @@ class Captioner:
             null: the word that pads captions.
 
         Returns:
-            A module `(features, captions_NT, deterministic) -> logits_NTV`, where the logits at t
+            A module `(features, captions_NT, train) -> logits_NTV`, where the logits at t
             are those of the word after t, with methods `start(features) -> carry` and
-            `step(carry, words_N) -> (carry, logits_NV)` for decoding. Unless `deterministic`, it
+            `step(carry, words_N) -> (carry, logits_NV)` for decoding. With `train`, it
             draws from the "dropout" random stream. One that attends to memory tokens records the
             weights of each layer, (N, heads, T, tokens), in the collection "intermediates".
 
         Raises:
             JaxgenError: it cannot read such features, or a number makes no sense.
         """
-        raise NotImplementedError
 
 
 def default_dtype() -> np.dtype:

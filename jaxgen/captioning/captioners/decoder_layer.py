@@ -45,31 +45,29 @@ class DecoderLayer(nn.Module):
         norm = {"epsilon": 1e-5, "use_fast_variance": False, "param_dtype": self.param_dtype}
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(**norm) for _ in range(3))
 
-    def __call__(self, x_NTD, memory_NMD, deterministic=True):
-        x_NTD = self._add(
-            self.norm1, x_NTD, self.self_attn.attend_past(x_NTD, deterministic), deterministic
-        )
+    def __call__(self, x_NTD, memory_NMD, train=False):
+        x_NTD = self._add(self.norm1, x_NTD, self.self_attn.attend_past(x_NTD, train), train)
         memory = self.cross_attn.project_memory(memory_NMD)
-        return self._finish(x_NTD, memory, deterministic)
+        return self._finish(x_NTD, memory, train)
 
     def project_memory(self, memory_NMD):
         return self.cross_attn.project_memory(memory_NMD)
 
     def step(self, x_NBD, memory, past, mask_NBLB, t):
         attended_NBD, past = self.self_attn.attend_cache(x_NBD, past, mask_NBLB, t)
-        x_NBD = self._add(self.norm1, x_NBD, attended_NBD, deterministic=True)
-        return self._finish(x_NBD, memory, deterministic=True), past
+        x_NBD = self._add(self.norm1, x_NBD, attended_NBD, train=False)
+        return self._finish(x_NBD, memory, train=False), past
 
-    def _finish(self, x_NTD, memory, deterministic):
-        attended_NTD = self.cross_attn.attend_memory(x_NTD, memory, None, deterministic)
-        x_NTD = self._add(self.norm2, x_NTD, attended_NTD, deterministic)
+    def _finish(self, x_NTD, memory, train):
+        attended_NTD = self.cross_attn.attend_memory(x_NTD, memory, None, train)
+        x_NTD = self._add(self.norm2, x_NTD, attended_NTD, train)
         hidden_NTF = nn.relu(ops.over_rows(self.linear1, x_NTD))
-        change_NTD = ops.over_rows(self.linear2, self._dropout(hidden_NTF, deterministic))
-        return self._add(self.norm3, x_NTD, change_NTD, deterministic)
+        change_NTD = ops.over_rows(self.linear2, self._dropout(hidden_NTF, train))
+        return self._add(self.norm3, x_NTD, change_NTD, train)
 
-    def _add(self, norm, x_NTD, change_NTD, deterministic):
-        return norm(x_NTD + self._dropout(change_NTD, deterministic))
+    def _add(self, norm, x_NTD, change_NTD, train):
+        return norm(x_NTD + self._dropout(change_NTD, train))
 
-    def _dropout(self, x, deterministic):
-        key = None if deterministic or self.dropout == 0 else self.make_rng("dropout")
+    def _dropout(self, x, train):
+        key = None if not train or self.dropout == 0 else self.make_rng("dropout")
         return dropout(x, self.dropout, key)

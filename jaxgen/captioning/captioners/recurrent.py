@@ -17,6 +17,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.nn import ops
 from jaxgen.nn.dropout import dropout
 from jaxgen.nn.recurrence import lstm_sequence, lstm_step, rnn_sequence, rnn_step
+from jaxgen.settings import flag, named, setting
 
 # Initial values of the notebook: small word vectors, other kernels normal / sqrt(fan in).
 _EMBEDDING = nn.initializers.normal(0.01)
@@ -43,11 +44,11 @@ class _RecurrentCaptioner(nn.Module):
         self.W_vocab = self._matrix("W_vocab", self.hidden, self.vocab_size)
         self.b_vocab = self._bias("b_vocab", self.vocab_size)
 
-    def __call__(self, features, captions_NT, deterministic=True):
+    def __call__(self, features, captions_NT, train=False):
         h0_NH = self._initial_hidden(features)
-        x_NTD = self._dropout(self.embed(captions_NT), deterministic)
+        x_NTD = self._dropout(self.embed(captions_NT), train)
         h_NTH = self._sequence(x_NTD, h0_NH)
-        return self.scores(self._dropout(h_NTH, deterministic))
+        return self.scores(self._dropout(h_NTH, train))
 
     def embed(self, words):
         """Vectors (..., D) of word indices (...)."""
@@ -74,8 +75,8 @@ class _RecurrentCaptioner(nn.Module):
         b_proj = self._bias("b_proj", self.hidden)
         return features_ND.astype(W_proj.dtype) @ W_proj + b_proj[None, :]
 
-    def _dropout(self, x, deterministic):
-        if deterministic or self.dropout == 0:
+    def _dropout(self, x, train):
+        if not train or self.dropout == 0:
             return x
         return dropout(x, self.dropout, self.make_rng("dropout"))
 
@@ -85,7 +86,7 @@ class RNNCaptioner(_RecurrentCaptioner):
 
     Calling it gives the scores of a whole caption, `start` and `step` those of one word at a time:
 
-        logits_NTV = module.apply(params, features_ND, captions_NT, deterministic=True)
+        logits_NTV = module.apply(params, features_ND, captions_NT, train=False)
         carry = module.apply(params, features_ND, method="start")
         carry, logits_NV = module.apply(params, carry, words_N, method="step")
 
@@ -94,7 +95,7 @@ class RNNCaptioner(_RecurrentCaptioner):
         hidden: H, width of the hidden state.
         word_dim: width of the word vectors.
         dropout: rate on word vectors and on the hidden states that are scored, in [0, 1); with
-            `deterministic=False` it draws from the "dropout" random stream.
+            `train=True` it draws from the "dropout" random stream.
         param_dtype: of the parameters, which is also that of the computation.
 
     Reference:
@@ -144,27 +145,23 @@ class LSTMCaptioner(_RecurrentCaptioner):
 class _Recurrent(Captioner):
     """The numbers of a recurrent captioner."""
 
-    hidden: int = 512
+    hidden: int = setting(512, least=1, most=2**16)
     """Width of the hidden state."""
-    word_size: int = 256
+    word_size: int = setting(256, least=1, most=2**16)
     """Numbers in a word's vector."""
-    dropout: float = 0.0
+    dropout: float = setting(0.0, least=0, below=1)
     """Share of the word vectors and of the scored hidden states that is dropped in training."""
 
     def _build(self, cls, vocab_size: int, feature_shape: tuple[int, ...]) -> nn.Module:
         if len(feature_shape) != 1:
             raise JaxgenError(
                 "a recurrent captioner reads one vector an image, not tokens: "
-                "use --data.features vector or attributes, or caption_transformer"
-            )
-        if min(self.hidden, self.word_size) < 1 or not 0 <= self.dropout < 1:
-            raise JaxgenError(
-                "--captioner.hidden and --captioner.word-size must be at least 1, "
-                "--captioner.dropout in [0, 1)"
+                f"use {flag('data.features')} vector or attributes, or caption_transformer"
             )
         return cls(vocab_size, self.hidden, self.word_size, self.dropout, default_dtype())
 
 
+@named("rnn", "jaxgen.models.recurrent:RNN")
 @dataclass(frozen=True)
 class RNN(_Recurrent):
     """A vanilla recurrent captioner."""
@@ -173,6 +170,7 @@ class RNN(_Recurrent):
         return self._build(RNNCaptioner, vocab_size, feature_shape)
 
 
+@named("lstm", "jaxgen.models.recurrent:LSTM")
 @dataclass(frozen=True)
 class LSTM(_Recurrent):
     """A captioner with an LSTM cell."""

@@ -18,6 +18,7 @@ from jaxgen.captioning.captioners.decoder_layer import DecoderLayer
 from jaxgen.errors import JaxgenError
 from jaxgen.nn import ops
 from jaxgen.nn.dropout import dropout
+from jaxgen.settings import flag, named, setting
 
 _KERNEL = nn.initializers.normal(0.02)
 
@@ -80,12 +81,12 @@ class TransformerCaptioner(nn.Module):
     Calling it gives the scores of a whole caption, `start` and `step` those of one word at a time,
     with keys and values kept:
 
-        logits_NTV = module.apply(params, features, captions_NT, deterministic=True)
+        logits_NTV = module.apply(params, features, captions_NT, train=False)
         carry = module.apply(params, features, method="start")
         carry, logits_NV = module.apply(params, carry, words_N, method="step")
 
     Features are (N, D), one memory token, or (N, M, D); each token is projected to the width.
-    `deterministic=False` draws dropout from the "dropout" random stream.
+    `train=True` draws dropout from the "dropout" random stream.
 
     Attributes:
         vocab_size: V, number of words.
@@ -107,10 +108,10 @@ class TransformerCaptioner(nn.Module):
     """
 
     vocab_size: int
-    width: int = 256
-    heads: int = 2
-    layers: int = 2
-    feed_forward: int = 2048
+    width: int = setting(256, least=1, most=2**16)
+    heads: int = setting(2, least=1, most=2**16)
+    layers: int = setting(2, least=1, most=2**10)
+    feed_forward: int = setting(2048, least=1, most=2**16)
     max_length: int = 30
     dropout: float = 0.1
     memory_tokens: int = 1
@@ -141,17 +142,17 @@ class TransformerCaptioner(nn.Module):
         initial = _uniform(self.width**-0.5)
         self.output = nn.Dense(self.vocab_size, kernel_init=initial, bias_init=initial, **dtype)
 
-    def __call__(self, features, captions_NT, deterministic=True):
+    def __call__(self, features, captions_NT, train=False):
         steps = captions_NT.shape[1]
         if steps > self.max_length:
             raise ValueError(f"captions of {steps} words exceed max_length {self.max_length}")
         memory_NMD = self._memory(features)
         positions_TD = self._positions()[:steps]
         x_NTD = self._embed(captions_NT) + positions_TD[None]
-        if not deterministic and self.dropout > 0:
+        if train and self.dropout > 0:
             x_NTD = dropout(x_NTD, self.dropout, self.make_rng("dropout"))
         for layer in self.decoder:
-            x_NTD = layer(x_NTD, memory_NMD, deterministic)
+            x_NTD = layer(x_NTD, memory_NMD, train)
         return ops.over_rows(self.output, x_NTD)
 
     def start(self, features):
@@ -207,9 +208,10 @@ class TransformerCaptioner(nn.Module):
         return jnp.asarray(positional_encoding(self.max_length, self.width), self.param_dtype)
 
 
+@named("transformer", "jaxgen.models.transformer:Transformer")
 @dataclass(frozen=True)
 class Transformer(Captioner):
-    """The numbers of a Transformer captioner."""
+    """A Transformer that attends to the image's features."""
 
     width: int = 256
     """Of the word vectors and of all layers."""
@@ -219,31 +221,28 @@ class Transformer(Captioner):
     """Decoder layers."""
     feed_forward: int = 2048
     """Width inside the feed-forward blocks."""
-    dropout: float = 0.1
+    dropout: float = setting(0.1, least=0, below=1)
     """Share that is dropped in training."""
-    memory_tokens: int = 1
+    memory_tokens: int = setting(1, least=1)
     """Read each feature vector as so many tokens."""
-    window: int = 0
+    window: int = setting(0, least=0)
     """Let words see only so many words up to themselves; 0 for all."""
-    rank: int = 0
+    rank: int = setting(0, least=0)
     """Approximate self-attention with so many random features; 0 for exact."""
 
     def module(self, vocab_size, feature_shape, max_length, null=0):
-        least = (self.width, self.heads, self.layers, self.feed_forward, self.memory_tokens)
-        if min(least) < 1 or min(self.window, self.rank) < 0 or not 0 <= self.dropout < 1:
-            raise JaxgenError(
-                "sizes of --captioner must be at least 1 (window and rank 0 or more), "
-                "--captioner.dropout in [0, 1)"
-            )
         if self.width % self.heads:
             raise JaxgenError(
-                f"--captioner.heads {self.heads} do not divide --captioner.width {self.width}"
+                f"{flag('captioner.heads')} {self.heads} do not divide {flag('captioner.width')} "
+                f"{self.width}"
             )
         if self.window and self.rank:
-            raise JaxgenError("give --captioner.window or --captioner.rank, not both")
+            raise JaxgenError(
+                f"give {flag('captioner.window')} or {flag('captioner.rank')}, not both"
+            )
         if len(feature_shape) == 1 and feature_shape[0] % self.memory_tokens:
             raise JaxgenError(
-                f"--captioner.memory-tokens {self.memory_tokens} do not divide features of "
+                f"{flag('captioner.memory_tokens')} {self.memory_tokens} do not divide features of "
                 f"{feature_shape[0]} numbers"
             )
         return TransformerCaptioner(

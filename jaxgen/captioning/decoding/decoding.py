@@ -5,37 +5,33 @@ from dataclasses import dataclass
 from jaxgen.captioning.decoding.beam_search import beam_search
 from jaxgen.captioning.decoding.word_by_word import greedy, sample
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag, setting
 
 
 @dataclass(frozen=True)
 class Decoding:
     """How the words of a caption are chosen; greedily by default."""
 
-    beam: int = 1
+    beam: int = setting(1, least=1)
     """Candidates kept by beam search; 1 for none but the best word each time."""
-    length_penalty: float = 0.0
+    length_penalty: float = setting(0.0, least=0)
     """beam search: larger values favour longer captions."""
-    temperature: float = 0.0
+    temperature: float = setting(0.0, least=0)
     """Draw words at random, more evenly the higher it is; 0 for the most probable ones."""
-    top_k: int = 0
+    top_k: int = setting(0, least=0)
     """Draw from so many most probable words only; 0 for all."""
-    top_p: float = 1.0
+    top_p: float = setting(1.0, above=0, most=1)
     """Draw from the fewest most probable words that together reach this probability."""
 
-    def validate(self) -> None:
-        """Raise JaxgenError naming the flag whose number makes no sense."""
-        if self.beam < 1:
-            raise JaxgenError(f"--beam must be at least 1, got {self.beam}")
-        for name in ("length_penalty", "temperature", "top_k"):
-            if not getattr(self, name) >= 0:
-                flag = name.replace("_", "-")
-                raise JaxgenError(f"--{flag} must not be negative, got {getattr(self, name)}")
-        if not 0 < self.top_p <= 1:
-            raise JaxgenError(f"--top-p must be in (0, 1], got {self.top_p}")
+    def check_together(self) -> None:
+        """Raise JaxgenError if the numbers do not go with each other."""
         if self.beam > 1 and self.temperature:
-            raise JaxgenError("give --beam or --temperature, not both")
+            raise JaxgenError(f"give {flag('beam')} or {flag('temperature')}, not both")
         if not self.temperature and (self.top_k or self.top_p < 1):
-            raise JaxgenError("--top-k and --top-p need a --temperature, 1 for the model's own")
+            raise JaxgenError(
+                f"{flag('top_k')} and {flag('top_p')} need a {flag('temperature')}, 1 for the "
+                "model's own"
+            )
 
     def words(self, step, carry, special, max_length, key):
         """Captions (N, L) of the chosen kind; `key` is used by sampling alone."""

@@ -1,34 +1,33 @@
-"""A set of captions from a folder of images and a CSV or JSON file, in the layout of COCO's files.
+"""A set of captions from a folder of images and a CSV or JSON file, to train captioners on.
 
-    python -m jaxgen.data.build_captions --images DIR --captions captions.csv --out DIR2
-    python -m experiments.caption_lstm --data.name coco --data.dir DIR2
+    jaxgen captions build --images PICTURES --captions captions.csv --out SET
+    python -m experiments.caption_lstm --data captioned_pictures --data.dir SET
 
 Captions become lower case without punctuation (apostrophes are dropped, other marks separate
 words), rare words become UNK, and long captions are cut. Pictures that are broken or without a
-caption are left out, with a count.
+caption are left out, with a count. `own_pictures` says what is in the folder that is made.
+
+N pictures of the folder, F width of a feature.
 """
 
-import dataclasses
-import json
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
-import tyro
 
-from jaxgen.commands import cli
+from jaxgen import settings
 from jaxgen.data import picture_files
-from jaxgen.data.captions import caption_files, image_features
-from jaxgen.data.captions import course_files as coco
+from jaxgen.data.captions import caption_files, course_files, image_features, own_pictures
 from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag, setting
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class BuildConfig:
-    """Make a set of captions that `--data.name coco --data.dir OUT` trains on."""
+    """Make a set of captions of one's own pictures, which `--data captioned_pictures` trains on."""
 
     images: Path
     """Folder of pictures (PNG, JPEG, ...), with or without sub-folders."""
@@ -40,29 +39,21 @@ class BuildConfig:
     out: Path
     """Folder to make."""
 
-    validation: float = 0.1
+    validation: float = setting(0.1, above=0, below=1)
     """Share of the images that is held out."""
 
-    threshold: int = 5
+    threshold: int = setting(5, least=1)
     """Words that training captions use less often become UNK."""
 
-    max_words: int = 15
+    max_words: int = setting(15, least=1)
     """Longer captions are cut to so many words."""
 
     features: str = "pixels"
     """pixels (16x16 colours, a baseline that needs nothing), or a .npy file with a row of features
     for each picture of the folder, in the order of their sorted paths."""
 
-    seed: int = 0
+    seed: int = setting(0, least=0)
     """Seed of the split."""
-
-
-def main() -> int:
-    """Build what the command line says."""
-    config = tyro.cli(BuildConfig, prog="python -m jaxgen.data.build_captions", description=__doc__)
-    for sentence in build(config):
-        print(sentence)
-    return 0
 
 
 def build(config: BuildConfig) -> list[str]:
@@ -92,20 +83,23 @@ def build(config: BuildConfig) -> list[str]:
         )
     order = np.random.default_rng(config.seed).permutation(len(rows))
     held_out = min(max(1, round(config.validation * len(rows))), len(rows) - 1)
-    splits = {"train": np.sort(order[held_out:]), "val": np.sort(order[:held_out])}
+    splits = {"train": np.sort(order[held_out:]), "validation": np.sort(order[:held_out])}
     captions = {
         split: [sentences[names[rows[image]]] for image in images]
+        for split, images in splits.items()
+    }
+    places = {
+        split: [str(paths[rows[image]].resolve()) for image in images]
         for split, images in splits.items()
     }
     vocabulary, note = _vocabulary(config, captions["train"])
     with tempfile.TemporaryDirectory(dir=config.out.parent, suffix=".tmp") as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
-        _write_captions(made, captions, vocabulary, config.max_words + 2)
+        layout = own_pictures.layout(pca=False)
+        course_files.write_captions(made, layout, captions, vocabulary, config.max_words + 2)
+        course_files.write_pictures(made, layout, places)
         _write_features(made, {split: features_NF[images] for split, images in splits.items()})
-        for split, images in splits.items():
-            places = "".join(f"{paths[rows[image]].resolve()}\n" for image in images)
-            (made / f"{split}2014_urls.txt").write_text(places, encoding="utf-8")
         if config.out.exists():
             config.out.rmdir()
         os.replace(made, config.out)
@@ -114,25 +108,19 @@ def build(config: BuildConfig) -> list[str]:
         *notes,
         note,
         f"{len(splits['train'])} images with {counts['train']} captions to train on, "
-        f"{len(splits['val'])} with {counts['val']} held out, in {config.out}",
+        f"{len(splits['validation'])} with {counts['validation']} held out, in {config.out}",
     ]
 
 
 def _check(config: BuildConfig) -> None:
-    if not 0 < config.validation < 1:
-        raise JaxgenError(f"--validation must be between 0 and 1, got {config.validation}")
-    for name in ("threshold", "max_words"):
-        if getattr(config, name) < 1:
-            flag = name.replace("_", "-")
-            raise JaxgenError(f"--{flag} must be at least 1, got {getattr(config, name)}")
-    if config.seed < 0:
-        raise JaxgenError(f"--seed must not be negative, got {config.seed}")
+    settings.check(config)
     if not config.images.is_dir():
-        raise JaxgenError(f"--images {config.images} is not a folder")
+        raise JaxgenError(f"{flag('images')} {config.images} is not a folder")
+    out = f"{flag('out')} {config.out}"
     if not config.out.parent.is_dir():
-        raise JaxgenError(f"--out {config.out}: there is no folder {config.out.parent}")
+        raise JaxgenError(f"{out}: there is no folder {config.out.parent}")
     if config.out.exists() and not (config.out.is_dir() and not any(config.out.iterdir())):
-        raise JaxgenError(f"--out {config.out} is there already; name a new or an empty folder")
+        raise JaxgenError(f"{out} is there already; name a new or an empty folder")
 
 
 def _sentences(config: BuildConfig, names: set[str]) -> tuple[dict[str, list[str]], list[str]]:
@@ -196,40 +184,23 @@ def _vocabulary(config: BuildConfig, captions: list[list[str]]) -> tuple[Vocabul
     vocabulary = Vocabulary.of_sentences(flat, config.threshold)
     if len(vocabulary) == len(SPECIAL):
         raise JaxgenError(
-            f"no word is used {config.threshold} times in the training captions: lower --threshold"
+            f"no word is used {config.threshold} times in the training captions: lower "
+            f"{flag('threshold')}"
         )
     known = set(vocabulary.words)
     used = [word for sentence in flat for word in sentence.split()]
     share = sum(word not in known for word in used) / len(used)
     return vocabulary, (
         f"vocabulary of {len(vocabulary)} words; {share:.1%} of the words in training captions are "
-        f"rarer than --threshold {config.threshold} and became {SPECIAL[-1]}"
+        f"rarer than {flag('threshold')} {config.threshold} and became {SPECIAL[-1]}"
     )
 
 
-def _write_captions(
-    directory: Path, captions: dict[str, list[list[str]]], vocabulary: Vocabulary, length: int
-) -> None:
-    with h5py.File(directory / coco.CAPTIONS, "w") as file:
-        for split, of_images in captions.items():
-            flat = [sentence for of_image in of_images for sentence in of_image]
-            file[f"{split}_captions"] = np.stack([vocabulary.encode(s, length) for s in flat])
-            images = np.arange(len(of_images), dtype=np.int32)
-            file[f"{split}_image_idxs"] = np.repeat(images, [*map(len, of_images)])
-    words = list(vocabulary.words)
-    contents = {"idx_to_word": words, "word_to_idx": {word: i for i, word in enumerate(words)}}
-    (directory / coco.VOCABULARY).write_text(json.dumps(contents), encoding="utf-8")
-
-
 def _write_features(directory: Path, features: dict[str, np.ndarray]) -> None:
-    """Writes them as they are, where the layout has VGG-16's, and reduced by training's PCA."""
+    """Writes them as they are, and reduced by training's principal components."""
     mean_F, projection_FP = image_features.principal_components(features["train"])
-    for split, whole_NF in features.items():
-        reduced_NP = (whole_NF - mean_F[None, :]) @ projection_FP
-        for stem, array in (("vgg16_fc7", whole_NF), ("vgg16_fc7_pca", reduced_NP)):
-            with h5py.File(directory / f"{split}2014_{stem}.h5", "w") as file:
-                file[coco.FEATURES_KEY] = array
-
-
-if __name__ == "__main__":
-    cli.run_guarded(main)
+    reduced = {
+        split: (whole_NF - mean_F[None, :]) @ projection_FP for split, whole_NF in features.items()
+    }
+    course_files.write_features(directory, own_pictures.layout(pca=False), features)
+    course_files.write_features(directory, own_pictures.layout(pca=True), reduced)

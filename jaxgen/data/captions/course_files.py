@@ -1,194 +1,113 @@
-"""Captions with image features from HDF5 files in the layout of the course notebook on COCO 2014.
+"""Sets of captions in folders of HDF5 files, as the course CS231n gave COCO 2014 to its students.
 
-`python -m jaxgen.data.scenes` writes the same layout. Legend: N captions, T tokens (17 in words), M
-images.
+A folder has the captions and the number of each one's image; JSON with the vocabulary; for each
+split the features of its images, and a text file with a line for each that says where its picture
+is. Sets differ in the names of files and keys only, which are their `Layout`.
+
+N captions, T tokens (17 in words), M images.
 """
 
-import dataclasses
 import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import h5py
 import numpy as np
 
 from jaxgen.data import hdf5
-from jaxgen.data.captions import characters
-from jaxgen.data.captions.vocabulary import Units, Vocabulary
+from jaxgen.data.captions import checks
+from jaxgen.data.captions.contents import CaptionData, Features, Split
+from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag
 
 CAPTIONS = "coco2014_captions.h5"
-VOCABULARY = "coco2014_vocab.json"
 FEATURES_KEY = "features"
+DAMAGED = "a file is damaged or belongs to another set"
 _BLOCK_BYTES = 64 * 2**20  # of features checked at a time
 
 
-@dataclasses.dataclass(frozen=True)
-class CaptionsConfig:
-    """Which captions and features to train on."""
+@dataclass(frozen=True)
+class Layout:
+    """Names in a folder of captions, where `{split}` stands for one of `splits`."""
 
-    name: Literal["scenes", "coco"] = "scenes"
-    """scenes (pictures of digits that jaxgen makes on first use: no network), or coco (a folder
-    with the files of the course notebook)."""
-
-    dir: str = ""
-    """coco: the folder. scenes: a folder with a set made earlier; by default the user's cache."""
-
-    features: Literal["vector", "grid", "attributes", "attribute_tokens"] = "vector"
-    """vector: one a picture. scenes also has grid: 16 tokens a picture, for attention; and, to try
-    a captioner without the network that sees, the true attributes as one vector or as one token for
-    each digit."""
-
-    units: Units = "words"
-    """What captions are made of: words, or characters, which make them about four times as long."""
-
-    scenes: int = 20_000
-    """How many training scenes to make, with a tenth as many for validation."""
-
-    pca: bool = True
-    """Vectors reduced by PCA (512 wide), or as the network gave them (4096 for coco, 1024 for
-    scenes)."""
-
-    max_train: int = 0
-    """Train on so many captions, drawn at random; 0 for all."""
-
-    max_train_seed: int = 0
-    """Seed of that draw."""
-
-    in_memory_mb: int = 512
-    """Features larger than this stay in their file, and each chunk of batches is read from it."""
+    captions: str
+    """File with the captions of both splits, under the key {split}_captions."""
+    image_index: str
+    """Key beside them, with the row of each caption's image in the features."""
+    vocabulary: str
+    """File of JSON with idx_to_word, a list of words, and word_to_idx, its inverse."""
+    features: str
+    """File with the features of a split, under the key features."""
+    pictures: str
+    """File with the place of a picture in each line."""
+    splits: tuple[str, str]
+    """What the training and the validation split are called."""
+    rank: int = 2
+    """Axes of the features: 2 where an image has a vector, 3 where it has tokens."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Features:
-    """Features of M images, in memory or in their file.
-
-    Attributes:
-      path: the HDF5 file.
-      shape: (M, F) for vectors, (M, L, F) for tokens.
-      array: float32 of that shape, or None if they stay in the file.
-    """
-
-    path: Path
-    shape: tuple[int, ...]
-    array: np.ndarray | None
-
-    def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Features of some images.
-
-        Args:
-          rows: integers of any shape, in [0, M); repeats are read once.
-
-        Returns:
-          float32 (*rows.shape, *shape[1:]).
-        """
-        if self.array is not None:
-            return self.array[rows]
-        unique, inverse = np.unique(rows, return_inverse=True)
-        with h5py.File(self.path) as file:
-            found = file[FEATURES_KEY][unique].astype(np.float32, copy=False)
-        return found[inverse].reshape(*np.shape(rows), *self.shape[1:])
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """The training or the validation captions.
-
-    Attributes:
-      captions: `captions` int32 (N, T) and `image_index` int32 (N,), a row of the features.
-      features: of the images.
-      urls: M places of the pictures, for `pictures.fetch`.
-    """
-
-    captions: dict[str, np.ndarray]
-    features: Features
-    urls: list[str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Captions:
-    """A data set of captions.
-
-    Attributes:
-      train, val: its two splits.
-      vocabulary: of both.
-      directory: where relative paths in `urls` start.
-    """
-
-    train: Split
-    val: Split
-    vocabulary: Vocabulary
-    directory: Path
-
-
-def load(config: CaptionsConfig) -> Captions:
-    """Loads and checks a data set of captions; makes the scenes if they are not there.
+def course_layout(features: str, rank: int = 2) -> Layout:
+    """The course's own names, which sets of scenes have too.
 
     Args:
-      config: what to load.
+      features: which ones: vgg16_fc7_pca, or another stem of the files that are there.
+      rank: of them.
+    """
+    return Layout(
+        captions=CAPTIONS,
+        image_index="{split}_image_idxs",
+        vocabulary="coco2014_vocab.json",
+        features=f"{{split}}2014_{features}.h5",
+        pictures="{split}2014_urls.txt",
+        splits=("train", "val"),
+        rank=rank,
+    )
+
+
+def existing_folder(place: str, otherwise: str = "") -> Path:
+    """The folder that `data.dir` names.
+
+    Raises:
+      JaxgenError: none is given, which is told as `otherwise`, or it is not there.
+    """
+    if not place:
+        raise JaxgenError(otherwise)
+    directory = Path(place).expanduser()
+    if not directory.is_dir():
+        raise JaxgenError(f"{flag('data.dir')} {directory} is not a folder")
+    return directory
+
+
+def read(directory: Path, layout: Layout, in_memory_mb: int) -> CaptionData:
+    """Reads a folder of captions, and checks every array.
+
+    Args:
+      directory: an existing folder.
+      layout: names of its files.
+      in_memory_mb: larger features stay in their file.
 
     Returns:
-      Captions.
+      Its two splits.
 
     Raises:
       JaxgenError: a file or key is missing, or what is in it is not sound.
     """
-    if config.max_train < 0 or config.max_train_seed < 0 or config.in_memory_mb < 0:
-        raise JaxgenError(
-            "--data.max-train, --data.max-train-seed and --data.in-memory-mb must not be negative"
-        )
-    directory = _directory(config)
-    vocabulary = _load_vocabulary(directory / VOCABULARY)
-    train, val = (_load_split(directory, split, config, vocabulary) for split in ("train", "val"))
-    if config.units == "characters":
-        vocabulary, train, val = _spelt(vocabulary, train, val)
-    if config.max_train:
-        rng = np.random.default_rng(config.max_train_seed)
-        size = len(train.captions["captions"])
-        rows = rng.choice(size, min(config.max_train, size), replace=False)
-        some = {name: array[rows] for name, array in train.captions.items()}
-        train = dataclasses.replace(train, captions=some)
-    return Captions(train, val, vocabulary, directory)
-
-
-def _spelt(words: Vocabulary, *splits: Split) -> tuple[Vocabulary, Split, Split]:
-    """The vocabulary of characters, and the splits with captions in it, of the same length."""
-    alphabet = characters.character_vocabulary(words)
-    spelt = [characters.spell(split.captions["captions"], words, alphabet) for split in splits]
-    longest = max(captions_NT.shape[1] for captions_NT in spelt)
-    train, val = (
-        dataclasses.replace(
-            split,
-            captions=split.captions | {"captions": characters.widen(captions, longest, alphabet)},
-        )
-        for split, captions in zip(splits, spelt, strict=True)
+    vocabulary = _read_vocabulary(directory / layout.vocabulary)
+    train, validation = (
+        _read_split(directory, split, layout, vocabulary, in_memory_mb) for split in layout.splits
     )
-    return alphabet, train, val
+    checks.check_alike(train.features, validation.features, str(directory), DAMAGED)
+    return CaptionData(train, validation, vocabulary, directory)
 
 
-def _directory(config: CaptionsConfig) -> Path:
-    if config.name == "scenes" and not config.dir:
-        from jaxgen.data.scenes import build as scenes
-
-        if config.scenes < 10:
-            raise JaxgenError(f"--data.scenes must be at least 10, got {config.scenes}")
-        return scenes.ensure(scenes.ScenesConfig(config.scenes, config.scenes // 10))
-    if not config.dir:
-        raise JaxgenError(
-            f"COCO does not come with jaxgen: give --data.dir, a folder with {CAPTIONS}"
-        )
-    directory = Path(config.dir).expanduser()
-    if not directory.is_dir():
-        raise JaxgenError(f"--data.dir {directory} is not a folder")
-    return directory
-
-
-def _load_vocabulary(path: Path) -> Vocabulary:
+def _read_vocabulary(path: Path) -> Vocabulary:
+    text = _text(path)
     try:
-        contents = json.loads(_text(path))
+        contents = json.loads(text)
         words = contents["idx_to_word"]
         agrees = contents["word_to_idx"] == {word: index for index, word in enumerate(words)}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JaxgenError(
             f"{path} must be JSON with idx_to_word, a list of words, and word_to_idx, its inverse "
             f"({type(error).__name__}: {error})"
@@ -201,64 +120,52 @@ def _load_vocabulary(path: Path) -> Vocabulary:
         raise JaxgenError(f"{path}: {error}") from error
 
 
-def _load_split(
-    directory: Path, split: str, config: CaptionsConfig, vocabulary: Vocabulary
+def _read_split(
+    directory: Path, split: str, layout: Layout, vocabulary: Vocabulary, in_memory_mb: int
 ) -> Split:
-    path = directory / CAPTIONS
+    path = directory / layout.captions
+    captions_key, index_key = f"{split}_captions", layout.image_index.format(split=split)
     with hdf5.open_file(path) as file:
-        captions_NT = hdf5.read(file, f"{split}_captions", rank=2, kind="iu")
-        index_N = hdf5.read(file, f"{split}_image_idxs", rank=1, kind="iu")
-    where = f"{path} key {split}_captions"
-    if len(captions_NT) != len(index_N):
-        raise JaxgenError(
-            f"{where} has {len(captions_NT)} rows, but {split}_image_idxs {len(index_N)}"
-        )
-    hdf5.refuse(
-        np.any((captions_NT < 0) | (captions_NT >= len(vocabulary)), axis=1),
-        f"{where} has a token outside the vocabulary of {len(vocabulary)} words",
+        captions_NT = hdf5.read(file, captions_key, rank=2, kind="iu")
+        index_N = hdf5.read(file, index_key, rank=1, kind="iu")
+    features_path = directory / layout.features.format(split=split)
+    features = _read_features(features_path, layout.rank, in_memory_mb)
+    pictures_path = directory / layout.pictures.format(split=split)
+    pictures = _text(pictures_path).splitlines()
+    called = checks.Called(
+        captions=f"{path} key {captions_key}",
+        image_index=f"{path} key {index_key}",
+        features=str(features_path),
+        pictures=str(pictures_path),
+        advice=DAMAGED,
     )
-    hdf5.refuse(captions_NT[:, 0] != vocabulary.start, f"{where} has a caption without START")
-    hdf5.refuse(np.all(captions_NT != vocabulary.end, axis=1), f"{where} has a caption without END")
-    features = _load_features(directory, split, config)
-    hdf5.refuse(
-        (index_N < 0) | (index_N >= features.shape[0]),
-        f"{path} key {split}_image_idxs has an image outside the {features.shape[0]} rows of "
-        f"{features.path}",
-    )
-    urls_path = directory / f"{split}2014_urls.txt"
-    urls = _text(urls_path).splitlines()
-    if len(urls) != features.shape[0]:
-        raise JaxgenError(
-            f"{urls_path} has {len(urls)} lines, but {features.path} {features.shape[0]} rows"
-        )
-    arrays = {"captions": captions_NT, "image_index": index_N}
-    return Split({k: a.astype(np.int32) for k, a in arrays.items()}, features, urls)
+    checks.check_split(captions_NT, index_N, features.shape[0], pictures, vocabulary, called)
+    captions = {"captions": captions_NT.astype(np.int32), "image_index": index_N.astype(np.int32)}
+    return Split(captions, features, pictures)
 
 
-def _load_features(directory: Path, split: str, config: CaptionsConfig) -> Features:
-    stem, rank = {
-        "vector": ("vgg16_fc7_pca" if config.pca else "vgg16_fc7", 2),
-        "grid": ("grid", 3),
-        "attributes": ("attributes", 2),
-        "attribute_tokens": ("attribute_tokens", 3),
-    }[config.features]
-    path = directory / f"{split}2014_{stem}.h5"
+def _read_features(path: Path, rank: int, in_memory_mb: int) -> Features:
     with hdf5.open_file(path) as file:
         dataset = hdf5.dataset(file, FEATURES_KEY, rank, kind="f")
         shape = dataset.shape
         row_bytes = 4 * int(np.prod(shape[1:]))
-        keep = shape[0] * row_bytes <= config.in_memory_mb * 2**20
+        keep = shape[0] * row_bytes <= in_memory_mb * 2**20
         array = np.empty(shape, np.float32) if keep else None
         step = max(1, _BLOCK_BYTES // max(1, row_bytes))
         for start in range(0, shape[0], step):
-            block = hdf5.rows(dataset, start, start + step).astype(np.float32, copy=False)
-            is_finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
-            hdf5.refuse(
-                ~is_finite, f"{path} key {FEATURES_KEY} has a value that is not finite", start
-            )
+            block = hdf5.rows(dataset, slice(start, start + step)).astype(np.float32, copy=False)
+            checks.check_finite(block, f"{path} key {FEATURES_KEY}", DAMAGED, start)
             if array is not None:
                 array[start : start + step] = block
-    return Features(path, shape, array)
+    return Features(shape, array, None if keep else _reader(path, rank))
+
+
+def _reader(path: Path, rank: int) -> Callable[[np.ndarray], np.ndarray]:
+    def rows(index_K: np.ndarray) -> np.ndarray:
+        with hdf5.open_file(path) as file:
+            return hdf5.rows(hdf5.dataset(file, FEATURES_KEY, rank, kind="f"), index_K)
+
+    return rows
 
 
 def _text(path: Path) -> str:
@@ -266,3 +173,49 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise JaxgenError(f"{path} cannot be read ({error})") from error
+
+
+def write_captions(
+    directory: Path,
+    layout: Layout,
+    sentences: Mapping[str, Sequence[Sequence[str]]],
+    vocabulary: Vocabulary,
+    length: int,
+) -> None:
+    """Writes captions and vocabulary.
+
+    Args:
+      directory: an existing folder.
+      layout: names of the files.
+      sentences: by split, those of each image, of at most `length - 2` words.
+      vocabulary: unknown words become UNK.
+      length: T.
+    """
+    import h5py
+
+    with h5py.File(directory / layout.captions, "w") as file:
+        for split, of_images in sentences.items():
+            flat = [sentence for of_image in of_images for sentence in of_image]
+            file[f"{split}_captions"] = np.stack([vocabulary.encode(s, length) for s in flat])
+            images = np.arange(len(of_images), dtype=np.int32)
+            index_N = np.repeat(images, [*map(len, of_images)])
+            file[layout.image_index.format(split=split)] = index_N
+    words = list(vocabulary.words)
+    contents = {"idx_to_word": words, "word_to_idx": {word: i for i, word in enumerate(words)}}
+    (directory / layout.vocabulary).write_text(json.dumps(contents), encoding="utf-8")
+
+
+def write_features(directory: Path, layout: Layout, features: Mapping[str, np.ndarray]) -> None:
+    """Writes the features of each split, real numbers (M, ...)."""
+    import h5py
+
+    for split, array in features.items():
+        with h5py.File(directory / layout.features.format(split=split), "w") as file:
+            file[FEATURES_KEY] = array
+
+
+def write_pictures(directory: Path, layout: Layout, places: Mapping[str, Sequence[str]]) -> None:
+    """Writes where the pictures of each split are; places have no line breaks."""
+    for split, lines in places.items():
+        text = "".join(f"{line}\n" for line in lines)
+        (directory / layout.pictures.format(split=split)).write_text(text, encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag
 
 SIDE = 16  # of the squares whose pixels are features
 WIDEST = 512  # features after reduction, as many as the course's files for COCO have
@@ -38,23 +39,22 @@ def read(path: Path, rows: int) -> np.ndarray:
     Raises:
       JaxgenError: the file cannot be read, or holds anything else.
     """
+    name = f"{flag('features')} {path}"
     try:
         features_NF = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise JaxgenError(f"--features {path} cannot be read as a .npy file ({error})") from error
+        raise JaxgenError(f"{name} cannot be read as a .npy file ({error})") from error
     if not isinstance(features_NF, np.ndarray) or features_NF.dtype.kind not in "fiu":
-        raise JaxgenError(f"--features {path} must hold one array of real numbers")
+        raise JaxgenError(f"{name} must hold one array of real numbers")
     if features_NF.ndim != 2 or len(features_NF) != rows or not features_NF.size:
         raise JaxgenError(
-            f"--features {path} has shape {features_NF.shape}: expected ({rows}, width), a row for "
+            f"{name} has shape {features_NF.shape}: expected ({rows}, width), a row for "
             "each picture of the folder in the order of their sorted names"
         )
     features_NF = features_NF.astype(np.float32)
     is_bad_N = ~np.isfinite(features_NF).all(axis=1)
     if is_bad_N.any():
-        raise JaxgenError(
-            f"--features {path} row {is_bad_N.argmax()} has a value that is not finite"
-        )
+        raise JaxgenError(f"{name} row {is_bad_N.argmax()} has a value that is not finite")
     return features_NF
 
 

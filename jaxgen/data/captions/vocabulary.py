@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from jaxgen.errors import JaxgenError
 
@@ -25,9 +26,11 @@ class Vocabulary:
         """Takes the words in the order of their indices.
 
         Raises:
-          JaxgenError: a special word is missing, or a word is there twice.
+          JaxgenError: a word is no text or is there twice, or a special word is missing.
         """
         self.words, self.units = tuple(words), units
+        if strange := [word for word in self.words if not isinstance(word, str)]:
+            raise JaxgenError(f"the vocabulary has {strange[0]!r}, which is no text; give words")
         self._index = {word: index for index, word in enumerate(self.words)}
         if missing := [word for word in SPECIAL if word not in self._index]:
             raise JaxgenError(f"the vocabulary lacks {', '.join(missing)}; add them to its words")
@@ -37,6 +40,7 @@ class Vocabulary:
         self.null, self.start, self.end, self.unk = (self._index[word] for word in SPECIAL)
 
     def __len__(self) -> int:
+        """How many words there are, special ones included."""
         return len(self.words)
 
     @classmethod
@@ -67,7 +71,7 @@ class Vocabulary:
         tokens = [self.start, *(self._index.get(word, self.unk) for word in words), self.end]
         return np.array(tokens + [self.null] * (length - len(tokens)), np.int32)
 
-    def decode(self, captions, markers: bool = False) -> str | list[str]:
+    def decode(self, captions: npt.ArrayLike, markers: bool = False) -> str | list[str]:
         """Indices as words: NULL is skipped, and nothing follows the first END.
 
         Args:
@@ -83,12 +87,15 @@ class Vocabulary:
         """
         captions = np.asarray(captions)
         if captions.ndim == 2:
-            return [self.decode(caption, markers) for caption in captions]
+            return [self._sentence(caption_T, markers) for caption_T in captions]
         if captions.ndim != 1:
             raise ValueError(f"captions must be (T,) or (N, T), not of shape {captions.shape}")
-        return (" " if self.units == "words" else "").join(self.tokens(captions, markers))
+        return self._sentence(captions, markers)
 
-    def tokens(self, caption_T, markers: bool = False) -> list[str]:
+    def _sentence(self, caption_T: np.ndarray, markers: bool) -> str:
+        return (" " if self.units == "words" else "").join(self.tokens(caption_T, markers))
+
+    def tokens(self, caption_T: npt.ArrayLike, markers: bool = False) -> list[str]:
         """The words of one caption as a list; see `decode`."""
         skipped = {self.null} if markers else {self.null, self.start, self.end}
         words = []

@@ -1,144 +1,202 @@
-"""Data sets of small square images with labels, chosen by name.
+"""What a set of images is: a configuration that loads them; and the range of the networks.
 
-To add one, write a function that gives `{"image": ..., "label": ...}` in a file of this folder and
-name it in `SOURCES`. N examples, S side of an image, C channels (1 grey, 3 colours).
+A set of your own is a subclass of `Images` in a file of yours, with the fields that it needs.
+
+N examples, H height, W width, C channels (1 grey, 3 colours).
 """
 
 import dataclasses
-import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from jaxgen.data.images import idx, mnist5k, tfds
-from jaxgen.data.images import pictures as picture_folder
+from jaxgen import settings
+from jaxgen.data.images import old_form
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag, setting
 
-SIZES = range(16, 129, 4)  # what the convolutional networks take
-_CHANNELS = {"auto": (1, 3), "grey": (1,), "rgb": (3,)}
+SIDES = range(16, 129, 4)  # what the convolutional networks take
 
 
 @dataclasses.dataclass(frozen=True)
-class ImagesConfig:
-    """Which images to train on."""
+class Images:
+    """A set of images with labels: its numbers, as flags; subclasses load it."""
 
-    name: str = "mnist5k"
-    """mnist5k (5,000 MNIST digits that come with a package: no network), mnist or
-    fashion_mnist (a copy that TensorFlow Datasets prepared), idx (a folder of IDX files), or
-    pictures (a folder of PNG, JPEG, ... files)."""
-
-    dir: str = ""
-    """idx: the folder with train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz. mnist and
-    fashion_mnist: the data_dir of TensorFlow Datasets, where it is neither $TFDS_DATA_DIR
-    nor ~/tensorflow_datasets. pictures: the folder; its sub-folders, if any, are classes."""
-
-    train: int = 50_000
+    train: int = setting(50_000, least=1)
     """Images to train on, the first ones of the set; all of a smaller set."""
 
-    validation: int = 5_000
-    """Images held out for validation, the ones after those; fewer or none in a smaller set."""
+    def load(self) -> dict[str, np.ndarray]:
+        """Loads the whole set, whatever `train` is; `load_images` is what callers use.
 
-    size: int = 28
-    """Side of the images in pixels; pictures are cut to squares and scaled to it, the other sets
-    are of 28."""
+        Returns:
+            `image` uint8 (N, H, W, C), C 1 or 3, and `label` int32 (N,), classes from 0 on, all 0
+            where there are none. A set of your own may leave out `label` where there are none, and
+            give any kind of integers.
+        """
+        raise NotImplementedError
 
-    colour: picture_folder.Colour = "auto"
-    """pictures: grey, rgb, or auto, which is grey if every picture is. The other sets are grey."""
+    @classmethod
+    def upgraded(cls, value: dict[str, Any], where: str) -> dict[str, Any]:
+        """The JSON form of a set as a run holds it now, of what jaxgen 0.1.0 wrote.
+
+        That version had one class for all sets and wrote no `type`.
+
+        Args:
+            value: the form without a `type`; that of a class that a configuration declares itself
+                has none either, and stays as it is.
+            where: what to call it in messages.
+
+        Returns:
+            `type` and the fields of its class.
+
+        Raises:
+            JaxgenError: it is not what jaxgen 0.1.0 wrote.
+        """
+        return old_form.upgraded(value, where) if cls is Images else value
 
 
-# Name -> function of the configuration to `image` uint8 (N, S, S, C) and `label` int32 (N,).
-SOURCES = {
-    "mnist5k": lambda config: mnist5k.load(config.dir),
-    "mnist": lambda config: tfds.load("mnist", config.dir),
-    "fashion_mnist": lambda config: tfds.load("fashion_mnist", config.dir),
-    "idx": lambda config: idx.load(config.dir),
-    "pictures": lambda config: picture_folder.load(config.dir, config.size, config.colour),
-}
-
-
-def load(config: ImagesConfig) -> dict[str, dict[str, np.ndarray]]:
-    """Loads a data set and splits it, in the order of its files.
-
-    The first `config.train` images are for training and up to `config.validation` following ones
-    for validation, so that a set no larger than `config.train` (mnist5k by default) has an empty
-    validation split.
+def load_images(images: Images) -> dict[str, np.ndarray]:
+    """Loads what a set has to train on: its first `images.train` images.
 
     Args:
-      config: names the set and the sizes of its splits.
+        images: the set.
 
     Returns:
-      `train` and `validation`, each with `image` uint8 (N, S, S, C) and `label` int32 (N,).
+        `image` uint8 (N, H, W, C), C 1 or 3, and `label` int32 (N,), from 0 on.
 
     Raises:
-      JaxgenError: the name is unknown, a size is out of range, the files are absent or unsound, the
-        images have another size or colour than the configuration says, or the set is sorted by
-        class and the split would separate classes.
+        JaxgenError: the files are absent or unsound, an own set gives something else than images
+            and labels, or the set is sorted by class and its first images lack a class.
     """
-    if config.name not in SOURCES:
-        close = difflib.get_close_matches(config.name, SOURCES, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise JaxgenError(
-            f"there is no data set {config.name!r}; {hint}the data sets are {', '.join(SOURCES)}"
-        )
-    if config.train < 1:
-        raise JaxgenError(f"--data.train is {config.train}; it must be at least 1")
-    if config.validation < 0:
-        raise JaxgenError(f"--data.validation is {config.validation}; it must be at least 0")
-    if config.size not in SIZES:
-        raise JaxgenError(
-            f"--data.size is {config.size}; it must be a multiple of {SIZES.step} from "
-            f"{SIZES[0]} to {SIZES[-1]}"
-        )
-    data = SOURCES[config.name](config)
-    height, width, channels = data["image"].shape[1:]
-    if (height, width) != (config.size, config.size) or channels not in _CHANNELS[config.colour]:
-        raise JaxgenError(
-            f"data set {config.name!r} has images of height, width and channels "
-            f"{(height, width, channels)}, not --data.size {config.size} --data.colour "
-            f"{config.colour}; only 'pictures' are scaled and converted"
-        )
-    _refuse_missing_classes(config, data["label"])
-    held_out = slice(config.train, config.train + config.validation)
-    return {
-        "train": {key: array[: config.train] for key, array in data.items()},
-        "validation": {key: array[held_out] for key, array in data.items()},
-    }
+    if images.train < 1:
+        raise JaxgenError(f"{flag('data.train')} must be at least 1, got {images.train}")
+    given = images.load()
+    if problem := _problem(given):
+        raise JaxgenError(f"{type(images).__name__}.load() {problem}")
+    image_NHWC = given["image"]
+    label_N = given.get("label", np.zeros(len(image_NHWC), np.int32)).astype(np.int32, copy=False)
+    _refuse_missing_classes(images, label_N)
+    return {"image": image_NHWC[: images.train], "label": label_N[: images.train]}
 
 
-def to_model_range(image):
+def needed_folder(given: str, name: str, content: str) -> Path:
+    """The folder that a set of files cannot do without.
+
+    Args:
+        given: its field `dir`.
+        name: of the set.
+        content: what the folder holds, for messages.
+
+    Raises:
+        JaxgenError: none is given, or it is no folder.
+    """
+    if not given:
+        raise JaxgenError(
+            f"data set {name!r} needs the folder with the {content}: give {flag('data.dir')}"
+        )
+    directory = Path(os.path.expanduser(given))
+    if not directory.is_dir():
+        raise JaxgenError(
+            f"{flag('data.dir')} {given} is not a folder; give the one with the {content}"
+        )
+    return directory
+
+
+def refuse_side(side: int, *, or_as_they_are: bool = False) -> None:
+    """Refuses a side of images that the networks do not take.
+
+    Args:
+        side: the field `size` of a set that scales its images.
+        or_as_they_are: whether 0, not to scale them, is allowed.
+
+    Raises:
+        JaxgenError: it is not in `SIDES`.
+    """
+    if side not in SIDES and not (or_as_they_are and side == 0):
+        raise JaxgenError(
+            f"{flag('data.size')} must be {'0 or ' if or_as_they_are else ''}a multiple of "
+            f"{SIDES.step} from {SIDES[0]} to {SIDES[-1]}, got {side}"
+        )
+
+
+def to_model_range(image: Any) -> Any:
     """Scales pixels to the range of the networks, [-1, 1] (0 is black, 255 white).
 
     Args:
-      image: uint8 array of NumPy or JAX, any shape.
+        image: uint8 array of NumPy or JAX, any shape.
 
     Returns:
-      float32 array of the same library and shape.
+        float32 array of the same library and shape.
 
     Raises:
-      TypeError: the array is not uint8, so that its range is unknown.
+        TypeError: the array is not uint8, so that its range is unknown.
     """
     if image.dtype != np.uint8:
         raise TypeError(f"pixels must be uint8, not {image.dtype}")
     return image.astype(np.float32) / 127.5 - 1
 
 
-def to_unit_range(image):
+def to_unit_range(image: Any) -> Any:
     """Scales images of the networks from [-1, 1] to [0, 1], in their own dtype.
 
     Args:
-      image: float array of NumPy or JAX, any shape.
+        image: float array of NumPy or JAX, any shape.
 
     Returns:
-      An array of the same library, shape and dtype.
+        An array of the same library, shape and dtype.
     """
     return (image + 1) / 2
 
 
-def _refuse_missing_classes(config: ImagesConfig, label_N: np.ndarray) -> None:
+def _problem(given: Any) -> str:
+    """What is wrong with the result of a set's `load`; "" if nothing is."""
+    if not isinstance(given, Mapping):
+        return f"must give a dictionary of image and label, not {_kind(given)}"
+    if wrong := sorted(map(repr, given.keys() - {"image", "label"})):
+        return f"gives {', '.join(wrong)}, but only 'image' and 'label' are known"
+    if "image" not in given:
+        return "gives no 'image'"
+    image_NHWC = given["image"]
+    is_array = isinstance(image_NHWC, np.ndarray) and image_NHWC.dtype == np.uint8
+    if not is_array or image_NHWC.ndim != 4 or image_NHWC.shape[-1] not in (1, 3):
+        return (
+            "must give 'image' as a NumPy array of uint8 and of shape (N, H, W, C), C 1 or 3, not "
+            f"{_shown(image_NHWC)}"
+        )
+    if image_NHWC.size == 0:
+        return f"gives no image: the shape of 'image' is {image_NHWC.shape}"
+    return _label_problem(given["label"], len(image_NHWC)) if "label" in given else ""
+
+
+def _label_problem(label_N: Any, size: int) -> str:
+    if not isinstance(label_N, np.ndarray) or label_N.dtype.kind not in "iu" or label_N.ndim != 1:
+        return f"must give 'label' as a NumPy array of integers (N,), not {_shown(label_N)}"
+    if len(label_N) != size:
+        return f"gives {size} images but {len(label_N)} labels"
+    if label_N.min() < 0:
+        return f"gives the label {label_N.min()}, but classes are numbered from 0 on"
+    if label_N.max() > np.iinfo(np.int32).max:
+        return f"gives the label {label_N.max()}, which is no number of a class"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    return f"{_kind(value)} of shape {value.shape}" if hasattr(value, "shape") else _kind(value)
+
+
+def _kind(value: Any) -> str:
+    return str(value.dtype) if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def _refuse_missing_classes(images: Images, label_N: np.ndarray) -> None:
     is_sorted = bool(np.all(label_N[:-1] <= label_N[1:]))
-    left_out = sorted(set(label_N.tolist()) - set(label_N[: config.train].tolist()))
+    left_out = sorted(set(label_N.tolist()) - set(label_N[: images.train].tolist()))
     if is_sorted and left_out:
         raise JaxgenError(
-            f"data set {config.name!r} is sorted by class and its first {config.train} images have "
-            f"none of class {', '.join(map(str, left_out))}; take all {len(label_N)} "
-            f"(--data.train {len(label_N)})"
+            f"data set {settings.class_name(type(images))!r} is sorted by class and its first "
+            f"{images.train} images have none of class {', '.join(map(str, left_out))}; take all "
+            f"{len(label_N)} ({flag('data.train')} {len(label_N)})"
         )

@@ -3,6 +3,7 @@
 Reference: http://yann.lecun.com/exdb/mnist/ (section "File formats").
 """
 
+import dataclasses
 import gzip
 import math
 import struct
@@ -11,54 +12,57 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgen.data.images.base import Images, needed_folder
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag, named
 
 UNSIGNED_BYTE = 0x08
 MAX_BYTES = 2**30  # 17 times MNIST; a file that announces more is damaged or hostile
 
 
-def load(folder: str) -> dict[str, np.ndarray]:
-    """Loads `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, each with or without `.gz`.
+@named("idx")
+@dataclasses.dataclass(frozen=True)
+class Idx(Images):
+    """A folder of IDX files: MNIST, Fashion-MNIST and others of their format, all grey."""
 
-    Args:
-      folder: holds the files, for instance /usr/share/datasets/fashion-mnist, where Debian's
-        package dataset-fashion-mnist puts them.
+    dir: str = ""
+    """The folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, each with or without
+    .gz; /usr/share/datasets/fashion-mnist is where Debian's dataset-fashion-mnist puts them."""
 
-    Returns:
-      `image` uint8 (N, H, W, 1) and `label` int32 (N,).
+    def load(self) -> dict[str, np.ndarray]:
+        """Loads the images and labels of the two files.
 
-    Raises:
-      JaxgenError: no folder is given, a file is missing or damaged, or the two do not match.
-    """
-    if not folder:
-        raise JaxgenError("data set 'idx' needs the folder of the IDX files: give --data.dir")
-    directory = Path(folder).expanduser()
-    if not directory.is_dir():
-        raise JaxgenError(f"--data.dir {folder} is not a folder; give the one with the IDX files")
-    image_path = _find(directory, "train-images-idx3-ubyte")
-    label_path = _find(directory, "train-labels-idx1-ubyte")
-    image_NHW = read(image_path, rank=3)
-    label_N = read(label_path, rank=1)
-    if len(image_NHW) != len(label_N):
-        raise JaxgenError(
-            f"{image_path} has {len(image_NHW)} images but {label_path.name} has {len(label_N)} "
-            "labels; take both from the same data set"
-        )
-    return {"image": image_NHW[..., None], "label": label_N.astype(np.int32)}
+        Returns:
+            `image` uint8 (N, H, W, 1) and `label` int32 (N,).
+
+        Raises:
+            JaxgenError: no folder is given, a file is missing or damaged, or the two do not match.
+        """
+        directory = needed_folder(self.dir, "idx", "IDX files")
+        image_path = _find(directory, "train-images-idx3-ubyte")
+        label_path = _find(directory, "train-labels-idx1-ubyte")
+        image_NHW = read(image_path, rank=3)
+        label_N = read(label_path, rank=1)
+        if len(image_NHW) != len(label_N):
+            raise JaxgenError(
+                f"{image_path} has {len(image_NHW)} images but {label_path.name} has "
+                f"{len(label_N)} labels; take both from the same data set"
+            )
+        return {"image": image_NHW[..., None], "label": label_N.astype(np.int32)}
 
 
 def read(path: Path, *, rank: int) -> np.ndarray:
     """Reads one IDX file of unsigned bytes.
 
     Args:
-      path: compressed where the name ends in `.gz`.
-      rank: number of axes expected, 3 for images and 1 for labels.
+        path: compressed where the name ends in `.gz`.
+        rank: number of axes expected, 3 for images and 1 for labels.
 
     Returns:
-      A uint8 array of that rank with at least one element.
+        A uint8 array of that rank with at least one element.
 
     Raises:
-      JaxgenError: the file cannot be read, is damaged, or is not IDX of that rank.
+        JaxgenError: the file cannot be read, is damaged, or is not IDX of that rank.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
@@ -107,4 +111,6 @@ def _find(directory: Path, name: str) -> Path:
     for candidate in (directory / f"{name}.gz", directory / name):
         if candidate.is_file():
             return candidate
-    raise JaxgenError(f"{directory} has neither {name}.gz nor {name}; give another --data.dir")
+    raise JaxgenError(
+        f"{directory} has neither {name}.gz nor {name}; give another {flag('data.dir')}"
+    )

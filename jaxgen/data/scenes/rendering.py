@@ -31,6 +31,7 @@ VALUES, GRID = 10, len(CENTRES)
 
 _GLYPH = 20  # pixels a side of a stored glyph, room for the largest
 _GLYPH_SIZES = tuple(pixels for sizes in SIZES.values() for pixels in sizes)
+_INK = [255 * (level > 40) for level in range(256)]  # what of a grey picture is the digit
 _DARKEST, _TINT = 48, 10  # background below this; colours vary by this much in each channel
 
 
@@ -129,7 +130,7 @@ def cut_glyphs(
         upright = Image.fromarray(pixels)
         for angle in angles:
             digit = upright.rotate(angle, Image.Resampling.BICUBIC) if angle else upright
-            box = digit.point(lambda level: 255 * (level > 40)).getbbox()
+            box = digit.point(_INK).getbbox()
             turned.append(digit.crop(box))
     opacity = np.zeros((len(turned), len(_GLYPH_SIZES), _GLYPH, _GLYPH), np.uint8)
     for i, digit in enumerate(turned):

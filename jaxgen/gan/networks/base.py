@@ -4,27 +4,28 @@ N batch, Z noise, H height, W width, C channels, K classes. To add networks, add
 two Flax modules and a `Networks` that builds them.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import flax.linen as nn
 
 
 @dataclass(frozen=True)
-class Networks:
+class Networks(ABC):
     """The numbers of a generator and a discriminator, as flags; subclasses build the modules."""
 
+    @abstractmethod
     def generator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         """A module `(noise_NZ, label_NK or None, train) -> images_NHWC` in [-1, 1].
 
         With `train` its batch norms use the batch's statistics and update the running averages in
         the collection "batch_stats"; without, they use the running averages.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def discriminator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         """A module `(images_NHWC, label_NK or None, train) -> logits_N`; no example sees another.
 
         With `train` what it keeps beside its parameters (spectral norm's vectors, in the collection
         "batch_stats") moves on.
         """
-        raise NotImplementedError

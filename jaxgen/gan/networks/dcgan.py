@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.networks.base import Networks
 from jaxgen.nn.layers import BatchNorm, Conv, ConvTranspose, Dense, xavier_uniform
+from jaxgen.settings import named, setting
 
 
 class Generator(nn.Module):
@@ -88,15 +89,16 @@ class Discriminator(nn.Module):
         return logits_N
 
 
+@named("dcgan", "jaxgen.models.dcgan:DCGAN")
 @dataclass(frozen=True)
 class DCGAN(Networks):
-    """The networks of SPEC A3 at 28x28; they scale with sides that are multiples of 4, from 16."""
+    """The networks of the DCGAN notebook at 28x28; other sides are multiples of 4, from 16 on."""
 
-    hidden: int = 1024
+    hidden: int = setting(1024, least=1, most=2**16)
     """Width of the generator's first dense layer."""
-    generator_channels: tuple[int, int] = (128, 64)
+    generator_channels: tuple[int, int] = setting((128, 64), least=1, most=2**16)
     """Channels up to a quarter, and at half, of the image size."""
-    discriminator_channels: tuple[int, int] = (32, 64)
+    discriminator_channels: tuple[int, int] = setting((32, 64), least=1, most=2**16)
     """Channels of the first convolution, and of the others."""
     spectral_norm: bool = False
     """Divide the discriminator's kernels by their largest singular value."""

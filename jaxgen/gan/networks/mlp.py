@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxgen.gan.networks.base import Networks
 from jaxgen.nn.layers import BatchNorm, Dense
+from jaxgen.settings import named, setting
 
 
 def _joined(x_NF, label_NK):
@@ -52,17 +53,18 @@ class Discriminator(nn.Module):
         return Dense(1)(x_NF)[:, 0]
 
 
+@named("mlp", "jaxgen.models.mlp:MLP")
 @dataclass(frozen=True)
 class MLP(Networks):
-    """The networks of SPEC A1; with other numbers those of A4 and A5."""
+    """The fully connected networks of the notebooks, with and without batch norm."""
 
-    generator_hidden: tuple[int, ...] = (1024, 1024)
+    generator_hidden: tuple[int, ...] = setting((1024, 1024), least=1, most=2**16)
     """Widths of the generator's hidden layers."""
-    generator_normalized: tuple[int, ...] = ()
+    generator_normalized: tuple[int, ...] = setting((), least=0)
     """Which of them, from 0, have batch norm before the activation."""
     generator_slope: float = 0.0
     """Slope of the generator's leaky ReLU below 0; 0 is a plain ReLU."""
-    discriminator_hidden: tuple[int, ...] = (256, 256)
+    discriminator_hidden: tuple[int, ...] = setting((256, 256), least=1, most=2**16)
     """Widths of the discriminator's hidden layers."""
     discriminator_slope: float = 0.01
     """Slope of the discriminator's leaky ReLU below 0."""

@@ -1,6 +1,6 @@
 """METEOR and SPICE, whose Java programs come with pycocoevalcap: `pip install pycocoevalcap`.
 
-Tokens are those of `jaxgen.metrics.captions.scores`.
+Tokens are those of `jaxgen.metrics.captions.base`.
 """
 
 import importlib.util
@@ -10,44 +10,44 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxgen.errors import JaxgenError
-from jaxgen.metrics.captions.scores import References
+from jaxgen.metrics.captions.base import CaptionMetric, References
 
 _CORENLP = "stanford-corenlp-3.6.0.jar"
 
 
 def measure(made: Sequence[str], references: References) -> tuple[dict[str, float], list[str]]:
-    """METEOR and SPICE where they can be had.
+    """The metrics that need Java, METEOR and SPICE, where they can be had.
 
     Args:
-      made, references: as for `captions.measure`.
+        made, references: as for `jaxgen.metrics.captions.report.measure`.
 
     Returns:
-      `meteor` and `spice`, both in [0, 1], as far as they can be measured here, and for each that
-      cannot a sentence that says what it needs.
+        {key: figure} of every `CaptionMetric` with `needs_java` that can be measured here, and for
+        each that cannot a sentence that says what it needs.
     """
     figures, missing = {}, []
-    for name, metric in {"meteor": meteor, "spice": spice}.items():
-        try:
-            figures[name] = metric(made, references)
-        except JaxgenError as error:
-            missing.append(str(error))
-    return figures, missing
+    for metric in CaptionMetric.ordered():
+        if metric.needs_java:
+            try:
+                figures[metric.key] = metric.figure(made, references)
+            except JaxgenError as error:
+                missing.append(str(error))
+    return {key: figure for key, figure in figures.items() if figure is not None}, missing
 
 
-def meteor(made: Sequence[str], references: References) -> float:
+def meteor_score(made: Sequence[str], references: References) -> float:
     """METEOR 1.5: alignment of words, stems, synonyms and paraphrases.
 
     Args:
-      made, references: as for `captions.measure`.
+        made, references: as for `jaxgen.metrics.captions.report.measure`.
 
     Returns:
-      A number in [0, 1].
+        A number in [0, 1].
 
     Raises:
-      JaxgenError: pycocoevalcap or Java is not there, or the program failed.
+        JaxgenError: pycocoevalcap or Java is not there, or the program failed.
 
-    Reference:
-      Denkowski and Lavie 2014, https://aclanthology.org/W14-3348.
+    Reference: Denkowski and Lavie 2014, https://aclanthology.org/W14-3348.
     """
     _package("METEOR")
     from pycocoevalcap.meteor.meteor import Meteor
@@ -63,20 +63,19 @@ def meteor(made: Sequence[str], references: References) -> float:
         ) from error
 
 
-def spice(made: Sequence[str], references: References) -> float:
+def spice_score(made: Sequence[str], references: References) -> float:
     """SPICE: F-measure of the facts of scene graphs that a parser makes of the captions.
 
     Args:
-      made, references: as for `captions.measure`.
+        made, references: as for `jaxgen.metrics.captions.report.measure`.
 
     Returns:
-      A number in [0, 1].
+        A number in [0, 1].
 
     Raises:
-      JaxgenError: pycocoevalcap, Java or the parser is not there, or the program failed.
+        JaxgenError: pycocoevalcap, Java or the parser is not there, or the program failed.
 
-    Reference:
-      Anderson et al. 2016, https://arxiv.org/abs/1607.08822.
+    Reference: Anderson et al. 2016, arXiv:1607.08822.
     """
     folder = _package("SPICE") / "spice"
     if not (folder / "lib" / _CORENLP).exists():
@@ -98,11 +97,11 @@ def spice(made: Sequence[str], references: References) -> float:
 def _package(metric: str) -> Path:
     """Where pycocoevalcap is."""
     package = importlib.util.find_spec("pycocoevalcap")
-    if package is None:
+    if package is None or not package.submodule_search_locations:
         raise JaxgenError(f"{metric} needs pycocoevalcap: pip install pycocoevalcap")
     if shutil.which("java") is None:
         raise JaxgenError(f"{metric} needs Java: install a Java runtime, so that `java` is found")
-    return Path(next(iter(package.submodule_search_locations)))
+    return Path(package.submodule_search_locations[0])
 
 
 def _oracle_form(
@@ -110,3 +109,7 @@ def _oracle_form(
 ) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
     """References and captions as pycocoevalcap takes them."""
     return dict(enumerate(map(list, references))), {i: [m] for i, m in enumerate(made)}
+
+
+meteor = CaptionMetric("meteor", "METEOR", "higher", meteor_score, order=40, needs_java=True)
+spice = CaptionMetric("spice", "SPICE", "higher", spice_score, order=41, needs_java=True)

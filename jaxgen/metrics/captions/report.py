@@ -1,75 +1,63 @@
-"""What a captioner's captions are worth: figures beside those of copied captions, as a table."""
+"""What a captioner's captions are worth: figures beside those of copied captions, as a table.
 
-from collections import Counter
-from collections.abc import Sequence
+Which figures there are is what `CaptionMetric.ordered` finds: those of this package, and those of
+the user's own.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxgen.data.captions.vocabulary import UNK
-from jaxgen.metrics.captions import scores as captions
-from jaxgen.metrics.captions.scores import References
+from jaxgen.metrics.captions.base import UNMATCHED, CaptionMetric, References, check
 from jaxgen.metrics.truth import measure as truth
 
-_UNMATCHED = "<UNMATCHED>"
-_NUMBERS = {
-    "cider_d": "CIDEr-D",
-    "bleu_4": "BLEU-4",
-    "rouge_l": "ROUGE-L",
-    "meteor": "METEOR",
-    "spice": "SPICE",
-}
-_SHARES = {
-    "true": "entirely true",
-    "facts_told": "facts told",
-    "unk": "unknown words",
-    "repeated": "repeated captions",
-    "distinct": "distinct captions",
-}
+_OF_MODEL = ("validation_loss", "validation_perplexity", "reproduced")  # no figures of captions
 
 
-def measure(made: Sequence[str], references: References) -> dict[str, float]:
+def measure(
+    made: Sequence[str], references: References, *, while_training: bool = False
+) -> dict[str, float]:
     """Agreement with references, and what is the matter with the captions themselves.
 
     Args:
-      made, references: as for `captions.measure`.
+        made: a caption for each of N images, words separated by spaces; may be empty.
+        references: the captions that people wrote for each of these images, one or more.
+        while_training: only the metrics that are measured as a run trains.
 
     Returns:
-      The figures of `captions.measure`, after `comparable`, and shares in [0, 1]: `unk`, of UNK
-      among the words; `repeated`, of captions that another image got too; `distinct`, different
-      captions for each image (1 if no two are the same).
+        {key: figure} of every `CaptionMetric` that needs no Java and has one, after `comparable`.
+        Of jaxgen's own: `bleu_1` to `bleu_4` and `rouge_l` in [0, 1], `cider_d` in [0, 10], and
+        the shares `unk`, `repeated` and `distinct`.
 
     Raises:
-      JaxgenError: as `captions.measure`.
+        JaxgenError: there are no captions, not as many as lists of references, an image has none,
+            or a metric of the user's own fails or has the key of another.
     """
-    words = [word for caption in made for word in caption.split()]
-    times = Counter(made)
-    return captions.measure(comparable(made), references) | {
-        "unk": words.count(UNK) / max(1, len(words)),
-        "repeated": sum(count for count in times.values() if count > 1) / len(made),
-        "distinct": len(times) / len(made),
+    check(made, references)
+    words = comparable(made)
+    figures = {
+        metric.key: metric.figure(words, references)
+        for metric in CaptionMetric.ordered()
+        if not metric.needs_java and (metric.while_training or not while_training)
     }
+    return {key: figure for key, figure in figures.items() if figure is not None}
 
 
 def comparable(made: Sequence[str]) -> list[str]:
     """Captions whose UNKs match nothing: that of a reference stands for a word nobody guessed."""
-    return [caption.replace(UNK, _UNMATCHED) for caption in made]
+    return [caption.replace(UNK, UNMATCHED) for caption in made]
 
 
-def table(report: dict[str, Any]) -> str:
-    """The figures of `captioning_quality.Judge.report` as lines of text."""
+def table(report: Mapping[str, Any]) -> str:
+    """The figures of `jaxgen.captioning.quality.Judge.report` as lines of text."""
     nearest = report["nearest"]
-    lines = [
-        f"{name:18}{report[name]:10.3f}"
-        for name in ("val_loss", "val_perplexity", "reproduced")
-        if name in report
-    ]
-    lines.append(f"{'':18}{'model':>10}{'nearest':>10}")
-    for names, form in ((_NUMBERS, "{:.3f}"), (_SHARES, "{:.1%}")):
-        for name, words in names.items():
-            if name in report:
-                cells = [
-                    form.format(some[name]) if name in some else "-" for some in (report, nearest)
-                ]
-                lines.append(f"{words:18}" + "".join(f"{cell:>10}" for cell in cells))
+    lines = [f"{name:22}{report[name]:10.3f}" for name in _OF_MODEL if name in report]
+    lines.append(f"{'':22}{'model':>10}{'nearest':>10}")
+    for metric in CaptionMetric.ordered():
+        if metric.title is not None and metric.key in report:
+            figures = [some.get(metric.key) for some in (report, nearest)]
+            cells = ["-" if x is None else metric.form.format(x) for x in figures]
+            lines.append(f"{metric.title:22}" + "".join(f"{cell:>10}" for cell in cells))
     lines.append("nearest: the first caption of the nearest training image")
     if "true" in report:
         lines.append(truth.table(report))

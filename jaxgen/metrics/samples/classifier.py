@@ -37,13 +37,13 @@ class Network(nn.Module):
     dropout: float = 0.3
 
     @nn.compact
-    def __call__(self, x_NHWC, *, is_training: bool):
+    def __call__(self, x_NHWC: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
         """Features (N, F) before the last layer, at least 0, and logits (N, K)."""
         x_NHWC = max_pool(nn.relu(nn.Conv(16, (5, 5))(x_NHWC)))
         x_NHWC = max_pool(nn.relu(nn.Conv(32, (3, 3))(x_NHWC)))
         x_NHWC = nn.relu(nn.Conv(64, (3, 3), strides=(2, 2))(x_NHWC))
         features_NF = nn.relu(nn.Dense(FEATURES)(x_NHWC.reshape(len(x_NHWC), -1)))
-        dropped_NF = nn.Dropout(self.dropout, deterministic=not is_training)(features_NF)
+        dropped_NF = nn.Dropout(self.dropout, deterministic=not train)(features_NF)
         return features_NF, nn.Dense(CLASSES)(dropped_NF)
 
 
@@ -54,7 +54,7 @@ class Classifier:
     name: str
     params: Any
 
-    def features_and_logits(self, images) -> tuple[np.ndarray, np.ndarray]:
+    def features_and_logits(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
         """What the network sees in images, computed in batches.
 
         Args:
@@ -93,7 +93,7 @@ def load(name: str) -> Classifier:
     return Classifier(name, _read(WEIGHTS / f"{name}.npz", SHA256[name]))
 
 
-def for_data(images, labels) -> Classifier:
+def for_data(images: Any, labels: Any) -> Classifier:
     """Picks the shipped classifier that knows a data set, by its agreement with the labels.
 
     Args:
@@ -111,22 +111,23 @@ def for_data(images, labels) -> Classifier:
     for name in SHA256:
         guesses = load(name).features_and_logits(sample)[1].argmax(1)
         agreement[name] = float((guesses == labels[spread]).mean())
-    best = max(agreement, key=agreement.get)
+    best = max(agreement, key=lambda name: agreement[name])
     if agreement[best] < 0.8:
         found = ", ".join(f"{name} with {share:.0%}" for name, share in agreement.items())
         raise JaxgenError(
             f"no classifier knows these images: of their labels, {found} agree; train one with "
-            "`python -m jaxgen.metrics.classifier_training`"
+            "`python -m jaxgen.metrics.samples.classifier_training`"
         )
     return load(best)
 
 
 @jax.jit
-def _apply(params, images_NHWC):
-    return Network().apply(params, images_NHWC, is_training=False)
+def _apply(params: Any, images_NHWC: jax.Array) -> tuple[jax.Array, jax.Array]:
+    seen: Any = Network().apply(params, images_NHWC, train=False)
+    return seen
 
 
-def _checked(images):
+def _checked(images: Any) -> np.ndarray:
     images = np.asarray(images)
     if images.ndim == 3:
         images = images[..., None]
@@ -142,7 +143,7 @@ def _checked(images):
     return images.astype(np.float32)
 
 
-def _read(path, sha256):
+def _read(path: Path, sha256: str) -> dict[str, Any]:
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,38 +1,22 @@
 """All figures of a set of samples, each beside its floor, real images against other real images.
 
-A figure means nothing without the value that perfect samples would get.
+A figure means nothing without the value that perfect samples would get. Which figures there are is
+what `SampleMetric.ordered` finds: those of this package, and those of the user's own.
 
-Legend: N images, K classes, M real and N fake where two sets meet.
+Legend: M real and N fake images.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from jaxgen.errors import JaxgenError
+from jaxgen.metrics.samples.base import Measured, SampleMetric
+from jaxgen.metrics.samples.classes import checked_labels, class_shares
 from jaxgen.metrics.samples.classifier import Classifier
-from jaxgen.metrics.samples.figures import (
-    class_imbalance,
-    class_shares,
-    classifier_score,
-    diversity,
-    frechet_distance,
-    kernel_distance,
-    label_agreement,
-    precision_recall,
-)
 
-# Name, key in the report, whether more is better; the order of the table.
-_FIGURES = (
-    ("FID", "fid", "lower is better"),
-    ("KID x 1000", "kid", "lower is better"),
-    ("precision", "precision", "higher is better"),
-    ("recall", "recall", "higher is better"),
-    ("classifier score", "classifier_score", "close to the floor column is better"),
-    ("class imbalance", "class_imbalance", "lower is better"),
-    ("diversity", "diversity", "1 is the data's"),
-    ("label agreement", "label_agreement", "higher is better"),
-)
+_COLUMNS = ("value", "matched", "floor")
 
 
 def report(
@@ -61,48 +45,86 @@ def report(
             accuracy on the half of real images.
 
     Returns:
-        JSON-ready: {figure: {"value", "matched", "floor"}}, with figures fid, kid (mean) and
-        kid_std, precision, recall, classifier_score, class_imbalance, diversity (of pixels) and,
-        with labels, label_agreement; also "images": {"real", "fake", "matched"}, the class shares
-        "classes": {"real", "fake"}, and "classifier", its name.
+        JSON-ready: {key: {"value", "matched", "floor"}} of every `SampleMetric` that has a figure,
+        None where one column has none; also "images": {"real", "fake", "matched"}, the class
+        shares "classes": {"real", "fake"}, and "classifier", its name.
 
     Raises:
-        JaxgenError: too few images, wrong shapes or ranges, values that are not finite.
+        JaxgenError: too few images, wrong shapes or ranges, values that are not finite, or a metric
+            of the user's own that fails or has the key of another.
     """
-    real = _measure(real_images, real_labels, classifier)
-    fake = _measure(fake_images, labels, classifier)
-    n_real, n_fake = len(real["logits"]), len(fake["logits"])
+    metrics = SampleMetric.ordered()
+    real, fake = _measured(real_images, fake_images, classifier, labels, seed, real_labels)
+    n_real, n_fake = len(real.logits), len(fake.logits)
     size = min(n_real // 2, n_fake)
-    if size < 4:
-        raise JaxgenError(
-            f"{n_real} real and {n_fake} generated images are too few to measure: give at least "
-            "8 and 4"
-        )
     rng = np.random.default_rng(seed)
     order = rng.permutation(n_real)
-    half, other_half = _rows(real, order[:size]), _rows(real, order[size : 2 * size])
-    fewer_fake = _rows(fake, rng.permutation(n_fake)[:size])
-    columns = {
-        "value": _figures(real, fake, seed),
-        "matched": _figures(half, fewer_fake, seed),
-        "floor": _figures(half, other_half, seed),
+    half, other_half = real.rows(order[:size]), real.rows(order[size : 2 * size])
+    pairs = {
+        "value": (real, fake),
+        "matched": (half, fake.rows(rng.permutation(n_fake)[:size])),
+        "floor": (half, other_half),
     }
     figures = {
-        figure: {column: values.get(figure) for column, values in columns.items()}
-        for figure in columns["value"]
+        metric.key: {column: metric.figure(*pair) for column, pair in pairs.items()}
+        for metric in metrics
     }
-    return figures | {
+    return {key: columns for key, columns in figures.items() if columns["value"] is not None} | {
         "images": {"real": n_real, "fake": n_fake, "matched": size},
         "classes": {
-            name: [round(float(share), 6) for share in class_shares(images["logits"])]
+            name: [round(float(share), 6) for share in class_shares(images.logits)]
             for name, images in (("real", real), ("fake", fake))
         },
         "classifier": classifier.name,
     }
 
 
-def table(report: dict[str, Any]) -> str:
-    """The result of `report` as text, one figure a line."""
+def while_training(
+    real_images: np.ndarray,
+    fake_images: np.ndarray,
+    classifier: Classifier,
+    labels: np.ndarray | None = None,
+    seed: int = 0,
+    *,
+    real_labels: np.ndarray | None = None,
+) -> dict[str, float]:
+    """The figures that a run measures as it trains: `value` of `report`, and nothing else.
+
+    Args:
+        real_images, fake_images, classifier, labels, seed, real_labels: as for `report`.
+
+    Returns:
+        {key: figure} of every `SampleMetric` with `while_training` that has one.
+
+    Raises:
+        JaxgenError: as `report`.
+    """
+    metrics = [metric for metric in SampleMetric.ordered() if metric.while_training]
+    real, fake = _measured(real_images, fake_images, classifier, labels, seed, real_labels)
+    figures = {metric.key: metric.figure(real, fake) for metric in metrics}
+    return {key: figure for key, figure in figures.items() if figure is not None}
+
+
+def alarms(figures: Mapping[str, float]) -> list[str]:
+    """What is wrong with samples, in the words of the metrics.
+
+    Args:
+        figures: the newest of each metric, by its key; other keys are passed over.
+
+    Returns:
+        The sentence of each metric whose figure is under its `alarm_below`.
+    """
+    return [
+        metric.alarm
+        for metric in SampleMetric.ordered()
+        if metric.alarm_below is not None
+        and metric.key in figures
+        and figures[metric.key] < metric.alarm_below
+    ]
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The result of `report` as text, one figure a line; it may come from an older run's JSON."""
     images = report["images"]
     lines = [
         f"{images['fake']} samples against {images['real']} real images, classifier "
@@ -111,43 +133,53 @@ def table(report: dict[str, Any]) -> str:
         "",
         f"{'figure':<18}{'samples':>10}{'same size':>11}{'floor':>10}",
     ]
-    for title, key, direction in _FIGURES:
-        if key not in report:
-            continue
-        scale = 1000 if key == "kid" else 1
-        cells = [report[key][column] for column in ("value", "matched", "floor")]
-        samples, matched, floor = ("-" if x is None else f"{x * scale:.3f}" for x in cells)
-        lines.append(f"{title:<18}{samples:>10}{matched:>11}{floor:>10}  {direction}")
-    for name in ("real", "fake"):
-        shares = " ".join(f"{100 * share:.1f}" for share in report["classes"][name])
+    metrics = SampleMetric.ordered()
+    for metric in metrics:
+        if metric.title is not None and metric.key in report:
+            row = _row(metric.title, report[metric.key], metric.scale)
+            lines.append(f"{row}  {metric.better} is better")
+    known = {metric.key for metric in metrics}.union(SampleMetric.taken)
+    # Figures of metrics that were the user's own, whose file is not imported now.
+    lines += [
+        _row(key, columns)
+        for key, columns in report.items()
+        if key not in known and isinstance(columns, Mapping) and "value" in columns
+    ]
+    for name, of_classes in report["classes"].items():
+        shares = " ".join(f"{100 * share:.1f}" for share in of_classes)
         lines.append(f"classes of {name}, %: {shares}")
     return "\n".join(lines)
 
 
-def _measure(images, labels, classifier):
-    """Images with what the classifier says of them, as arrays with one leading axis."""
+def _row(title: str, columns: Mapping[str, float | None], scale: float = 1) -> str:
+    figures = [columns.get(column) for column in _COLUMNS]
+    samples, matched, floor = ("-" if x is None else f"{x * scale:.3f}" for x in figures)
+    return f"{title:<18}{samples:>10}{matched:>11}{floor:>10}"
+
+
+def _measured(
+    real_images: np.ndarray,
+    fake_images: np.ndarray,
+    classifier: Classifier,
+    labels: np.ndarray | None,
+    seed: int,
+    real_labels: np.ndarray | None,
+) -> tuple[Measured, Measured]:
+    """Both sets with what the classifier says of them."""
+    real = _seen(real_images, classifier, real_labels, seed)
+    fake = _seen(fake_images, classifier, labels, seed)
+    n_real, n_fake = len(real.logits), len(fake.logits)
+    if min(n_real // 2, n_fake) < 4:
+        raise JaxgenError(
+            f"{n_real} real and {n_fake} generated images are too few to measure: give at least "
+            "8 and 4"
+        )
+    return real, fake
+
+
+def _seen(
+    images: np.ndarray, classifier: Classifier, labels: np.ndarray | None, seed: int
+) -> Measured:
     features_NF, logits_NK = classifier.features_and_logits(images)
-    measured = {"images": np.asarray(images), "features": features_NF, "logits": logits_NK}
-    return measured if labels is None else measured | {"labels": np.asarray(labels)}
-
-
-def _rows(measured, rows):
-    return {name: array[rows] for name, array in measured.items()}
-
-
-def _figures(real, fake, seed):
-    precision, recall = precision_recall(real["features"], fake["features"])
-    kid, kid_std = kernel_distance(real["features"], fake["features"], seed=seed)
-    figures = {
-        "fid": frechet_distance(real["features"], fake["features"]),
-        "kid": kid,
-        "kid_std": kid_std,
-        "precision": precision,
-        "recall": recall,
-        "classifier_score": classifier_score(fake["logits"]),
-        "class_imbalance": class_imbalance(real["logits"], fake["logits"]),
-        "diversity": diversity(fake["images"], real["images"]),
-    }
-    if "labels" in fake:
-        figures["label_agreement"] = label_agreement(fake["logits"], fake["labels"])
-    return figures
+    labels_N = None if labels is None else checked_labels(labels, len(logits_NK))
+    return Measured(np.asarray(images), features_NF, logits_NK, labels_N, seed)

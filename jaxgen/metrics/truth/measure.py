@@ -6,7 +6,7 @@ scene so that everything stated holds. One that states nothing, or cannot be rea
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from jaxgen.data.scenes.language import relation_holds
 from jaxgen.data.scenes.rendering import SLOTS, Digit, Scene
@@ -33,11 +33,11 @@ def judge(caption: str, scene: Scene) -> Verdict:
     """Checks one caption against its scene.
 
     Args:
-      caption: lower-case words separated by spaces, without the tokens of the vocabulary.
-      scene: what is in the picture.
+        caption: lower-case words separated by spaces, without the tokens of the vocabulary.
+        scene: what is in the picture.
 
     Returns:
-      Verdict.
+        Verdict.
     """
     try:
         claims = read_claims(caption)
@@ -53,19 +53,19 @@ def measure(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float
     """Shares over captions and their scenes.
 
     Args:
-      captions: as for `judge`.
-      scenes: the scene of each caption.
+        captions: as for `judge`.
+        scenes: the scene of each caption.
 
     Returns:
-      Shares in [0, 1], each over all scenes and, with the suffix `_1`, `_2` or `_3`, over those of
-      so many digits; one whose denominator is zero is left out.
-      `true`: captions entirely true. `facts_true`: stated facts that are true. `facts_told`: the
-      scenes' facts (value, colour, size, row and column of each digit) that were stated.
-      `relations_true`: stated relations that are true. `with_relation`: captions that state one.
-      `unreadable`: captions that cannot be read.
+        Shares in [0, 1], each over all scenes and, with the suffix `_1`, `_2` or `_3`, over those
+        of so many digits; one whose denominator is zero is left out.
+        `true`: captions entirely true. `facts_true`: stated facts that are true. `facts_told`: the
+        scenes' facts (value, colour, size, row and column of each digit) that were stated.
+        `relations_true`: stated relations that are true. `with_relation`: captions that state one.
+        `unreadable`: captions that cannot be read.
 
     Raises:
-      ValueError: the numbers of captions and scenes differ.
+        ValueError: the numbers of captions and scenes differ.
     """
     judged = [(judge(c, scene), scene) for c, scene in zip(captions, scenes, strict=True)]
     shares = _shares(judged)
@@ -75,7 +75,7 @@ def measure(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float
     return shares
 
 
-def table(shares: dict[str, float]) -> str:
+def table(shares: Mapping[str, float]) -> str:
     """What `measure` gives, in percent: a row for all scenes and for each number of digits."""
     names = ("true", "facts_true", "facts_told", "relations_true", "with_relation", "unreadable")
     lines = [" " * 9 + "".join(f"{name.replace('_', ' '):>16}" for name in names)]
@@ -105,9 +105,9 @@ def _check(claims: Claims, matched: tuple[Digit | None, ...], scene: Scene) -> V
         for name, value in facts
     ]
     relations = [
-        matched[subject] is not None
-        and matched[other] is not None
-        and relation_holds(name, matched[subject], matched[other])
+        (one := matched[subject]) is not None
+        and (another := matched[other]) is not None
+        and relation_holds(name, one, another)
         for name, subject, other in claims.relations
     ]
     groups = [is_right for group in claims.groups for is_right in _check_group(group, scene)]

@@ -68,14 +68,14 @@ def read_claims(caption: str) -> Claims:
     """Reads the facts that a caption states.
 
     Args:
-      caption: lower-case words separated by spaces.
+        caption: lower-case words separated by spaces.
 
     Returns:
-      Claims.
+        Claims.
 
     Raises:
-      UnreadableCaption: a word is unknown, or a colour, size, place, number or relation is left
-        without the digit that it needs.
+        UnreadableCaption: a word is unknown, or a colour, size, place, number or relation is left
+            without the digit that it needs.
     """
     return _Reader(caption.split()).read()
 

@@ -1,4 +1,4 @@
-"""What every captioner must do; a new one in `jaxgen.models` is found here by its methods."""
+"""What every captioner must do; a new one in the package is found here by its methods."""
 
 import functools
 import importlib
@@ -6,11 +6,11 @@ import inspect
 import pkgutil
 
 import jax
-import jaxgen.models
 import numpy as np
 import pytest
 
-from jaxgen.captioning.decoding import beam_search, decoding
+from jaxgen.captioning import captioners as package
+from jaxgen.captioning.decoding import SpecialWords, beam_search
 
 VOCAB_SIZE, STEPS = 11, 7
 FEATURES = np.sin(np.arange(3 * 6, dtype=np.float32)).reshape(3, 6)
@@ -21,8 +21,8 @@ SMALL = {"TransformerCaptioner": {"width": 16, "feed_forward": 32, "layers": 2}}
 
 
 def captioners():
-    for info in pkgutil.iter_modules(jaxgen.models.__path__):
-        module = importlib.import_module(f"jaxgen.models.{info.name}")
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
         for name, member in inspect.getmembers(module, inspect.isclass):
             is_public = not name.startswith("_") and member.__module__ == module.__name__
             if is_public and hasattr(member, "start") and hasattr(member, "step"):
@@ -83,7 +83,7 @@ def test_no_captioner_sees_the_future(captioner):
 def test_beams_carry_their_own_state(captioner):
     """The log-probability of a beam search's caption is that of the whole-caption pass."""
     module, params = captioner
-    special = decoding.SpecialWords()
+    special = SpecialWords()
 
     @jax.jit
     def search():

@@ -253,7 +253,7 @@ def test_dropout_acts_on_training_only():
     @jax.jit
     def train(seed):
         return module.apply(
-            params, features, captions, False, rngs={"dropout": jax.random.key(seed)}
+            params, features, captions, True, rngs={"dropout": jax.random.key(seed)}
         )
 
     a, b, again = np.asarray(train(0)), np.asarray(train(1)), train(0)

@@ -12,7 +12,7 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from jaxgen.captioning.captioners.transformer import TransformerCaptioner, positional_encoding
-from jaxgen.captioning.decoding import decoding
+from jaxgen.captioning import decoding
 from jaxgen.nn import dropout as dropout_module
 
 REFERENCE = Path(__file__).parents[2] / "reference"
@@ -74,7 +74,7 @@ def test_captioner_of_the_notebook(x64, monkeypatch):
     monkeypatch.setattr(dropout_module, "keep_mask", recorded)
     rngs = {"dropout": jax.random.key(0)}
     train = jax.jit(functools.partial(module.apply, rngs=rngs), static_argnums=3)(
-        params, features, captions, False
+        params, features, captions, True
     )
     assert not masks
     np.testing.assert_allclose(train, reference["train"], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""The loader of COCO-layout captions, on a tiny folder whose every number is written here."""
+"""Folders of HDF5 files, on a tiny one in COCO's names whose every number is written here."""
 
 import json
 
@@ -6,7 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from jaxgen.data.captions.course_files import CaptionsConfig, load
+from jaxgen.data.captions import course_files
+from jaxgen.data.captions.base import load_captions
+from jaxgen.data.captions.coco import Coco
+from jaxgen.data.captions.course_files import course_layout
+from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.errors import JaxgenError
 
 WORDS = ["<NULL>", "<START>", "<END>", "<UNK>", "a", "cat", "dog"]
@@ -16,6 +20,8 @@ CAPTIONS = {
 }
 IMAGES = {"train": [0, 2, 1, 2], "val": [1, 0]}
 ROWS = {"train": 3, "val": 2}
+H5 = "coco2014_captions.h5"
+PCA = "train2014_vgg16_fc7_pca.h5"
 
 
 def features(split, *shape):
@@ -44,7 +50,7 @@ def write_vocabulary(folder, words, **changes):
 
 
 def load_from(folder, **settings):
-    return load(CaptionsConfig(name="coco", dir=str(folder), **settings))
+    return load_captions(Coco(str(folder), **settings))
 
 
 def overwrite(path, key, array):
@@ -55,19 +61,39 @@ def overwrite(path, key, array):
 
 def test_gives_captions_features_and_urls_of_both_splits(folder):
     data = load_from(folder)
-    for split in ("train", "val"):
-        part = getattr(data, split)
+    for split, part in (("train", data.train), ("val", data.validation)):
         np.testing.assert_array_equal(part.captions["captions"], CAPTIONS[split])
         np.testing.assert_array_equal(part.captions["image_index"], IMAGES[split])
         assert {array.dtype for array in part.captions.values()} == {np.dtype(np.int32)}
         np.testing.assert_array_equal(part.features.array, features(split, 2))
-    assert data.val.urls[1] == "http://example.org/val1.jpg"
+    assert data.validation.urls[1] == "http://example.org/val1.jpg"
     assert data.vocabulary.decode(data.train.captions["captions"])[0] == "a cat"
+    assert (data.directory, data.facts, data.has_grid) == (folder, None, False)
 
 
-def test_features_without_pca_and_as_tokens(folder):
-    assert load_from(folder, pca=False).train.features.shape == (3, 3)
-    assert load_from(folder, features="grid").val.features.array.shape == (2, 2, 2)
+def test_features_as_tokens(folder):
+    data = course_files.read(folder, course_layout("grid", rank=3), 512)
+    np.testing.assert_array_equal(data.validation.features.array, features("val", 2, 2))
+
+
+def test_what_is_written_is_read(tmp_path):
+    layout = course_files.Layout("c.h5", "i_{split}", "v.json", "{split}.h5", "{split}", ("a", "b"))
+    vocabulary = Vocabulary(WORDS)
+    sentences = {"a": [["a cat", "a bird"], ["dog"]], "b": [["a dog"], []]}
+    arrays = {"a": np.array([[1.5], [2]], np.float16), "b": np.array([[3.0], [4]])}
+    places = {"a": ["Ü 1.png", "2.png"], "b": ["3.png", "4.png"]}
+    course_files.write_captions(tmp_path, layout, sentences, vocabulary, 4)
+    course_files.write_features(tmp_path, layout, arrays)
+    course_files.write_pictures(tmp_path, layout, places)
+    data = course_files.read(tmp_path, layout, 512)
+    assert data.vocabulary.words == tuple(WORDS)
+    assert data.train.captions["captions"].tolist() == [[1, 4, 5, 2], [1, 4, 3, 2], [1, 6, 2, 0]]
+    assert data.train.captions["image_index"].tolist() == [0, 0, 1]
+    assert data.validation.captions["image_index"].tolist() == [0]
+    for split, part in (("a", data.train), ("b", data.validation)):
+        assert part.features.array.dtype == np.float32
+        np.testing.assert_array_equal(part.features.array, arrays[split])
+        assert part.urls == places[split]
 
 
 def test_features_left_in_their_file_are_the_same(folder):
@@ -78,6 +104,9 @@ def test_features_left_in_their_file_are_the_same(folder):
     assert gathered.dtype == np.float32
     np.testing.assert_array_equal(gathered, features("train", 2)[rows])
     np.testing.assert_array_equal(kept.train.features.gather(rows), gathered)
+    (folder / PCA).unlink()
+    with pytest.raises(JaxgenError, match=f"{PCA} is missing"):
+        left.train.features.gather(rows)
 
 
 def test_half_precision_features_become_single(folder):
@@ -86,20 +115,6 @@ def test_half_precision_features_become_single(folder):
         gathered = load_from(folder, in_memory_mb=limit).train.features.gather(np.array([2]))
         assert gathered.dtype == np.float32
         np.testing.assert_array_equal(gathered, [[4, 5]])
-
-
-def test_max_train_takes_a_random_subset_without_repeats(folder):
-    subsets = [load_from(folder, max_train=3, max_train_seed=seed).train for seed in range(8)]
-    for subset in subsets:
-        rows = [CAPTIONS["train"].index(row) for row in subset.captions["captions"].tolist()]
-        assert len(set(rows)) == 3
-        assert [IMAGES["train"][row] for row in rows] == subset.captions["image_index"].tolist()
-    assert len({subset.captions["captions"].tobytes() for subset in subsets}) > 1
-    assert len(load_from(folder, max_train=99).train.captions["captions"]) == 4
-
-
-H5 = "coco2014_captions.h5"
-PCA = "train2014_vgg16_fc7_pca.h5"
 
 
 @pytest.mark.parametrize(
@@ -113,14 +128,14 @@ PCA = "train2014_vgg16_fc7_pca.h5"
         (H5, "val_captions", np.array([1, 5, 2]), "val_captions must have 2 axes"),
         (H5, "val_captions", np.zeros((0, 5), int), "val_captions must have 2 axes, none empty"),
         (H5, "val_captions", np.ones((2, 5)), "val_captions must hold integers"),
-        (H5, "val_captions", np.array([[1, 5, 2]] * 3), "has 3 rows, but val_image_idxs 2"),
+        (H5, "val_captions", np.array([[1, 5, 2]] * 3), "has 3 rows, but .*val_image_idxs 2"),
         (H5, "val_image_idxs", np.array([[0], [1]]), "val_image_idxs must have 1 axes"),
         (H5, "train_image_idxs", np.array([0, 3, 1, 2]), r"outside the 3 rows of .*\(row 1\)"),
         (H5, "train_image_idxs", np.array([0, 1, -1, 2]), r"outside the 3 rows of .*\(row 2\)"),
         (PCA, "features", np.zeros((3, 2, 2), "f4"), "features must have 2 axes"),
         (PCA, "features", np.array([[0, 0], [0, np.nan], [1, 1]]), r"not finite \(row 1\)"),
         (PCA, "features", np.array([[0, 0], [0, 0], [np.inf, 1]]), r"not finite \(row 2\)"),
-        (PCA, "features", np.zeros((4, 2)), "train2014_urls.txt has 3 lines"),
+        (PCA, "features", np.zeros((4, 2)), "train2014_urls.txt must name .* the 4 rows .* not 3"),
     ],
 )
 def test_unsound_arrays_are_refused(folder, file, key, array, message):
@@ -158,6 +173,7 @@ def test_a_missing_key_is_named_beside_those_there(folder):
         (WORDS, {"idx_to_word": 3}, "TypeError"),
         (WORDS[1:], {}, "lacks <NULL>"),
         ([*WORDS, "cat"], {}, "'cat' twice"),
+        ([*WORDS, 3], {"word_to_idx": {w: i for i, w in enumerate(WORDS)} | {3: 7}}, "disagree"),
     ],
 )
 def test_an_unsound_vocabulary_is_refused(folder, words, changes, message):
@@ -167,25 +183,14 @@ def test_an_unsound_vocabulary_is_refused(folder, words, changes, message):
     assert "coco2014_vocab.json" in str(raised.value)
 
 
-def test_the_folder_must_be_given_and_there(tmp_path):
-    with pytest.raises(JaxgenError, match=r"give --data\.dir"):
-        load(CaptionsConfig(name="coco"))
-    with pytest.raises(JaxgenError, match="is not a folder"):
-        load_from(tmp_path / "absent")
-    with pytest.raises(JaxgenError, match="must not be negative"):
-        load_from(tmp_path, max_train=-1)
+def test_a_vocabulary_of_no_json_is_refused(folder):
+    for content in ("{", "[" * 100_000):
+        (folder / "coco2014_vocab.json").write_text(content)
+        with pytest.raises(JaxgenError, match=r"coco2014_vocab\.json must be JSON"):
+            load_from(folder)
 
 
-def test_captions_in_characters_read_the_same(folder):
-    words, characters = load_from(folder), load_from(folder, units="characters")
-    assert characters.vocabulary.words[4:] == (" ", "a", "c", "d", "g", "o", "t")
-    for split in ("train", "val"):
-        in_words, spelt = (getattr(data, split).captions for data in (words, characters))
-        assert spelt["captions"].shape[1] == len("a <dog") + 3  # UNK is one token
-        assert spelt["captions"].dtype == np.int32
-        np.testing.assert_array_equal(spelt["image_index"], in_words["image_index"])
-        assert characters.vocabulary.decode(spelt["captions"]) == words.vocabulary.decode(
-            in_words["captions"]
-        )
-    some = load_from(folder, units="characters", max_train=2)
-    assert some.train.captions["captions"].shape == (2, 9)
+def test_other_features_to_validate_on_are_refused(folder):
+    overwrite(folder / "val2014_vgg16_fc7_pca.h5", "features", np.ones((2, 5)))
+    with pytest.raises(JaxgenError, match=rf"^{folder} .* of one shape, not \(2,\) .* and \(5,\)"):
+        load_from(folder)

@@ -1,3 +1,5 @@
+"""Words and their indices, there and back."""
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,11 @@ def test_encodes_with_padding_and_unknown_words():
 def test_rare_words_are_left_out_of_a_vocabulary_of_sentences():
     vocabulary = Vocabulary.of_sentences(["b c", "b a", "a rare"], least=2)
     assert vocabulary.words == ("<NULL>", "<START>", "<END>", "<UNK>", "a", "b")
+
+
+def test_words_that_are_no_text_are_refused():
+    with pytest.raises(JaxgenError, match="the vocabulary has 3, which is no text"):
+        Vocabulary([*VOCABULARY.words, 3])
 
 
 def test_indices_outside_and_wrong_ranks_are_refused():

@@ -1,4 +1,4 @@
-"""TFDS copies: a small real one in array_record format, written and read without TensorFlow."""
+"""TFDS copies: small real ones in array_record format, written and read without TensorFlow."""
 
 import os
 import subprocess
@@ -8,10 +8,14 @@ import time
 import numpy as np
 import pytest
 
-from jaxgen.data.images import base as images
+from jaxgen.data import cache, picture_files
+from jaxgen.data.images.base import load_images
+from jaxgen.data.images.tfds import Tfds
 from jaxgen.errors import JaxgenError
 
-IMAGE_NHWC = np.random.default_rng(0).integers(0, 256, (7, 28, 28, 1), dtype=np.uint8)
+RNG = np.random.default_rng(0)
+GREY_NHWC = RNG.integers(0, 256, (7, 28, 28, 1), dtype=np.uint8)
+RGB_NHWC = RNG.integers(0, 256, (7, 12, 20, 3), dtype=np.uint8)
 LABEL_N = np.array([5, 0, 4, 1, 9, 2, 1], np.int32)
 
 
@@ -21,77 +25,248 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "default"))
 
 
-def prepare(data_dir, name="mnist", version="3.0.1"):
-    """Writes the images as the split `train` of a TFDS copy of two shards; gives its folder."""
+def write(copy, features, examples, split="train"):
+    """Writes a split of a TFDS copy, at most four examples a shard; gives its folder."""
     import tensorflow_datasets as tfds
-    from PIL import Image
     from tensorflow_datasets.core.dataset_info import DatasetIdentity
 
-    copy = data_dir / name / version
     copy.mkdir(parents=True)
+    parts = copy.parts
+    name = parts[-2] if parts[-3] == "copies" else parts[-3]
     identity = DatasetIdentity(
-        name=name, version=tfds.core.Version(version), data_dir=str(copy), module_name=__name__
-    )
-    features = tfds.features.FeaturesDict(
-        {
-            "image": tfds.features.Image(shape=(28, 28, 1)),
-            "label": tfds.features.ClassLabel(num_classes=10),
-        }
+        name=name,
+        version=tfds.core.Version(copy.name),
+        data_dir=str(copy),
+        module_name=__name__,
+        config_name="" if parts[-3] == "copies" else parts[-2],
     )
     writer = tfds.core.SequentialWriter(
-        tfds.core.DatasetInfo(builder=identity, features=features),
+        tfds.core.DatasetInfo(builder=identity, features=tfds.features.FeaturesDict(features)),
         max_examples_per_shard=4,
         file_format="array_record",
     )
-    writer.initialize_splits(["train"])
-    examples = zip(IMAGE_NHWC, LABEL_N.tolist(), strict=True)
-    writer.add_examples(
-        {"train": [{"image": Image.fromarray(i[..., 0]), "label": label} for i, label in examples]}
-    )
+    writer.initialize_splits([split])
+    writer.add_examples({split: examples})
     writer.close_all()
     return copy
 
 
-def load(data_dir="", name="mnist"):
-    config = images.ImagesConfig(name=name, dir=str(data_dir), train=5, validation=5)
-    return images.load(config)
+def pictures(image_NHWC):
+    from PIL import Image
+
+    return [
+        Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+        for image in image_NHWC
+    ]
+
+
+def prepare(data_dir, name="mnist", version="3.0.1", images=GREY_NHWC, shape=None):
+    """A copy with images and labels."""
+    import tensorflow_datasets as tfds
+
+    features = {
+        "image": tfds.features.Image(shape=shape or images[0].shape),
+        "label": tfds.features.ClassLabel(num_classes=10),
+    }
+    pairs = zip(pictures(images), LABEL_N.tolist(), strict=True)
+    examples = [{"image": image, "label": label} for image, label in pairs]
+    return write(data_dir / name / version, features, examples)
+
+
+@pytest.fixture
+def copies(tmp_path):
+    return tmp_path / "copies"
+
+
+def load(data_dir="", name="mnist", **fields):
+    return load_images(Tfds(name=name, dir=str(data_dir), **fields))
+
+
+def refusal(*args, **fields):
+    with pytest.raises(JaxgenError) as raised:
+        load(*args, **fields)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
 
 
 def check(data):
-    np.testing.assert_array_equal(data["train"]["image"], IMAGE_NHWC[:5])
-    np.testing.assert_array_equal(data["train"]["label"], LABEL_N[:5])
-    np.testing.assert_array_equal(data["validation"]["image"], IMAGE_NHWC[5:])
-    np.testing.assert_array_equal(data["validation"]["label"], LABEL_N[5:])
-    assert data["train"]["image"].dtype == np.uint8
-    assert data["train"]["label"].dtype == np.int32
+    np.testing.assert_array_equal(data["image"], GREY_NHWC)
+    np.testing.assert_array_equal(data["label"], LABEL_N)
+    assert data["image"].dtype == np.uint8
+    assert data["label"].dtype == np.int32
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_a_prepared_copy_is_read_and_then_comes_from_the_cache(tmp_path, monkeypatch, name):
-    prepare(tmp_path, name)
-    check(load(tmp_path, name))
+def test_a_prepared_copy_is_read_and_then_comes_from_the_cache(copies, monkeypatch, name):
+    prepare(copies, name)
+    check(load(copies, name))
     monkeypatch.setattr("jaxgen.data.images.tfds._read", None)  # a second reading would call it
-    check(load(tmp_path, name))
+    check(load(copies, name))
+    assert len(load(copies, name, train=5)["image"]) == 5
 
 
-def test_the_default_place_is_that_of_tfds(tmp_path):
-    prepare(tmp_path / "default")
+def test_the_default_place_is_that_of_tfds(tmp_path, copies):
+    prepare(copies)
+    copies.rename(tmp_path / "default")
     check(load())
 
 
-def test_the_newest_version_is_taken(tmp_path):
+def test_the_newest_version_is_taken(copies):
     for version in ("3.9.0", "3.10.0"):
-        prepare(tmp_path, version=version)
-    next((tmp_path / "mnist" / "3.9.0").glob("*-00000")).unlink()
-    check(load(tmp_path))
+        prepare(copies, version=version)
+    next((copies / "mnist" / "3.9.0").glob("*-00000")).unlink()
+    check(load(copies))
 
 
-def test_tensorflow_is_not_imported(tmp_path):
-    prepare(tmp_path)
+def test_a_configuration_is_part_of_the_name(copies):
+    import tensorflow_datasets as tfds
+
+    features = {"image": tfds.features.Image(shape=(28, 28, 1))}
+    examples = [{"image": image} for image in pictures(GREY_NHWC)]
+    write(copies / "many" / "fog_1" / "1.0.0", features, examples)
+    np.testing.assert_array_equal(load(copies, "many/fog_1")["image"], GREY_NHWC)
+    message = refusal(copies, "many")
+    assert "there are copies of its configurations fog_1; name one, such as" in message
+    assert message.endswith("data.name many/fog_1")
+
+
+def test_colours_are_read(copies):
+    prepare(copies, "cifar10", images=RGB_NHWC)
+    for colour in ("auto", "rgb"):
+        data = load(copies, "cifar10", colour=colour)
+        np.testing.assert_array_equal(data["image"], RGB_NHWC)
+        np.testing.assert_array_equal(data["label"], LABEL_N)
+    grey = load(copies, "cifar10", colour="grey")["image"]
+    np.testing.assert_array_equal(grey, picture_files.in_colour(RGB_NHWC, "grey"))
+
+
+def test_grey_images_can_be_given_three_channels(copies):
+    prepare(copies)
+    np.testing.assert_array_equal(load(copies, colour="rgb")["image"], GREY_NHWC.repeat(3, axis=-1))
+
+
+def test_images_that_differ_in_size_are_cut_and_scaled(copies):
+    images = [image[:, : 12 + row] for row, image in enumerate(RGB_NHWC)]
+    prepare(copies, "celeb_a", images=images, shape=(None, None, 3))
+    message = refusal(copies, "celeb_a")
+    assert "of TFDS set 'celeb_a' differ in size (12x12 and 12x13 among them)" in message
+    assert message.endswith("such as data.size 64")
+    data = load(copies, "celeb_a", size=16)
+    assert data["image"].shape == (7, 16, 16, 3)
+    np.testing.assert_array_equal(data["label"], LABEL_N)
+    for picture, image in zip(pictures(images), data["image"], strict=True):
+        picture.save(copies / "one.png")
+        np.testing.assert_array_equal(image, picture_files.read(copies / "one.png", 16))
+
+
+def test_each_name_size_and_colour_is_cached_by_itself(copies):
+    prepare(copies)
+    prepare(copies, "cifar10", images=RGB_NHWC)
+    for _ in range(2):
+        check(load(copies))
+        assert load(copies, size=32)["image"].shape == (7, 32, 32, 1)
+        assert load(copies, size=32, colour="rgb")["image"].shape == (7, 32, 32, 3)
+        assert load(copies, "cifar10")["image"].shape == (7, 12, 20, 3)
+    assert sorted(path.name for path in cache.folder().iterdir()) == [
+        "tfds-cifar10-0-auto.npz",
+        "tfds-mnist-0-auto.npz",
+        "tfds-mnist-32-auto.npz",
+        "tfds-mnist-32-rgb.npz",
+    ]
+
+
+def test_jpegs_and_16_bits_are_read(copies):
+    import tensorflow_datasets as tfds
+    from PIL import Image
+
+    smooth = np.linspace(0, 255, 16, dtype=np.uint8)[None, :, None].repeat(16, 0).repeat(3, 2)
+    Image.fromarray(smooth).save(copies.parent / "a.jpg", quality=95)
+    features = {"image": tfds.features.Image(shape=(16, 16, 3), encoding_format="jpeg")}
+    write(copies / "jpegs" / "1.0.0", features, [{"image": str(copies.parent / "a.jpg")}])
+    image = load(copies, "jpegs")["image"]
+    assert image.shape == (1, 16, 16, 1)
+    assert np.abs(image[0].astype(int) - smooth[..., :1]).max() < 8
+
+    deep = Image.fromarray(np.full((16, 16), 0x8001, np.uint16))
+    deep.save(copies.parent / "a.png")
+    features = {"image": tfds.features.Image(shape=(16, 16, 1), dtype=np.uint16)}
+    write(copies / "deep" / "1.0.0", features, [{"image": str(copies.parent / "a.png")}])
+    assert (load(copies, "deep")["image"] == 0x80).all()
+
+
+def test_what_is_no_class_is_no_label_and_other_features_are_not_decoded(copies):
+    import tensorflow_datasets as tfds
+
+    mask = tfds.features.Image(shape=(28, 28, 1))
+    for name, label, value in (
+        ("none", None, None),
+        ("several", tfds.features.Sequence(tfds.features.ClassLabel(num_classes=3)), [1, 2]),
+        ("text", tfds.features.Text(), "owl"),
+    ):
+        features = {"image": mask, "objects": {"mask": mask}} | ({"label": label} if label else {})
+        examples = [
+            {"image": image, "objects": {"mask": image}} | ({"label": value} if label else {})
+            for image in pictures(GREY_NHWC)
+        ]
+        write(copies / name / "1.0.0", features, examples)
+        data = load(copies, name)
+        np.testing.assert_array_equal(data["image"], GREY_NHWC)
+        np.testing.assert_array_equal(data["label"], np.zeros(7, np.int32), strict=True)
+
+
+def test_sets_of_something_else_are_refused(copies):
+    import tensorflow_datasets as tfds
+
+    text = {"text": tfds.features.Text(), "label": tfds.features.ClassLabel(num_classes=2)}
+    write(copies / "reviews" / "1.0.0", text, [{"text": "good", "label": 1}])
+    message = refusal(copies, "reviews")
+    assert "TFDS set 'reviews' has no feature 'image' that holds pictures" in message
+    assert message.endswith("its features are label, text")
+    depth = {"image": tfds.features.Image(shape=(4, 4, 1), dtype=np.float32)}
+    write(copies / "depth" / "1.0.0", depth, [])
+    assert "has no feature 'image' that holds pictures of 8 or 16 bits" in refusal(copies, "depth")
+
+
+def test_a_picture_that_is_too_large_names_its_set(copies, monkeypatch):
+    prepare(copies)
+    monkeypatch.setattr(picture_files, "MOST_PIXELS", 100)
+    message = refusal(copies)
+    assert message == "TFDS set 'mnist' has an unusable image: 28 x 28 is more than 100 pixels"
+
+
+def test_a_set_without_images_to_train_on_is_refused(copies):
+    import tensorflow_datasets as tfds
+
+    features = {"image": tfds.features.Image(shape=(28, 28, 1))}
+    examples = [{"image": image} for image in pictures(GREY_NHWC)]
+    write(copies / "only_test" / "1.0.0", features, examples, split="test")
+    message = refusal(copies, "only_test")
+    assert "found only copies in another file format, or without images to train on" in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": ""}, "data.name must be the name of a set in TFDS, such as fashion_mnist or "),
+        ({"name": "../mnist"}, "data.name must be the name"),
+        ({"name": "*"}, "data.name must be the name"),
+        ({"name": "fashion-mnist"}, "data.name must be the name"),
+        ({"name": "a/b/c"}, "data.name must be the name"),
+        ({"size": 30}, "data.size must be 0 or a multiple of 4 from 16 to 128, got 30"),
+        ({"size": -4}, "data.size must be 0 or a multiple of 4 from 16 to 128, got -4"),
+        ({"colour": "gray"}, "data.colour must be 'auto' or 'grey' or 'rgb', got 'gray'"),
+    ],
+)
+def test_fields_that_make_no_sense_are_refused(fields, message):
+    assert message in refusal(**fields)
+
+
+def test_tensorflow_is_not_imported(tmp_path, copies):
+    prepare(copies)
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('tensorflow was imported')")
     program = (
-        "from jaxgen.data.images import ImagesConfig, load; import sys; "
-        f"load(ImagesConfig('mnist', {str(tmp_path)!r})); "
+        "from jaxgen.data.images.tfds import Tfds; import sys; "
+        f"Tfds(dir={str(copies)!r}, size=16).load(); "
         "assert 'tensorflow_datasets' in sys.modules and 'tensorflow' not in sys.modules"
     )
     paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
@@ -107,19 +282,23 @@ def test_tensorflow_is_not_imported(tmp_path):
     assert done.stderr == ""
 
 
-def test_an_absent_copy_is_refused_at_once_with_what_to_do(tmp_path):
+def test_an_absent_copy_is_refused_at_once_with_what_to_do(copies):
     start = time.perf_counter()
-    with pytest.raises(JaxgenError, match=r"no prepared TFDS copy of 'mnist'.*tfds build mnist"):
-        load(tmp_path)
+    message = refusal(copies)
+    assert f"no prepared TFDS copy of 'mnist' in array_record format under {copies};" in message
+    assert "run `tfds build mnist --file_format=array_record`, then copy" in message
+    assert "give data.dir; or, if this is one, set data.download" in message
     assert time.perf_counter() - start < 1
 
 
-def test_a_copy_in_another_format_is_named(tmp_path):
-    copy = prepare(tmp_path)
+def test_a_copy_in_another_format_is_named(copies):
+    copy = prepare(copies)
     for shard in copy.glob("*array_record*"):
         shard.rename(str(shard).replace("array_record", "tfrecord"))
-    with pytest.raises(JaxgenError, match=r"only copies in another file format in .*3\.0\.1"):
-        load(tmp_path)
+    assert (
+        f"found only copies in another file format, or without images to train on, in {copy})"
+        in (refusal(copies))
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,20 +311,20 @@ def test_a_copy_in_another_format_is_named(tmp_path):
         ("*-00001", "truncate"),
     ],
 )
-def test_a_damaged_copy_is_refused(tmp_path, victim, damage):
-    copy = prepare(tmp_path)
+def test_a_damaged_copy_is_refused(copies, victim, damage):
+    copy = prepare(copies)
     (path,) = copy.glob(victim)
     if damage == "remove":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(JaxgenError, match="cannot read the TFDS copy") as raised:
-        load(tmp_path)
+        load(copies)
     assert str(copy) in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_the_missing_extra_is_named(tmp_path, monkeypatch):
+def test_the_missing_extra_is_named(copies, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(JaxgenError, match=r"pip install 'jaxgen\[tfds\]'"):
-        load(tmp_path)
+        load(copies)

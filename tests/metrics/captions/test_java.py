@@ -32,7 +32,7 @@ def spice_folder(monkeypatch, tmp_path):
     for name in ("pycocoevalcap", "pycocoevalcap.spice"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     module = types.ModuleType("pycocoevalcap.spice.spice")
-    module.Spice = Spice
+    vars(module)["Spice"] = Spice
     monkeypatch.setitem(sys.modules, "pycocoevalcap.spice.spice", module)
     (tmp_path / "spice" / "lib").mkdir(parents=True)
     return tmp_path / "spice"
@@ -53,14 +53,27 @@ def test_without_java_it_is_named(spice_folder, monkeypatch):
     assert [line.split(":")[0] for line in missing] == ["METEOR needs Java", "SPICE needs Java"]
 
 
+def test_an_own_metric_that_needs_java_is_measured_or_named(own_file, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    own_file(
+        "own_programs",
+        "from jaxgen.metrics.captions.base import CaptionMetric\n"
+        "runs = CaptionMetric('runs', 'R', 'lower', lambda made, _: len(made), needs_java=True)\n"
+        "ends = CaptionMetric('ends', 'E', 'lower', lambda made, _: 1 / 0, needs_java=True)\n",
+    )
+    figures, missing = captions_java.measure(MADE, REFERENCES)
+    assert figures == {"runs": 3}
+    assert "own_programs:ends failed" in missing[-1]
+
+
 def test_spice_downloads_nothing_by_itself(spice_folder):
     with pytest.raises(JaxgenError, match="SPICE needs Stanford CoreNLP"):
-        captions_java.spice(MADE, REFERENCES)
+        captions_java.spice_score(MADE, REFERENCES)
 
 
 def test_spice_is_the_packages(spice_folder):
     (spice_folder / "lib" / "stanford-corenlp-3.6.0.jar").touch()
-    assert captions_java.spice(MADE, REFERENCES) == 0.25
+    assert captions_java.spice_score(MADE, REFERENCES) == 0.25
 
 
 def test_a_java_that_fails_is_reported(monkeypatch, tmp_path):
@@ -71,7 +84,7 @@ def test_a_java_that_fails_is_reported(monkeypatch, tmp_path):
     java.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(JaxgenError, match="METEOR's program failed"):
-        captions_java.meteor(MADE, REFERENCES)
+        captions_java.meteor_score(MADE, REFERENCES)
 
 
 @pytest.mark.slow
@@ -80,4 +93,4 @@ def test_meteor_where_java_is():
     pytest.importorskip("pycocoevalcap", reason="is of the test extra")
     if shutil.which("java") is None:
         pytest.skip("there is no Java here")
-    assert captions_java.meteor(MADE, REFERENCES) == pytest.approx(0.3406661, abs=1e-6)
+    assert captions_java.meteor_score(MADE, REFERENCES) == pytest.approx(0.3406661, abs=1e-6)

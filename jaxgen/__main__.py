@@ -1,0 +1,44 @@
+"""The command `jaxgen`, also `python -m jaxgen`: what comes first names one of its commands."""
+
+import difflib
+import importlib
+import sys
+
+import jaxgen
+from jaxgen.errors import JaxgenError
+
+COMMANDS = {
+    "train": "train an experiment, or go on with it",
+    "sample": "draw samples from a run",
+    "caption": "caption images with a run",
+    "evaluate": "measure a run",
+    "captions": "make a set of captions from pictures of your own",
+}
+"""Each is a module of `jaxgen.commands` with `main(argv)`."""
+
+
+def main() -> None:
+    """Run the command that the first word names, and exit."""
+    argv = sys.argv[1:]
+    if not argv or argv[0] in ("-h", "--help"):
+        print(f"jaxgen {jaxgen.__version__}: generative models in JAX\n")
+        print("usage: jaxgen COMMAND ...\n")
+        print("\n".join(f"  {name:10}{words}" for name, words in COMMANDS.items()))
+        print("\njaxgen COMMAND --help tells more.")
+        sys.exit(0 if argv else JaxgenError.exit_code)
+    if argv[0] == "--version":
+        print(jaxgen.__version__)
+        sys.exit(0)
+    if argv[0] not in COMMANDS:
+        close = difflib.get_close_matches(argv[0], COMMANDS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(COMMANDS)}"
+        print(f"error: jaxgen has no command {argv[0]}{hint}", file=sys.stderr)
+        sys.exit(JaxgenError.exit_code)
+    from jaxgen.commands import cli
+
+    command = importlib.import_module(f"jaxgen.commands.{argv[0]}")
+    cli.run_guarded(lambda: command.main(argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

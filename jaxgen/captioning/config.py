@@ -1,0 +1,147 @@
+"""What a captioning experiment sets, and what it builds from that: a task, a trained captioner."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxgen.captioning import losses
+from jaxgen.captioning.captioners.base import Captioner
+from jaxgen.captioning.losses import Reduction
+from jaxgen.captioning.quality import CaptionQuality
+from jaxgen.captioning.step import Captioning
+from jaxgen.captioning.trained import TrainedCaptioner
+from jaxgen.captioning.writing import Writer, writer
+from jaxgen.data.captions.base import CaptionData, Captions, Split, load_captions
+from jaxgen.data.captions.vocabulary import Vocabulary
+from jaxgen.data.scenes.captions import Scenes
+from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag, named, setting
+from jaxgen.training import configs
+from jaxgen.training.optimizers import Optimizer
+from jaxgen.training.task import Saved, Source, Task, TrainConfig
+
+
+@dataclass(frozen=True)
+class AboutCaptions:
+    """What the captions say of the captioner, kept with the run."""
+
+    vocabulary: tuple[str, ...]
+    feature_shape: tuple[int, ...] = setting(least=1)
+    examples: int = setting(least=1)
+
+
+@named("captioning", "jaxgen.captioning:CaptionConfig")
+@dataclass(frozen=True, kw_only=True)
+class CaptionConfig(TrainConfig):
+    """A captioning experiment: captioner, loss, data and the numbers of its training."""
+
+    captioner: Captioner
+    """What turns features into words."""
+    loss: Reduction = losses.sum_over_time
+    """How the tokens' cross-entropies become one number."""
+    optimizer: Optimizer = Optimizer()
+    """How that number is made small."""
+    data: Captions = Scenes()
+    """Captions and features of images."""
+    max_length: int = setting(30, least=1, most=2**14)
+    """Most words of a generated caption, END included."""
+    evaluate_images: int = setting(2000, least=1, may_change=True)
+    """Validation images to caption and to take the validation loss on, where `evaluate_every` or
+    `jaxgen evaluate` asks for it."""
+
+    def task(self) -> Task:
+        data = load_captions(self.data)
+        tokens = data.train.captions["captions"].shape[1]
+        if self.max_length < tokens - 1:
+            raise JaxgenError(
+                f"{flag('max_length')} must be at least {tokens - 1}, which the data's captions "
+                "have"
+            )
+        about = AboutCaptions(
+            vocabulary=data.vocabulary.words,
+            feature_shape=tuple(data.train.features.shape[1:]),
+            examples=len(data.train.captions["captions"]),
+        )
+        captioning = self.captioning(about)
+        quality = self._quality(about, data)
+        return Task(
+            source=source(data.train),
+            init=captioning.init,
+            step=captioning.step,
+            show=lambda state: quality.show(state.params),
+            evaluate=lambda state: quality.evaluate(state.params),
+            about=configs.to_json(about, AboutCaptions),
+        )
+
+    def restored(self, saved: Saved) -> TrainedCaptioner:
+        about = configs.from_json(saved.about, AboutCaptions, "what the run's data were")
+        return TrainedCaptioner(
+            self,
+            self.writer(about),
+            about.feature_shape,
+            saved,
+            lambda: self._quality(about, load_captions(self.data)),
+        )
+
+    def tied_to_steps(self) -> str:
+        return self.optimizer.tied_to_steps()
+
+    def captioning(self, about: AboutCaptions) -> Captioning:
+        """The pure functions of its training, on captions that are like this."""
+        return Captioning(
+            module=self._module(about),
+            feature_shape=about.feature_shape,
+            loss=self.loss,
+            optimizer=self.optimizer.build(self.steps, about.examples // self.batch_size),
+            null=self._vocabulary(about).null,
+        )
+
+    def writer(self, about: AboutCaptions) -> Writer:
+        """How its captioner captions, with words that are like this."""
+        return writer(self._module(about), self._vocabulary(about), self.max_length)
+
+    def _module(self, about: AboutCaptions) -> Any:
+        null = self._vocabulary(about).null
+        words = len(about.vocabulary)
+        return self.captioner.module(words, about.feature_shape, self.max_length, null)
+
+    def _vocabulary(self, about: AboutCaptions) -> Vocabulary:
+        return Vocabulary(about.vocabulary, self.data.units)
+
+    def _quality(self, about: AboutCaptions, data: CaptionData) -> CaptionQuality:
+        same = tuple(data.validation.features.shape[1:]) == about.feature_shape
+        if not same or data.vocabulary.words != about.vocabulary:
+            raise JaxgenError(
+                f"{data.directory} holds other words or features than this captioner was trained on"
+            )
+        return CaptionQuality(
+            self.writer(about),
+            data,
+            self.loss,
+            self.evaluate_images,
+            reproduce=bool(self.data.max_train),
+        )
+
+
+def source(split: Split) -> Source:
+    """Batches of `captions` and the `features` of their images.
+
+    Features that are in memory go to the device, where each step gathers its own; others are read
+    from their file for each dispatch.
+    """
+    captions_NT, image_N = split.captions["captions"], split.captions["image_index"]
+    if split.features.array is not None:
+
+        def gather(arrays, index_B):
+            features = arrays["features"][arrays["image_index"][index_B]]
+            return {"captions": arrays["captions"][index_B], "features": features}
+
+        arrays = {**split.captions, "features": split.features.array}
+        return Source(size=len(captions_NT), arrays=arrays, batch=gather)
+
+    def read(index_KB: np.ndarray) -> dict[str, np.ndarray]:
+        features = split.features.gather(image_N[index_KB])
+        return {"captions": captions_NT[index_KB], "features": features}
+
+    return Source(size=len(captions_NT), arrays={}, chunk=read, batch=lambda arrays, batch: batch)

@@ -1,0 +1,115 @@
+"""Captions from a trained captioner, and what it makes of given ones.
+
+N captions, T time, L words of a generated caption, M memory tokens.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from jaxgen.captioning.decoding import Decoding, SpecialWords
+from jaxgen.captioning.losses import caption_token_losses
+from jaxgen.data.captions.vocabulary import Vocabulary
+
+Array = jax.Array
+PyTree = Any
+
+_ROWS = 128  # captions of one compiled program
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A captioner, its vocabulary, and how long a caption may get."""
+
+    module: nn.Module
+    """As `jaxgen.captioning.captioners.base.Captioner.module` describes it."""
+    vocabulary: Vocabulary = field(compare=False)
+    max_length: int
+    """Most words of a caption, END included."""
+    special: SpecialWords
+    """The vocabulary's."""
+
+    @partial(jax.jit, static_argnums=0)
+    def _losses_of_rows(self, params, batch):
+        return caption_token_losses(self.module, params, batch, self.special.null)[0]
+
+    def losses(self, params: PyTree, features: np.ndarray, captions_NT: np.ndarray) -> np.ndarray:
+        """The loss of each token after the first, (N, T - 1); 0 where it is NULL."""
+        return _in_parts(
+            lambda features, captions: self._losses_of_rows(
+                params, {"features": features, "captions": captions}
+            ),
+            features,
+            captions_NT,
+        )
+
+    @partial(jax.jit, static_argnums=(0, 3))
+    def _words_of_rows(self, params, features, decoding, key):
+        apply = partial(self.module.apply, {"params": params})
+        return decoding.words(
+            partial(apply, method="step"),
+            apply(features, method="start"),
+            self.special,
+            self.max_length,
+            key,
+        )
+
+    def sentences(
+        self, params: PyTree, features: np.ndarray, decoding: Decoding, seed: int = 0
+    ) -> list[str]:
+        """A sentence for each image's features, float (N, *feature_shape)."""
+        words_NL = self.words(params, features, decoding, seed)
+        return [self.vocabulary.decode(words_L) for words_L in words_NL]
+
+    def words(
+        self, params: PyTree, features: np.ndarray, decoding: Decoding, seed: int = 0
+    ) -> np.ndarray:
+        """The same as indices of words, int32 (N, L), from the one after START on."""
+        keys = iter(jax.random.split(jax.random.key(seed), -(-len(features) // _ROWS)))
+        return _in_parts(
+            lambda features: self._words_of_rows(params, features, decoding, next(keys)), features
+        )
+
+    def attention(
+        self, params: PyTree, features: np.ndarray, words_NL: np.ndarray
+    ) -> np.ndarray | None:
+        """How much each word of captions attended to each memory token when it was chosen.
+
+        Args:
+            params: of the captioner.
+            features: float (N, *feature_shape).
+            words_NL: captions without START, as `words` gives.
+
+        Returns:
+            (N, L, M), rows summing to 1: the mean over layers and heads. None for a captioner
+            that attends to nothing.
+        """
+        start_N1 = np.full((len(words_NL), 1), self.special.start, np.int32)
+        read_NL = np.concatenate([start_N1, words_NL[:, :-1]], axis=1)
+        apply = jax.jit(partial(self.module.apply, mutable="intermediates"))
+        _, recorded = apply({"params": params}, features, read_NL)
+        by_layer = [np.mean(weights_NHLM, axis=1) for weights_NHLM in jax.tree.leaves(recorded)]
+        return np.mean(by_layer, axis=0) if by_layer else None
+
+
+def writer(module: nn.Module, vocabulary: Vocabulary, max_length: int) -> Writer:
+    """A `Writer` with the special words of the vocabulary."""
+    special = SpecialWords(vocabulary.null, vocabulary.start, vocabulary.end)
+    return Writer(module, vocabulary, max_length, special)
+
+
+def _in_parts(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
+    """`function` over rows, always `_ROWS` at a time, so that it is compiled once."""
+    parts = []
+    for start in range(0, len(arrays[0]), _ROWS):
+        rows = [array[start : start + _ROWS] for array in arrays]
+        missing = _ROWS - len(rows[0])
+        # Copies of the last row, since captions of zeros would be sound in no vocabulary.
+        padded = [np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in rows]
+        parts.append(np.asarray(function(*padded))[: len(rows[0])])
+    return np.concatenate(parts)

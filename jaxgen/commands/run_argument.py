@@ -1,0 +1,33 @@
+"""What the commands that open a run have in common."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from jaxgen import settings
+from jaxgen.training.task import TrainedModel
+
+
+@dataclass(frozen=True)
+class RunArgument:
+    """A run to open."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """The run's folder."""
+    own: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="import")] = ()
+    """A file or module of your own that the run needs; may be given several times."""
+
+    def opened(self) -> TrainedModel:
+        """The trained model; compiled programs are kept for the next call.
+
+        Raises:
+            JaxgenError: see `jaxgen.load`; or a file cannot be imported.
+        """
+        from jaxgen.data import cache
+        from jaxgen.training import experiment
+
+        for place in self.own:
+            settings.import_own(place)
+        cache.keep_compiled_programs()
+        return experiment.load(self.run)

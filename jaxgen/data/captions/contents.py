@@ -1,0 +1,90 @@
+"""What a loaded set of captions holds: captions of two splits, and features of their images.
+
+N captions, T tokens of a caption, M images, F width of a feature, L feature tokens of an image.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgen.data.captions.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of M images, in memory or read when they are needed.
+
+    Attributes:
+      shape: (M, F) for vectors, (M, L, F) for tokens.
+      array: float32 of that shape, or None if `read` gives them.
+      read: ascending rows without repeats, (K,) -> real numbers (K, *shape[1:]).
+    """
+
+    shape: tuple[int, ...]
+    array: np.ndarray | None = None
+    read: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @classmethod
+    def of(cls, array: Any) -> "Features":
+        """Features in memory: real or whole numbers, (M, F) for vectors, (M, L, F) for tokens."""
+        array = np.asarray(array)
+        if array.dtype.kind in "fiu":  # anything else is told by `load_captions`
+            array = array.astype(np.float32, copy=False)
+        return cls(array.shape, array)
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Features of some images.
+
+        Args:
+          rows: integers of any shape, in [0, M); repeats are read once.
+
+        Returns:
+          float32 (*rows.shape, *shape[1:]).
+        """
+        if self.array is not None:
+            return self.array[rows]
+        if self.read is None:
+            raise ValueError("features need an array, or a function that reads them")
+        unique, inverse = np.unique(rows, return_inverse=True)
+        found = self.read(unique).astype(np.float32, copy=False)
+        return found[inverse].reshape(*np.shape(rows), *self.shape[1:])
+
+
+@dataclass(frozen=True)
+class Split:
+    """The training or the validation captions.
+
+    Attributes:
+      captions: `captions` int32 (N, T), START first, END and NULLs after the words; `image_index`
+        int32 (N,), a row of the features.
+      features: of the images.
+      urls: M places of the pictures, for `jaxgen.data.fetch`; "" where there is none.
+    """
+
+    captions: dict[str, np.ndarray]
+    features: Features
+    urls: Sequence[str]
+
+
+@dataclass(frozen=True)
+class CaptionData:
+    """A loaded set of captions.
+
+    Attributes:
+      train, validation: its two splits.
+      vocabulary: of both.
+      directory: where relative paths in `urls` start.
+      facts: what is in each validation image, where somebody wrote it down: for metrics of truth,
+        a scene of `jaxgen.data.scenes.rendering` for each.
+      has_grid: the feature tokens of an image are a square grid in reading order.
+    """
+
+    train: Split
+    validation: Split
+    vocabulary: Vocabulary
+    directory: Path = Path()
+    facts: Sequence[Any] | None = None
+    has_grid: bool = False

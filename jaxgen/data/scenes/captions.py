@@ -1,0 +1,53 @@
+"""Scenes of digits as captioned images, made on first use."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from jaxgen.data.captions import course_files
+from jaxgen.data.captions.base import CaptionData, Captions
+from jaxgen.data.scenes import build, files
+from jaxgen.errors import JaxgenError
+from jaxgen.settings import named, setting
+
+
+@named("scenes")
+@dataclass(frozen=True)
+class Scenes(Captions):
+    """Pictures of one to three digits with true sentences, which jaxgen makes: no network."""
+
+    dir: str = ""
+    """A folder with a set made earlier; by default the user's cache."""
+    features: Literal["vector", "grid", "attributes", "attribute_tokens"] = "vector"
+    """vector: one an image. grid: 16 tokens an image, for attention. To try a captioner without the
+    network that sees, the true attributes as one vector or as one token for each digit."""
+    scenes: int = setting(20_000, least=10)
+    """How many training scenes to make, with a tenth as many for validation."""
+    pca: bool = True
+    """Vectors reduced by PCA (512 wide), or as the network gave them (1024)."""
+    in_memory_mb: int = setting(512, least=0, may_change=True)
+    """Features larger than this stay in their file, and each chunk of batches is read from it."""
+
+    def load(self) -> CaptionData:
+        """Both splits, and what is in the validation images; makes them if they are not there.
+
+        Raises:
+          JaxgenError: they cannot be made, or a file is missing or not sound.
+        """
+        if self.dir:
+            directory = course_files.existing_folder(self.dir)
+        else:
+            directory = build.ensure(build.ScenesConfig(self.scenes, self.scenes // 10))
+        layout = {
+            "vector": files.VECTORS if self.pca else files.WHOLE_VECTORS,
+            "grid": files.GRIDS,
+            "attributes": files.ATTRIBUTES,
+            "attribute_tokens": files.ATTRIBUTE_TOKENS,
+        }[self.features]
+        data = course_files.read(directory, layout, self.in_memory_mb)
+        facts = files.load_scenes(directory, files.SPLITS[1])
+        if len(facts) != data.validation.features.shape[0]:
+            raise JaxgenError(
+                f"{directory} has {data.validation.features.shape[0]} images to validate on, but "
+                f"tells what is in {len(facts)}; {course_files.DAMAGED}"
+            )
+        return replace(data, facts=facts, has_grid=self.features == "grid")

@@ -1,0 +1,136 @@
+"""What a GAN experiment sets, and what it builds from that: a task to train, a trained model."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from jaxgen.data.images.base import Images, load_images
+from jaxgen.data.images.mnist5k import Mnist5k
+from jaxgen.gan import augmentation as augmentations
+from jaxgen.gan import losses
+from jaxgen.gan.augmentation import Augmentation
+from jaxgen.gan.losses import AdversarialLoss
+from jaxgen.gan.networks.base import Networks
+from jaxgen.gan.noise import Noise, uniform
+from jaxgen.gan.quality import GanQuality
+from jaxgen.gan.sampling import Sampler, Statistics
+from jaxgen.gan.step import Gan, weights
+from jaxgen.gan.trained import TrainedGan
+from jaxgen.settings import named, setting
+from jaxgen.training import configs
+from jaxgen.training.optimizers import Optimizer
+from jaxgen.training.task import Saved, Source, Task, TrainConfig
+
+
+@dataclass(frozen=True)
+class AboutImages:
+    """What the images say of the networks, kept with the run."""
+
+    image_shape: tuple[int, int, int] = setting(least=1)
+    classes: int = setting(least=1)
+    examples: int = setting(least=1)
+
+
+@named("gan", "jaxgen.gan:GanConfig")
+@dataclass(frozen=True, kw_only=True)
+class GanConfig(TrainConfig):
+    """A GAN experiment: networks, loss, data and the numbers of its training."""
+
+    retired: ClassVar[tuple[str, ...]] = ("sample_statistics",)
+    """Fields of older runs that are passed over: 0.1.0 sampled DCGANs with the statistics of
+    whatever was drawn together."""
+
+    networks: Networks
+    """Generator and discriminator."""
+    loss: AdversarialLoss = losses.non_saturating
+    """What both minimise."""
+    penalty_weight: float = setting(1.0, least=0)
+    """Factor on the penalty of the losses that have one (wasserstein_gp, the R1 and R2 ones)."""
+    conditional: bool = False
+    """Give the class label to both networks."""
+    noise: Noise = uniform
+    """Distribution of the generator's input: uniform in (-1, 1), or standard normal."""
+    noise_size: int = setting(96, least=1, most=2**16)
+    """Numbers in the generator's input."""
+    optimizer: Optimizer = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.999)
+    """For both networks."""
+    augmentation: Augmentation = augmentations.none
+    """What the discriminator sees of real and fake images alike (differentiable augmentation)."""
+    average_decay: float = setting(0.0, least=0, below=1)
+    """Decay of a moving average of the generator, which then makes the samples; 0 for none."""
+    data: Images = Mnist5k()
+    """Real images."""
+    sampling_statistics: Statistics = setting("running", before="running", may_change=True)
+    """What batch norm uses when sampling: running averages, so that a sample depends on its own
+    noise and label alone, or, as the course's notebook does, the statistics of the samples that are
+    drawn together; then ask for mixed classes only."""
+    evaluate_samples: int = setting(5000, least=2, most=2**20, may_change=True)
+    """Samples to measure the quality on, where `evaluate_every` or `jaxgen evaluate` asks for
+    it."""
+
+    def task(self) -> Task:
+        real = load_images(self.data)
+        about = AboutImages(
+            image_shape=real["image"].shape[1:],
+            classes=int(real["label"].max()) + 1,
+            examples=len(real["image"]),
+        )
+        gan = self.gan(about)
+        quality = self._quality(about, real)
+        if self.evaluate_every:
+            quality.check_classifier()  # to be refused before the first step, not after hundreds
+        return Task(
+            source=Source.of(real),
+            init=gan.init,
+            step=gan.step,
+            show=lambda state: quality.show(weights(state)),
+            watch=lambda state: quality.watch(weights(state)),
+            evaluate=lambda state: quality.evaluate(weights(state)),
+            alarms=quality.alarms,
+            about=configs.to_json(about, AboutImages),
+        )
+
+    def restored(self, saved: Saved) -> TrainedGan:
+        about = configs.from_json(saved.about, AboutImages, "what the run's data were")
+        return TrainedGan(
+            self,
+            self.sampler(about),
+            saved,
+            lambda: self._quality(about, load_images(self.data)),
+        )
+
+    def tied_to_steps(self) -> str:
+        return self.optimizer.tied_to_steps()
+
+    def gan(self, about: AboutImages) -> Gan:
+        """The pure functions of its training, on images that are like this."""
+        return Gan(
+            generator=self.networks.generator(about.image_shape),
+            discriminator=self.networks.discriminator(about.image_shape),
+            image_shape=about.image_shape,
+            loss=self.loss,
+            noise=self.noise,
+            noise_size=self.noise_size,
+            optimizer=self.optimizer.build(self.steps, about.examples // self.batch_size),
+            augmentation=self.augmentation,
+            penalty_weight=self.penalty_weight,
+            average_decay=self.average_decay,
+            classes=about.classes if self.conditional else 0,
+        )
+
+    def sampler(self, about: AboutImages) -> Sampler:
+        """How its generator is sampled, on images that are like this."""
+        return Sampler(
+            generator=self.networks.generator(about.image_shape),
+            noise=self.noise,
+            noise_size=self.noise_size,
+            classes=about.classes if self.conditional else 0,
+            block=self.batch_size,
+            statistics=self.sampling_statistics,
+        )
+
+    def _quality(self, about: AboutImages, real: dict[str, np.ndarray]) -> GanQuality:
+        return GanQuality(
+            self.sampler(about), real, self.loss, about.classes, self.seed, self.evaluate_samples
+        )

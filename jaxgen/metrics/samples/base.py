@@ -1,0 +1,124 @@
+"""What a metric of samples is, and what it is given.
+
+A metric of one's own is a variable in any file that is imported:
+
+    sharpness = SampleMetric("sharpness", "sharpness", "closer to 1", measure_sharpness)
+
+Legend: N images, H height, W width, C channels, F features, K classes, M real and N fake where two
+sets meet.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from jaxgen.errors import JaxgenError
+from jaxgen.metrics.base import Metric
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Images with what the classifier says of them; nothing in it is to be changed."""
+
+    images: np.ndarray
+    """(N, H, W, C), or (N, H, W), floats in [-1, 1]."""
+
+    features: np.ndarray
+    """(N, F) floats."""
+
+    logits: np.ndarray
+    """(N, K) floats."""
+
+    labels: np.ndarray | None = None
+    """(N,) the classes, true ones or those asked for; None where nobody knows or asked."""
+
+    seed: int = 0
+    """Of what a metric draws."""
+
+    def rows(self, rows: np.ndarray) -> "Measured":
+        """Some of the images, by their indices."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Measured(
+            self.images[rows], self.features[rows], self.logits[rows], labels, self.seed
+        )
+
+
+@dataclass(frozen=True)
+class SampleMetric(Metric):
+    """A figure of a set of samples beside a set of real images."""
+
+    home: ClassVar[str] = "jaxgen.metrics.samples"
+    taken: ClassVar[frozenset[str]] = frozenset({"images", "classes", "classifier"})
+
+    better: Literal["lower", "higher", "closer to the floor", "closer to 1"]
+    """Which figures are better; the floor is what other real images get."""
+
+    measure: Callable[[Measured, Measured], float | None]
+    """(real, fake) -> the figure; None where it has none, as without labels."""
+
+    scale: float = field(default=1, kw_only=True)
+    """The table shows the figure times this."""
+
+    alarm_below: float | None = field(default=None, kw_only=True)
+    """Under this value, a run says `alarm`."""
+
+    alarm: str = field(default="", kw_only=True)
+    """A sentence without a full stop: what is wrong with the samples."""
+
+    def __post_init__(self) -> None:
+        if (self.alarm_below is None) == bool(self.alarm):
+            raise JaxgenError(
+                f"the metric {self.key!r} must have both `alarm_below` and `alarm`, or neither"
+            )
+
+
+def once_a_pair(measure: Callable[[Measured, Measured], T]) -> Callable[[Measured, Measured], T]:
+    """Computes only once what several metrics need; kept for as long as both sets are there."""
+    kept: WeakKeyDictionary[Measured, WeakKeyDictionary[Measured, T]] = WeakKeyDictionary()
+
+    @functools.wraps(measure)
+    def measure_once(real: Measured, fake: Measured) -> T:
+        of_real = kept.setdefault(real, WeakKeyDictionary())
+        if fake not in of_real:
+            of_real[fake] = measure(real, fake)
+        return of_real[fake]
+
+    return measure_once
+
+
+def checked_features(real: Any, fake: Any, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of features that can be compared.
+
+    Args:
+        real: (M, F) numbers.
+        fake: (N, F) numbers.
+        least: rows that each must have.
+
+    Returns:
+        Both as float64.
+
+    Raises:
+        JaxgenError: fewer rows, widths that differ, values that are not finite.
+    """
+    sets = {"real": np.asarray(real, np.float64), "generated": np.asarray(fake, np.float64)}
+    for name, x in sets.items():
+        if x.ndim != 2:
+            raise JaxgenError(f"{name} features have shape {x.shape}: expected (images, features)")
+        if len(x) < least:
+            raise JaxgenError(f"{len(x)} {name} images are too few: give at least {least}")
+        if not np.isfinite(x).all():
+            row = int(np.flatnonzero(~np.isfinite(x).all(1))[0])
+            raise JaxgenError(f"{name} features of image {row} are not finite: the model diverged")
+    real_MF, fake_NF = sets.values()
+    if real_MF.shape[1] != fake_NF.shape[1]:
+        raise JaxgenError(
+            f"real features are {real_MF.shape[1]} wide and generated ones {fake_NF.shape[1]}: "
+            "use one classifier for both"
+        )
+    return real_MF, fake_NF

@@ -1,0 +1,73 @@
+"""A sample depends on its own noise and label alone, however it is asked for."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgen.gan.config import AboutImages, GanConfig
+from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.step import weights
+
+ABOUT = AboutImages((28, 28, 1), classes=10, examples=8)
+FULLY_CONNECTED = MLP(
+    generator_hidden=(6, 7),
+    generator_normalized=(0, 1),
+    generator_slope=0.2,
+    discriminator_hidden=(5,),
+)
+NETWORKS = {
+    "mlp": FULLY_CONNECTED,
+    "dcgan": DCGAN(hidden=6, generator_channels=(4, 3), discriminator_channels=(2, 3)),
+}
+SMALL = GanConfig(
+    workdir="", steps=1, batch_size=8, noise_size=5, networks=FULLY_CONNECTED, conditional=True
+)
+
+
+def sampler_and_weights(config):
+    """With running averages that no batch has, so that a batch's own would show."""
+    state = jax.jit(config.gan(ABOUT).init)(jax.random.key(0), {})
+    made = weights(state)
+    uneven = jax.tree.map(lambda x: x + 0.3 + 0.1 * np.arange(x.size).reshape(x.shape), made.stats)
+    return config.sampler(ABOUT), made._replace(stats=uneven)
+
+
+@pytest.mark.parametrize("networks", NETWORKS)
+def test_a_sample_drawn_alone_is_itself_among_others(networks):
+    sampler, made = sampler_and_weights(replace(SMALL, networks=NETWORKS[networks]))
+    noise = sampler.draw_noise(20, seed=3)[:20]
+    mixed = np.arange(20) % 10
+    among = sampler.sample_from(made, noise, mixed)
+    order = np.argsort(mixed, kind="stable")
+    by_class = sampler.sample_from(made, noise[order], mixed[order])
+    np.testing.assert_allclose(by_class, among[order], atol=1e-6)
+    for index in (0, 7, 19):
+        alone = sampler.sample_from(made, noise[index : index + 1], mixed[index : index + 1])
+        np.testing.assert_allclose(alone[0], among[index], atol=1e-6)
+    # And it does depend on both of them.
+    assert np.abs(sampler.sample_from(made, noise, (mixed + 1) % 10) - among).max() > 1e-4
+    assert np.abs(sampler.sample_from(made, -noise, mixed) - among).max() > 1e-4
+
+
+def test_batch_statistics_are_an_explicit_choice():
+    batchwise, made = sampler_and_weights(replace(SMALL, sampling_statistics="batch"))
+    noise, threes = batchwise.draw_noise(8, seed=3), np.full(8, 3)
+    other = batchwise.sample_from(made, noise, np.r_[3, np.arange(7)])
+    assert np.abs(batchwise.sample_from(made, noise, threes)[0] - other[0]).max() > 1e-3
+    far = made._replace(stats=jax.tree.map(lambda x: x + 3.0, made.stats))
+    assert np.array_equal(batchwise.sample(far, 8), batchwise.sample(made, 8))
+    running, _ = sampler_and_weights(SMALL)
+    assert np.abs(running.sample(far, 8) - running.sample(made, 8)).max() > 1e-2
+
+
+def test_more_samples_begin_with_the_same_ones():
+    sampler, made = sampler_and_weights(SMALL)
+    few = sampler.sample(made, 3, seed=4)
+    many = sampler.sample(made, 19, seed=4)
+    assert many.shape == (19, 28, 28, 1)
+    assert np.array_equal(few, many[:3])
+    assert np.abs(many).max() <= 1
+    assert not np.array_equal(many[:8], many[8:16])

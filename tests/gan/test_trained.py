@@ -1,0 +1,110 @@
+"""What `jaxgen.load` gives of a GAN's run: samples, interpolation, agreement by class."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from flax.serialization import to_state_dict
+
+import jaxgen
+from experiments import conditional_dcgan, conditional_gan
+from jaxgen.errors import JaxgenError
+from jaxgen.gan.config import GanConfig
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.trained import TrainedGan
+from jaxgen.metrics.samples import classifier
+from jaxgen.training.task import CanSample, Saved
+
+ABOUT = {"image_shape": [28, 28, 1], "classes": 10, "examples": 8}
+SMALL = GanConfig(
+    workdir="",
+    steps=1,
+    batch_size=8,
+    noise_size=5,
+    conditional=True,
+    networks=MLP(generator_hidden=(6, 7), generator_normalized=(0, 1), discriminator_hidden=(5,)),
+)
+
+
+def restored(config: GanConfig) -> TrainedGan:
+    from jaxgen.gan.config import AboutImages
+
+    gan = config.gan(AboutImages((28, 28, 1), 10, 8))
+    state = jax.jit(gan.init)(jax.random.key(1), {})
+    return config.restored(Saved(to_state_dict(state), ABOUT))
+
+
+def test_labels_are_checked_and_rows_interpolate():
+    model = restored(SMALL)
+    assert isinstance(model, CanSample)
+    assert model.sample(labels=[3, 4]).shape == (2, 28, 28, 1)
+    for labels, words in (([10], "from 0 to 9"), ([0.5], "whole numbers"), ([-1], "from 0 to 9")):
+        with pytest.raises(JaxgenError, match=words):
+            model.sample(labels=labels)
+    with pytest.raises(JaxgenError, match="not conditional"):
+        restored(replace(SMALL, conditional=False)).sample(labels=[1])
+    path = model.interpolate(seed=2, rows=2, columns=5)
+    assert path.shape == (10, 28, 28, 1)
+    ends = model._sampler.draw_noise(4, 2)[:4]
+    exact = model._sampler.sample_from(model._weights, ends[[0, 1]], np.array([0, 0]))
+    np.testing.assert_allclose(path[[0, 4]], exact, atol=1e-5)
+
+
+def test_module_and_params_make_the_samples():
+    model = restored(SMALL)
+    noise = model._sampler.draw_noise(1, 0)[:1]
+    variables = {"params": model.params, "batch_stats": model._weights.stats}
+    label = np.eye(10, dtype=np.float32)[[4]]
+    made = model.module.apply(variables, noise, label, train=False)
+    np.testing.assert_allclose(made, model.sample(seed=0, labels=[4]), atol=1e-6)
+    assert model.history == {}
+
+
+def test_what_is_saved_must_be_a_gan():
+    with pytest.raises(JaxgenError, match="checkpoint of step 7 does not hold a GAN"):
+        SMALL.restored(Saved({"params": {}}, ABOUT, step=7))
+    with pytest.raises(JaxgenError, match="'classes' of AboutImages is missing"):
+        SMALL.restored(Saved({}, {"image_shape": [28, 28, 1], "examples": 3}))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Both conditional experiments, the convolutional one as by default."""
+    folder = tmp_path_factory.mktemp("conditional")
+    made = {}
+    for experiment in (conditional_dcgan, conditional_gan):
+        config = replace(experiment.config, workdir=str(folder / Path(experiment.__file__).stem))
+        jaxgen.run(config)
+        made[config.workdir] = 0.96 if experiment is conditional_dcgan else 0.9
+    return made
+
+
+def agreement(images, labels):
+    _, logits = classifier.load("digits").features_and_logits(images)
+    return float((logits.argmax(1) == labels).mean())
+
+
+@pytest.mark.slow
+def test_every_way_of_asking_for_classes_gets_them(trained, tmp_path):
+    """`labels=` of one class, sorted and mixed, the command's arrays and pictures, the figures."""
+    for workdir, least in trained.items():
+        model = jaxgen.load(workdir)
+        for digit in range(10):
+            labels = np.full(64, digit)
+            assert agreement(model.sample(labels=labels), labels) > least - 0.15, digit
+        for labels in (np.repeat(np.arange(10), 64), np.arange(640) % 10):
+            assert agreement(model.sample(labels=labels), labels) > least
+        out = tmp_path / "samples.npz"
+        command = [sys.executable, "-m", "jaxgen", "sample", workdir, "--n", "640", "--out", out]
+        subprocess.run(command, check=True)
+        with np.load(out) as file:
+            assert agreement(file["images"], file["labels"]) > least
+        assert model.evaluate()[0]["label_agreement"]["value"] > least
+        shown = model._quality._shown_samples(model._weights)
+        assert agreement(shown, np.repeat(np.arange(10), 10)) > least - 0.05
+        shown = model.interpolate(rows=10, columns=10)
+        assert agreement(shown[::10], np.arange(10)) >= 0.8
