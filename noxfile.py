@@ -1,4 +1,4 @@
-"""`nox` runs the tests on every Python that jaxgen supports, the linter, and builds the API pages.
+"""`nox` runs the tests on every Python that jaxgen supports, the linters, and builds the API pages.
 
 Each Python gets the newest JAX that it can have; the first lines of its session say which.
 """
@@ -24,10 +24,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """The linter and the formatter's check."""
-    session.install("ruff>=0.15,<0.18")  # as in setup.cfg
+    """The linter, the formatter's check, the layers of imports, and the types."""
+    session.install("-e", ".[test]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+    session.run("pyright")
 
 
 @nox.session

@@ -20,8 +20,8 @@ class Records:
 
         Args:
             path: of the file.
-            decisive: names of settings that change nothing about what is trained, but the figures
-                that are measured.
+            decisive: names of settings that do not change what is trained but do change the
+                figures measured.
         """
         self._path, self._decisive = path, decisive
         self._rows: list[Row] = runs.read_json(path) if path.exists() else []
@@ -31,7 +31,8 @@ class Records:
 
         Args:
             identity: what tells rows of the same configuration from one another.
-            config: what is trained; a row counts if its settings decide about the same figures.
+            config: what is trained. Settings of a row that change neither that nor the figures may
+                differ from it.
             measure: gives all else of a row, which is then written at once.
         """
         found = next((row for row in self._rows if self._is_of(row, identity, config)), None)

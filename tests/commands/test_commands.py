@@ -395,7 +395,8 @@ def test_the_command_jaxgen(run_module):
     assert run_module("jaxgen")[0] == 2
 
 
-def test_jaxgen_train_is_the_experiments_own_command(finished, tmp_path, run_module):
+def test_jaxgen_train_is_the_experiments_own_command(finished, tmp_path, run_module, monkeypatch):
+    monkeypatch.delitem(sys.modules, "experiments.dcgan")  # as in a process of its own
     code, told = run_module("jaxgen", "train", "dcgan", *TINY, "--workdir", tmp_path / "a")
     assert code == 0, told
     assert summary(tmp_path / "a")["parameters_sha256"] == summary(finished)["parameters_sha256"]

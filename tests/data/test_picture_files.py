@@ -128,13 +128,14 @@ def test_colours_are_kept_or_made_grey():
     grey = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4, 1).repeat(3, axis=-1)
     coloured = grey.copy()
     coloured[1, 3, 3] = (255, 0, 10)
-    for colour, images, channels in (
+    cases: tuple[tuple[picture_files.Colour, np.ndarray, int], ...] = (
         ("auto", grey, 1),
         ("grey", grey, 1),
         ("rgb", grey, 3),
         ("auto", coloured, 3),
         ("rgb", coloured, 3),
-    ):
+    )
+    for colour, images, channels in cases:
         found = picture_files.in_colour(images, colour)
         np.testing.assert_array_equal(found, images[..., :channels])
         assert found.dtype == np.uint8

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import JaxgenError
-from jaxgen.training.checkpoints import Checkpoints, checksum, first_non_finite
+from jaxgen.training.checkpoints import Checkpoints, checksum
 
 STATE = {"params": {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}, "stats": {}, "count": 3}
 
@@ -74,8 +74,3 @@ def test_checksum_sees_every_change():
     assert checksum(STATE | {"count": 4}) != same
     assert checksum(STATE | {"params": {"v": STATE["params"]["w"]}}) != same
     assert checksum(STATE | {"params": {"w": STATE["params"]["w"].reshape(3, 2)}}) != same
-
-
-def test_first_non_finite_names_the_leaf():
-    assert first_non_finite(STATE) is None
-    assert first_non_finite({"a": {"b": np.array([0.0, np.inf])}}) == "['a']['b']"

@@ -102,7 +102,9 @@ def test_a_record_that_was_altered_is_refused():
             Record.of_json(written | altered, "config.json")
     meant = {k: v for k, v in written.items() if k != "sha256"}
     assert Record.of_json(meant | {"commit": "x"}, "config.json").commit == "x"
-    with pytest.raises(JaxgenError, match=r"has format 3, and jaxgen .* reads 1 and 2; use a newer"):
+    with pytest.raises(
+        JaxgenError, match=r"has format 3, and jaxgen .* reads 1 and 2; use a newer"
+    ):
         Record.of_json(meant | {"format": 3}, "config.json")
     for wrong in ([], 3, {}, {"config": 1}, meant | {"config": []}, meant | {"more": 1}):
         with pytest.raises(JaxgenError, match=r"config\.json"):

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from jaxgen import settings
 from jaxgen.errors import JaxgenError
 from jaxgen.training import optimizers
 from jaxgen.training.optimizers import Optimizer, sgd
@@ -77,5 +78,5 @@ def test_learning_rate_over_a_run():
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(field, value):
-    with pytest.raises(JaxgenError, match="--optimizer." + field.replace("_", "-")):
-        dataclasses.replace(Optimizer(), **{field: value}).validate()
+    with pytest.raises(JaxgenError, match=f"^{field} must be"):
+        settings.check(dataclasses.replace(Optimizer(), **{field: value}))

@@ -5,7 +5,8 @@ if you like:
 
     @dataclass(frozen=True)
     class Mine(Captions):
-        def load(self) -> CaptionData:
+        @abstractmethod
+    def load(self) -> CaptionData:
             captions = {"captions": captions_NT, "image_index": index_N}
             split = Split(captions, Features.of(features_MF), ["a.png", "b.png"])
             return CaptionData(train=split, validation=split, vocabulary=vocabulary)
@@ -14,6 +15,7 @@ N captions, T tokens of a caption, M images, F width of a feature.
 """
 
 import dataclasses
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +33,7 @@ __all__ = ["CaptionData", "Captions", "Features", "Split", "load_captions"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Captions:
+class Captions(ABC):
     """A set of captioned images: its numbers, as flags; subclasses load it."""
 
     units: Units = "words"
@@ -41,13 +43,13 @@ class Captions:
     max_train_seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of that draw."""
 
+    @abstractmethod
     def load(self) -> CaptionData:
         """Both splits whole and in words; `load_captions` spells, draws and checks.
 
         Raises:
           JaxgenError: something the user gave cannot be used.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no method load")
 
     @classmethod
     def upgraded(cls, value: Any, where: str) -> Any:

@@ -7,6 +7,7 @@ N examples, H height, W width, C channels (1 grey, 3 colours).
 
 import dataclasses
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ SIDES = range(16, 129, 4)  # what the convolutional networks take
 
 
 @dataclasses.dataclass(frozen=True)
-class Images:
+class Images(ABC):
     """A set of images with labels: its numbers, as flags; subclasses load it."""
 
     train: int = setting(50_000, least=1)
     """Images to train on, the first ones of the set; all of a smaller set."""
 
+    @abstractmethod
     def load(self) -> dict[str, np.ndarray]:
         """Loads the whole set, whatever `train` is; `load_images` is what callers use.
 
@@ -36,7 +38,6 @@ class Images:
             where there are none. A set of your own may leave out `label` where there are none, and
             give any kind of integers.
         """
-        raise NotImplementedError
 
     @classmethod
     def upgraded(cls, value: dict[str, Any], where: str) -> dict[str, Any]:

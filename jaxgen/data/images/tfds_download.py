@@ -1,6 +1,7 @@
 """Preparing a copy of a set of TensorFlow Datasets (TFDS), with a network and TensorFlow."""
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def prepare(name: str, data_dir: Path) -> None:
             f"{flag('data.download')} needs TensorFlow, with which TFDS prepares {name!r}; `pip "
             "install tensorflow`, or prepare it on another machine"
         )
+    # Or else it could take all memory of a GPU, on which JAX is to train.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     import requests
     import tensorflow_datasets as tfds
 

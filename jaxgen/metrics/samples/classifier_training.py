@@ -234,6 +234,9 @@ def command(argv: Sequence[str]) -> int:
         except JaxgenError as error:
             print(f"error: {error}", file=sys.stderr)
             return error.exit_code
+        except OSError as error:  # of the folder of pictures, or of `out`
+            print(f"error: {error}", file=sys.stderr)
+            return JaxgenError.exit_code
     return 0
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def pictures(image_NHWC):
     ]
 
 
-def prepare(data_dir, name="mnist", version="3.0.1", images=GREY_NHWC, shape=None):
+def prepare(data_dir, name="mnist", version="3.0.1", images: Any = GREY_NHWC, shape=None):
     """A copy with images and labels."""
     import tensorflow_datasets as tfds
 
@@ -222,8 +223,12 @@ def test_sets_of_something_else_are_refused(copies):
     message = refusal(copies, "reviews")
     assert "TFDS set 'reviews' has no feature 'image' that holds pictures" in message
     assert message.endswith("its features are label, text")
-    depth = {"image": tfds.features.Image(shape=(4, 4, 1), dtype=np.float32)}
-    write(copies / "depth" / "1.0.0", depth, [])
+    numbers = {"image": tfds.features.Tensor(shape=(2,), dtype=np.float32)}
+    write(copies / "numbers" / "1.0.0", numbers, [{"image": np.zeros(2, np.float32)}])
+    assert "has no feature 'image' that holds pictures" in refusal(copies, "numbers")
+    declared = prepare(copies, "depth") / "features.json"
+    assert '"uint8"' in declared.read_text()
+    declared.write_text(declared.read_text().replace('"uint8"', '"float32"'))
     assert "has no feature 'image' that holds pictures of 8 or 16 bits" in refusal(copies, "depth")
 
 

@@ -27,6 +27,7 @@ def with_tensorflow(monkeypatch):
     """As if TensorFlow were installed; the sets here do not need it, since they give pictures."""
     find = importlib.util.find_spec
     spec = importlib.machinery.ModuleSpec("tensorflow", None)
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # set by `prepare` otherwise
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: spec if name == "tensorflow" else find(name)
     )

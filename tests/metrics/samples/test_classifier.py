@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxgen.data.images import base as image_data
+from jaxgen.data.images.base import load_images, to_model_range
+from jaxgen.data.images.idx import Idx
+from jaxgen.data.images.mnist5k import Mnist5k
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.samples import classes, classifier, classifier_training
 
@@ -17,8 +19,8 @@ DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 @functools.cache
 def held_out_digits():
     """The images of mnist5k that the shipped weights never saw: every tenth."""
-    data = image_data.load(image_data.ImagesConfig())["train"]
-    return image_data.to_model_range(data["image"][9::10]), data["label"][9::10]
+    data = load_images(Mnist5k())
+    return to_model_range(data["image"][9::10]), data["label"][9::10]
 
 
 @pytest.fixture
@@ -47,9 +49,8 @@ def test_shipped_weights_know_digits_that_they_never_saw():
 
 @pytest.mark.skipif(not DEBIAN_FASHION.is_dir(), reason="needs Debian's dataset-fashion-mnist")
 def test_shipped_weights_know_clothes_that_they_never_saw():
-    config = image_data.ImagesConfig("idx", str(DEBIAN_FASHION), train=20_000, validation=0)
-    data = image_data.load(config)["train"]
-    images, labels = image_data.to_model_range(data["image"][9::10]), data["label"][9::10]
+    data = load_images(Idx(train=20_000, dir=str(DEBIAN_FASHION)))
+    images, labels = to_model_range(data["image"][9::10]), data["label"][9::10]
     known = classifier.for_data(images, labels)
     assert known.name == "fashion"
     _, logits = known.features_and_logits(images)
@@ -135,8 +136,8 @@ def test_training_learns_and_writes_weights_that_the_network_reads(tmp_path, cap
     images[np.arange(400), :, 3 + 2 * labels] = 255
     write_idx(tmp_path, images, labels)
     out = tmp_path / "digits.npz"
-    config = classifier_training.TrainConfig(
-        data=image_data.ImagesConfig("idx", str(tmp_path)),
+    config = classifier_training.ClassifierTraining(
+        data=Idx(dir=str(tmp_path)),
         out=str(out),
         steps=60,
         batch=32,
@@ -162,10 +163,10 @@ def test_training_command_refuses_bad_data_in_one_sentence(tmp_path):
         sys.executable,
         "-m",
         "jaxgen.metrics.samples.classifier_training",
-        "--data.name",
+        "--data",
         "nothing",
     ]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
-    assert "there is no data set 'nothing'" in ended.stderr
+    assert "--data nothing: there is no such data set" in ended.stderr
     assert "Traceback" not in ended.stderr
