@@ -21,7 +21,7 @@ def modules() -> list[str]:
     for package in PACKAGES:
         paths = importlib.import_module(package).__path__
         found += [module.name for module in pkgutil.walk_packages(paths, f"{package}.")]
-    return found
+    return [name for name in found if not name.endswith("__main__")]
 
 
 def build(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A set of captions of one's own: patches of colour and what they are called, made in memory.
+"""A set of captions of your own: patches of colour and what they are called, made in memory.
 
     python examples/own_captions.py
     jaxgen caption runs/own_captions --import examples/own_captions.py
@@ -26,7 +26,7 @@ class Patches(Captions):
     images: int = setting(200, least=8)
     """How many; a quarter is held out."""
 
-    def load(self):
+    def load(self) -> CaptionData:
         rng = np.random.default_rng(0)
         names = [list(COLOURS)[i] for i in rng.integers(0, len(COLOURS), self.images)]
         features_MF = np.array([COLOURS[name] for name in names], np.float32)
@@ -34,7 +34,7 @@ class Patches(Captions):
         sentences = [f"a patch of {name}" for name in names]
         vocabulary = Vocabulary.of_sentences(sentences, least=1)
 
-        def split(rows):
+        def split(rows: range) -> Split:
             captions_NT = np.stack([vocabulary.encode(sentences[row], 8) for row in rows])
             arrays = {"captions": captions_NT, "image_index": np.arange(len(rows), dtype=np.int32)}
             # No pictures to show: an address for each image, which nothing is found at.

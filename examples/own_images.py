@@ -1,4 +1,4 @@
-"""A set of images of one's own: stripes, whose direction is their class.
+"""A set of images of your own: stripes, whose direction is their class.
 
     python examples/own_images.py
     jaxgen sample runs/own_images --import examples/own_images.py
@@ -25,7 +25,7 @@ class Stripes(Images):
     examples: int = setting(512, least=2)
     """How many there are."""
 
-    def load(self):
+    def load(self) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(0)
         label_N = np.arange(self.examples) % 2
         period_N = rng.integers(2, 7, self.examples)
@@ -34,7 +34,7 @@ class Stripes(Images):
         upright_NSS = np.repeat(wave_NS[:, None, :], self.size, axis=1)
         is_level_N11 = (label_N == 1)[:, None, None]
         image_NSS = np.where(is_level_N11, upright_NSS.swapaxes(1, 2), upright_NSS)
-        return {"image": np.uint8(255 * image_NSS[..., None]), "label": label_N}
+        return {"image": (255 * image_NSS[..., None]).astype(np.uint8), "label": label_N}
 
 
 config = replace(

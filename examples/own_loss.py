@@ -1,4 +1,4 @@
-"""A loss of one's own: the non-saturating GAN with one-sided label smoothing.
+"""A loss of your own: the non-saturating GAN with one-sided label smoothing.
 
     python examples/own_loss.py
     jaxgen sample runs/own_loss --import examples/own_loss.py
@@ -15,10 +15,12 @@ from experiments import vanilla_gan
 from jaxgen.commands import cli
 from jaxgen.gan.losses import AdversarialLoss, non_saturating
 
+Array = jax.Array
+
 SMOOTHING = 0.9  # what real images count as, instead of 1
 
 
-def _discriminator(real, fake):
+def _discriminator(real: Array, fake: Array) -> Array:
     """Cross-entropy against 0.9 for real images, 0 for fake ones (Salimans et al. 2016, 3.4)."""
     softplus = jax.nn.softplus
     return SMOOTHING * softplus(-real) + (1 - SMOOTHING) * softplus(real) + softplus(fake)

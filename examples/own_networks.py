@@ -1,4 +1,4 @@
-"""Networks of one's own: a GAN whose layers have skip connections.
+"""Networks of your own: a GAN whose layers have skip connections.
 
     python examples/own_networks.py
     jaxgen evaluate runs/own_networks --import examples/own_networks.py
@@ -11,12 +11,15 @@ import math
 from dataclasses import dataclass
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from jaxgen.commands import cli
 from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.base import Networks
 from jaxgen.settings import setting
+
+Array = jax.Array
 
 
 class Residual(nn.Module):
@@ -26,7 +29,7 @@ class Residual(nn.Module):
     depth: int
 
     @nn.compact
-    def __call__(self, x_NF):
+    def __call__(self, x_NF: Array) -> Array:
         x_NF = nn.Dense(self.width)(x_NF)
         for _ in range(self.depth):
             x_NF += nn.Dense(self.width)(nn.relu(x_NF))
@@ -40,7 +43,7 @@ class Generator(nn.Module):
     numbers: "ResidualNetworks"
 
     @nn.compact
-    def __call__(self, noise_NZ, label_NK=None, train: bool = True):
+    def __call__(self, noise_NZ: Array, label_NK: Array | None = None, train: bool = True) -> Array:
         x_NF = Residual(self.numbers.width, self.numbers.depth)(noise_NZ)
         x_NF = nn.tanh(nn.Dense(math.prod(self.image_shape))(x_NF))
         return x_NF.reshape(-1, *self.image_shape)
@@ -52,7 +55,9 @@ class Discriminator(nn.Module):
     numbers: "ResidualNetworks"
 
     @nn.compact
-    def __call__(self, images_NHWC, label_NK=None, train: bool = False):
+    def __call__(
+        self, images_NHWC: Array, label_NK: Array | None = None, train: bool = False
+    ) -> Array:
         x_NF = jnp.reshape(images_NHWC, (images_NHWC.shape[0], -1))
         return nn.Dense(1)(Residual(self.numbers.width, self.numbers.depth)(x_NF))[:, 0]
 
@@ -66,10 +71,10 @@ class ResidualNetworks(Networks):
     depth: int = setting(2, least=1)
     """Hidden layers that are added to what they read."""
 
-    def generator(self, image_shape):
+    def generator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         return Generator(image_shape, self)
 
-    def discriminator(self, image_shape):
+    def discriminator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         return Discriminator(self)
 
 

@@ -5,8 +5,9 @@ https://arxiv.org/abs/1802.05637 (projection).
 
     python -m experiments.conditional_dcgan
 
-624 steps take about 4 minutes on 2 CPU cores. Expect ten rows of clear digits: 98 % of the samples
-are classified as the digit that was asked for, FID 0.4 (real digits against real digits: 0.13).
+624 steps take about 4 minutes on 2 CPU cores. Expect ten rows of clear digits: 98.6 % of the
+samples are classified as the digit that was asked for, FID 0.5 (real digits against real digits:
+0.13).
 """
 
 from dataclasses import replace

@@ -8,14 +8,14 @@ https://arxiv.org/abs/1801.04406 (convergence of the two kinds of updates).
 Takes a few seconds. Expect the cycle of period 6 in the table, never nearer to (0, 0) than 1.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import tyro
 
 from jaxgen.commands import cli
 from jaxgen.errors import JaxgenError
 from jaxgen.gan import minimax
+from jaxgen.settings import setting
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,17 @@ class MinimaxConfig:
 
     workdir: Path = Path("runs/minimax")
     """Where orbit.png goes."""
-    steps: int = 6
+    steps: int = setting(6, least=1, most=100_000)
     """Updates of each player in the table; the picture shows 10 times as many."""
-    step_sizes: tuple[float, ...] = (1.0, 0.5, 0.1)
+    step_sizes: tuple[float, ...] = setting((1.0, 0.5, 0.1), above=0)
     """Step sizes to play with."""
 
 
 def main() -> None:
     """Print a table for each kind of update and step size, and draw the orbits."""
-    config = tyro.cli(MinimaxConfig, prog="python -m experiments.minimax", description=__doc__)
-    if config.steps < 1:
-        raise JaxgenError(f"--steps must be at least 1, got {config.steps}")
+    config = cli.parse_command(MinimaxConfig, sys.argv[1:], "python -m experiments.minimax")
+    if not config.step_sizes:
+        raise JaxgenError("--step-sizes needs at least one number")
     for step_size in config.step_sizes:
         for simultaneous in (False, True):
             print(f"{'simultaneous' if simultaneous else 'alternating'}, step size {step_size:g}")

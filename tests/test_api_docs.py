@@ -23,7 +23,7 @@ def test_every_module_has_a_page(builder, tmp_path):
         parent = sys.modules.get(name.rpartition(".")[0])
         if not hasattr(parent, "__all__"):  # else its page shows what is public of the module
             assert name.replace(".", "/") in pages, name
-    page = (tmp_path / "jaxgen" / "losses.html").read_text()
+    page = (tmp_path / "jaxgen" / "gan" / "losses.html").read_text()
     assert "least_squares" in page
     assert "Mao" in page
 

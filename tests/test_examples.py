@@ -65,11 +65,6 @@ def test_an_example_goes_on_where_it_was_killed(example):
     told = process(script.name, *flags, "--workdir", "run", cwd=script.parent)
     assert "going on at step 3" in told
     assert checksum(run) == whole
-    assert "is finished" in process(script.name, *flags, "--workdir", "run", cwd=script.parent)
-    more = ["--steps", "9"] if "caption" not in script.stem else ["--steps", "9", "--reschedule"]
-    assert "going on at step 6" in process(
-        script.name, *more, "--workdir", "run", cwd=script.parent
-    )
 
 
 def test_a_fresh_process_opens_it_once_its_file_is_named(example, tmp_path):

@@ -17,12 +17,12 @@ def sentences(train: Split, vocabulary: Vocabulary, features: np.ndarray) -> lis
     """The first caption of each image's nearest training image.
 
     Args:
-      train: the training captions; images without a caption there are passed over.
-      vocabulary: of the captions.
-      features: of M images, float (M, *train.features.shape[1:]).
+        train: the training captions; images without a caption there are skipped.
+        vocabulary: of the captions.
+        features: of M images, float (M, *train.features.shape[1:]).
 
     Returns:
-      M sentences, words separated by spaces.
+        M sentences, words separated by spaces.
     """
     images, first_rows = np.unique(train.captions["image_index"], return_index=True)
     chosen = first_rows[nearest(train.features, images, features)]
@@ -33,12 +33,12 @@ def nearest(among: Features, rows: np.ndarray, features: np.ndarray) -> np.ndarr
     """Which of some images is most similar by the cosine of features; tokens count by their mean.
 
     Args:
-      among: features of images, which may be in their file: a block is read at a time.
-      rows: the images of it to choose from, int (K,).
-      features: of M images, float (M, *among.shape[1:]).
+        among: features of images, which may be in their file: a block is read at a time.
+        rows: which of those images to choose from, int (K,).
+        features: of M images, float (M, *among.shape[1:]).
 
     Returns:
-      Indices into `rows`, int (M,); the first of several that are equally similar.
+        Indices into `rows`, int (M,); the first of several that are equally similar.
     """
     wanted_MF = _directions(features)
     step = max(1, _BLOCK_BYTES // (4 * max(len(features), math.prod(among.shape[1:]))))

@@ -1,8 +1,9 @@
 """What a captioning experiment sets, and what it builds from that: a task, a trained captioner."""
 
 from dataclasses import dataclass
-from typing import Any
 
+import flax.linen as nn
+import jax
 import numpy as np
 
 from jaxgen.captioning import losses
@@ -24,7 +25,7 @@ from jaxgen.training.task import Saved, Source, Task, TrainConfig
 
 @dataclass(frozen=True)
 class AboutCaptions:
-    """What the captions say of the captioner, kept with the run."""
+    """What the captioner has to know of the captions; kept with the run."""
 
     vocabulary: tuple[str, ...]
     feature_shape: tuple[int, ...] = setting(least=1)
@@ -41,7 +42,7 @@ class CaptionConfig(TrainConfig):
     loss: Reduction = losses.sum_over_time
     """How the tokens' cross-entropies become one number."""
     optimizer: Optimizer = Optimizer()
-    """How that number is made small."""
+    """How that number is minimised."""
     data: Captions = Scenes()
     """Captions and features of images."""
     max_length: int = setting(30, least=1, most=2**14)
@@ -88,7 +89,7 @@ class CaptionConfig(TrainConfig):
         return self.optimizer.tied_to_steps()
 
     def captioning(self, about: AboutCaptions) -> Captioning:
-        """The pure functions of its training, on captions that are like this."""
+        """The pure functions of its training, for captions like these."""
         return Captioning(
             module=self._module(about),
             feature_shape=about.feature_shape,
@@ -98,10 +99,10 @@ class CaptionConfig(TrainConfig):
         )
 
     def writer(self, about: AboutCaptions) -> Writer:
-        """How its captioner captions, with words that are like this."""
+        """How its captioner captions, with words like these."""
         return writer(self._module(about), self._vocabulary(about), self.max_length)
 
-    def _module(self, about: AboutCaptions) -> Any:
+    def _module(self, about: AboutCaptions) -> nn.Module:
         null = self._vocabulary(about).null
         words = len(about.vocabulary)
         return self.captioner.module(words, about.feature_shape, self.max_length, null)
@@ -133,7 +134,7 @@ def source(split: Split) -> Source:
     captions_NT, image_N = split.captions["captions"], split.captions["image_index"]
     if split.features.array is not None:
 
-        def gather(arrays, index_B):
+        def gather(arrays: dict[str, jax.Array], index_B: jax.Array) -> dict[str, jax.Array]:
             features = arrays["features"][arrays["image_index"][index_B]]
             return {"captions": arrays["captions"][index_B], "features": features}
 

@@ -11,10 +11,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen.settings import Choice
 
 Array = jax.Array
+ArrayLike = jax.Array | np.ndarray
+PyTree = Any
 
 
 def token_cross_entropy(logits_NTV: Array, targets_NT: Array, null: int = 0) -> Array:
@@ -43,7 +46,7 @@ def token_cross_entropy(logits_NTV: Array, targets_NT: Array, null: int = 0) -> 
 
 def caption_token_losses(
     module: nn.Module,
-    params: Any,
+    params: PyTree,
     batch: dict[str, Array],
     null: int,
     *,
@@ -61,10 +64,10 @@ def caption_token_losses(
         **options: of `module.apply`.
 
     Returns:
-        The losses (N, T - 1) as `token_cross_entropy` gives, and the targets (N, T - 1).
+        The losses (N, T - 1) as `token_cross_entropy` returns them, and the targets (N, T - 1).
     """
     read_NT, targets_NT = batch["captions"][:, :-1], batch["captions"][:, 1:]
-    logits_NTV = module.apply(
+    logits_NTV: Any = module.apply(
         {"params": params}, batch["features"], read_NT, train=train, **options
     )
     return token_cross_entropy(logits_NTV, targets_NT, null), targets_NT
@@ -74,10 +77,10 @@ def caption_token_losses(
 class Reduction(Choice):
     """How the losses of a batch's tokens become one number: their sum, divided by something."""
 
-    divisor: Callable[[Array], int | Array]
-    """Which tokens are real (N, T) -> what the sum is divided by."""
+    divisor: Callable[[ArrayLike], int | ArrayLike]
+    """(N, T), true where a token is real -> what the sum is divided by."""
 
-    def __call__(self, loss_NT: Array, targets_NT: Array, null: int = 0) -> Array:
+    def __call__(self, loss_NT: ArrayLike, targets_NT: ArrayLike, null: int = 0) -> Array:
         """Reduce `token_cross_entropy`, given the targets it was computed with, to a scalar."""
         if loss_NT.shape != targets_NT.shape:
             raise ValueError(

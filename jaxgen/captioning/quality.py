@@ -38,7 +38,7 @@ _SHOWN = (
 
 
 class CaptionQuality:
-    """Shows and measures the captions of validation images."""
+    """The captions of validation images, shown and measured."""
 
     def __init__(
         self,
@@ -47,15 +47,15 @@ class CaptionQuality:
         loss: Reduction,
         evaluate_images: int,
         reproduce: bool,
-    ):
-        """Takes how the captioner captions, and what it is held against.
+    ) -> None:
+        """Take the way the captioner captions, and what it is compared with.
 
         Args:
             writer: of the captioner.
             data: its captions.
             loss: that it is trained with.
             evaluate_images: how many validation images are measured.
-            reproduce: whether to measure the share of training captions that come out again.
+            reproduce: whether to measure the share of training captions that it reproduces.
         """
         self._writer, self._data, self._loss_of = writer, data, loss
         self._evaluate_images, self._reproduce = evaluate_images, reproduce
@@ -79,7 +79,7 @@ class CaptionQuality:
     def attended(
         self, params: PyTree, n: int, decoding: Decoding, seed: int = 0, columns: int = 10
     ) -> np.ndarray:
-        """A picture of where in validation images, evenly spaced, each generated word looked.
+        """A picture of where each generated word looked in validation images, evenly spaced.
 
         Raises:
             JaxgenError: the captioner cannot choose where to look.
@@ -107,7 +107,7 @@ class CaptionQuality:
         return plots.attended(rows, columns)
 
     def _picture(self, image: int) -> tuple[np.ndarray | None, str]:
-        """The picture, and why there is none the first time that it is asked for."""
+        """The picture, or None; and, the first time that it is asked for, why there is none."""
         problem = ""
         if image not in self._pictures:
             url = self._data.validation.urls[image]
@@ -119,7 +119,7 @@ class CaptionQuality:
         return self._data.vocabulary.decode(captions["captions"][captions["image_index"] == image])
 
     def evaluate(self, params: PyTree) -> dict[str, float]:
-        """The validation loss, the main truth metrics of scenes, and what is declared for it."""
+        """The validation loss, the main truth metrics of scenes, and what is declared for runs."""
         made = self._made(params)
         figures = self._of_model(params) | self._of_captions(made, while_training=True)
         declared = [metric.key for metric in CaptionMetric.ordered() if metric.while_training]
@@ -130,13 +130,13 @@ class CaptionQuality:
 
         Args:
             params: of the captioner.
-            java: give also METEOR and SPICE, which take half a minute.
+            java: also measure METEOR and SPICE, which take half a minute.
 
         Returns:
             `validation_loss`, reduced as in training; `validation_perplexity` of a word; where the
             training captions are limited, `reproduced`, the share of them that greedy decoding
-            gives back word for word. Of the greedy captions of validation images those of
-            `captions_report.measure`, of `captions_java.measure` where they can be had and, on
+            reproduces word for word. Of the greedy captions of validation images those of
+            `captions_report.measure`, of `captions_java.measure` where it is available and, on
             scenes, of `truth.measure`. `nearest`, the figures of captions that `baseline`
             copies from training images. `notes`, sentences about what was found or is missing.
         """
@@ -163,7 +163,7 @@ class CaptionQuality:
 
     @cached_property
     def _images(self) -> np.ndarray:
-        """The validation images that figures are of."""
+        """The validation images that are measured."""
         return _spaced(self._data.validation, self._evaluate_images)
 
     @cached_property

@@ -1,7 +1,8 @@
 """One training step of image captioners, for any captioner, features and loss.
 
-N batch, T time, V vocabulary. A captioner reads a caption without its last token and is to give the
-same caption without its first (Vinyals et al. 2015, equation 1); NULL targets cost nothing.
+N batch, T time, V vocabulary. A captioner reads a caption without its last token and predicts the
+same caption without its first (Vinyals et al. 2015, https://arxiv.org/abs/1411.4555, equation 1);
+NULL targets cost nothing.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Captioning:
     loss: Reduction
     """How the tokens' cross-entropies become one number."""
     optimizer: optax.GradientTransformation
-    """How that number is made small."""
+    """How that number is minimised."""
     null: int
     """The word that pads captions."""
 
@@ -53,7 +54,7 @@ class Captioning:
     ) -> tuple[CaptionState, dict[str, Array]]:
         """One update on `captions` int32 (N, T) and `features`; `key` draws the dropout."""
 
-        def objective(params):
+        def objective(params: PyTree) -> Array:
             loss_NT, targets_NT = caption_token_losses(
                 self.module, params, batch, self.null, train=True, rngs={"dropout": key}
             )

@@ -1,4 +1,4 @@
-"""A trained captioner, as `jaxgen.load` gives it."""
+"""A trained captioner, as `jaxgen.load` returns it."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -26,11 +26,11 @@ class TrainedCaptioner:
         feature_shape: tuple[int, ...],
         saved: Saved,
         quality: Callable[[], CaptionQuality],
-    ):
-        """Takes the configuration, how it captions, what was saved, and how to measure it.
+    ) -> None:
+        """Take the configuration, how it captions, what was saved, and how to measure it.
 
         Raises:
-            JaxgenError: what was saved is no captioner's state.
+            JaxgenError: what was saved is not the state of a captioner.
         """
         if not isinstance(saved.state.get("params"), dict):
             raise JaxgenError(f"the checkpoint of step {saved.step} does not hold a captioner")
@@ -52,7 +52,7 @@ class TrainedCaptioner:
         Args:
             features: of the images, floats (N, *feature_shape), of the kind it was trained on.
             seed: of sampling.
-            **decoding: fields of `jaxgen.captioning.decoding.Decoding`, `beam=3` for one; greedy
+            **decoding: fields of `jaxgen.captioning.decoding.Decoding`, such as `beam=3`; greedy
                 by default.
 
         Returns:
@@ -82,7 +82,7 @@ class TrainedCaptioner:
     def show_attention(
         self, n: int = 8, seed: int = 0, columns: int = 10, **decoding: Any
     ) -> np.ndarray:
-        """A picture, uint8 (H, W, 3), of where in `n` validation images each word looked.
+        """A picture, uint8 (H, W, 3), of where each word looked in `n` validation images.
 
         Lines of `columns` words, 100 pixels a word.
 

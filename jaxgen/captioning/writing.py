@@ -1,4 +1,4 @@
-"""Captions from a trained captioner, and what it makes of given ones.
+"""Captions from a trained captioner, and how well it predicts given ones.
 
 N captions, T time, L words of a generated caption, M memory tokens.
 """
@@ -35,7 +35,7 @@ class Writer:
     """The vocabulary's."""
 
     @partial(jax.jit, static_argnums=0)
-    def _losses_of_rows(self, params, batch):
+    def _losses_of_rows(self, params: PyTree, batch: dict[str, Array]) -> Array:
         return caption_token_losses(self.module, params, batch, self.special.null)[0]
 
     def losses(self, params: PyTree, features: np.ndarray, captions_NT: np.ndarray) -> np.ndarray:
@@ -49,8 +49,12 @@ class Writer:
         )
 
     @partial(jax.jit, static_argnums=(0, 3))
-    def _words_of_rows(self, params, features, decoding, key):
-        apply = partial(self.module.apply, {"params": params})
+    def _words_of_rows(
+        self, params: PyTree, features: Array, decoding: Decoding, key: Array
+    ) -> Array:
+        def apply(*args: Any, method: str) -> Any:
+            return self.module.apply({"params": params}, *args, method=method)
+
         return decoding.words(
             partial(apply, method="step"),
             apply(features, method="start"),
@@ -83,7 +87,7 @@ class Writer:
         Args:
             params: of the captioner.
             features: float (N, *feature_shape).
-            words_NL: captions without START, as `words` gives.
+            words_NL: captions without START, as `words` returns them.
 
         Returns:
             (N, L, M), rows summing to 1: the mean over layers and heads. None for a captioner
@@ -109,7 +113,7 @@ def _in_parts(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
     for start in range(0, len(arrays[0]), _ROWS):
         rows = [array[start : start + _ROWS] for array in arrays]
         missing = _ROWS - len(rows[0])
-        # Copies of the last row, since captions of zeros would be sound in no vocabulary.
+        # Copies of the last row, since zeros are a valid caption in no vocabulary.
         padded = [np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in rows]
         parts.append(np.asarray(function(*padded))[: len(rows[0])])
     return np.concatenate(parts)

@@ -87,8 +87,10 @@ def main(
         default = _preset(config, presets, _taken(flags, "--preset"))
         reschedule = "--reschedule" in flags
         flags = [flag for flag in flags if flag != "--reschedule"]
-        default = _with_classes(default, flags)
-        return _train(default, _described(config, description or "", presets), flags, reschedule)
+        told = description or ""
+        if {"-h", "--help"} & set(flags):  # only then: to find every class takes half a second
+            told = _described(config, told, presets)
+        return _train(default, told, flags, reschedule)
 
     run_guarded(command)
 
@@ -101,6 +103,9 @@ def run_guarded(command: Callable[[], int | None]) -> None:
     except JaxgenError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         if error.filename is None:
             raise
@@ -184,8 +189,6 @@ def _with_classes(config: TrainConfig, flags: list[str]) -> TrainConfig:
 
 def _described(config: TrainConfig, description: str, presets: Mapping[str, TrainConfig]) -> str:
     """The description for --help, with what is no flag of the configuration itself."""
-    if not {"-h", "--help"} & set(sys.argv):
-        return description  # to find every class takes half a second
     for name, preset in presets.items():
         changed = configs.differences(configs.to_json(config), configs.to_json(preset))
         description += f"\n--preset {name}: {'; '.join(map(str, changed))}\n"
@@ -205,9 +208,13 @@ def _prog() -> str:
     return f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
 
 
-def _train(config: TrainConfig, description: str, argv: Sequence[str], reschedule: bool) -> int:
-    prog = _prog()
-    chosen = parse(config, description, argv, prog)
+def _train(default: TrainConfig, description: str, argv: list[str], reschedule: bool) -> int:
+    def chosen_over(base: TrainConfig) -> TrainConfig:
+        flags = list(argv)
+        base = _with_classes(base, flags)
+        return parse(base, description, flags, _prog())
+
+    chosen = chosen_over(default)
     settings.check(chosen)
     # Late, so that --help and a wrong flag answer at once.
     from jaxgen.training import experiment
@@ -215,8 +222,8 @@ def _train(config: TrainConfig, description: str, argv: Sequence[str], reschedul
 
     run = Run(chosen.workdir)
     if run.exists():
-        chosen = _filled(run, config, chosen, lambda default: parse(default, "", argv, prog))
-    outcome = experiment.train(chosen, config, reschedule=reschedule)
+        chosen = _filled(run, default, chosen, chosen_over)
+    outcome = experiment.train(chosen, default, reschedule=reschedule)
     if outcome is None:
         print(f"{run.path} is finished: {chosen.steps} steps, pictures in {run.samples_path}")
         return 0
@@ -234,7 +241,7 @@ def _filled(
     run: Any,
     default: TrainConfig,
     chosen: TrainConfig,
-    parse_over: Callable[[TrainConfig], TrainConfig],
+    chosen_over: Callable[[TrainConfig], TrainConfig],
 ) -> TrainConfig:
     """The configuration with the run's numbers for flags that are not given.
 
@@ -246,6 +253,6 @@ def _filled(
     then = experiment.recorded(experiment.read_config(run, record.default))
     if then != experiment.recorded(default):
         return chosen
-    return parse_over(
+    return chosen_over(
         dataclasses.replace(experiment.read_config(run, record.config), workdir=chosen.workdir)
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jaxgen.commands import cli
 from jaxgen.commands.run_argument import RunArgument
@@ -54,17 +55,20 @@ def main(argv: Sequence[str]) -> int:
     columns = config.columns or (10 if known or config.interpolate else 0)
     labels = None
     if config.interpolate:
-        if not hasattr(model, "interpolate"):
+        interpolate = getattr(model, "interpolate", None)
+        if interpolate is None:
             raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
-        images = model.interpolate(config.seed, -(-config.n // columns), columns)
+        images = interpolate(config.seed, -(-config.n // columns), columns)
     else:
         classes = config.labels or tuple(range(known))
         if classes:
             labels = np.sort(np.resize(classes, config.n))  # a row of the grid for each class
         images = model.sample(seed=config.seed, n=config.n, labels=labels)
     if config.out.suffix == ".npz":
-        arrays = {"images": images[..., 0] if images.shape[-1] == 1 else images}
-        np.savez_compressed(config.out, **arrays, **({} if labels is None else {"labels": labels}))
+        arrays: dict[str, Any] = {"images": images[..., 0] if images.shape[-1] == 1 else images}
+        if labels is not None:
+            arrays["labels"] = labels
+        np.savez_compressed(config.out, **arrays)
     else:
         grid = plots.grid(images, columns, normalize_each=config.normalize_each)
         plots.save_image(config.out, grid, scale=2)

@@ -20,7 +20,7 @@ def folder() -> Path:
 
 
 def keep_compiled_programs() -> None:
-    """Keep what XLA compiles in the cache folder, so that a second start does not wait."""
+    """Keeps what XLA compiles in the cache folder, so that a second start does not wait."""
     import jax
 
     if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
@@ -34,18 +34,18 @@ def parsed(
     """The result of `parse()`, from the cache where the source files are unchanged.
 
     A missing, stale or damaged cache file is rebuilt; where the folder cannot be written, the
-    data set is parsed anew on each call.
+    data set is parsed again on each call.
 
     Args:
-      name: of the cache file, without suffix.
-      sources: files that `parse` reads; their contents decide whether the cache file is stale.
-      parse: gives named arrays, none of them called `fingerprint`.
+        name: of the cache file, without suffix.
+        sources: files that `parse` reads; their contents decide whether the cache file is stale.
+        parse: returns named arrays, none of them called `fingerprint`.
 
     Returns:
-      The named arrays.
+        The named arrays.
 
     Raises:
-      OSError: a source file cannot be read.
+        OSError: a source file cannot be read.
     """
     return kept(name, _fingerprint(sources), parse)
 
@@ -56,12 +56,12 @@ def kept(
     """The same as `parsed`, for sources that are too many to read on every start.
 
     Args:
-      name: of the cache file, without suffix.
-      fingerprint: another one makes the cache file stale; a hash that begins with `FORMAT`.
-      parse: gives named arrays, none of them called `fingerprint`.
+        name: of the cache file, without suffix.
+        fingerprint: another one makes the cache file stale; a hash that begins with `FORMAT`.
+        parse: returns named arrays, none of them called `fingerprint`.
 
     Returns:
-      The named arrays.
+        The named arrays.
     """
     path = folder() / f"{name}.npz"
     arrays = _read(path, fingerprint)
@@ -84,7 +84,7 @@ def _read(path: Path, fingerprint: str) -> dict[str, np.ndarray] | None:
         # Zip files carry a CRC-32 of every array, so that a flipped byte is an error here.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays = dict(content)
-    except Exception:  # damage raises nearly anything, and any of it is mended by a rebuild
+    except Exception:  # damage raises nearly anything, and a rebuild repairs any of it
         return None
     return arrays if arrays.pop("fingerprint", None) == fingerprint else None
 

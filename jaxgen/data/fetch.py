@@ -22,12 +22,12 @@ def fetch(location: str, directory: str | Path = ".") -> tuple[np.ndarray | None
     """Fetches one picture.
 
     Args:
-      location: an http or https URL; a path; or `FILE.h5#KEY/ROW`, a row of an HDF5 data set; ""
-        where there is no picture.
-      directory: where relative paths start.
+        location: an http or https URL; a path; or `FILE.h5#KEY/ROW`, a row of an HDF5 data set; ""
+            where there is no picture.
+        directory: where relative paths start.
 
     Returns:
-      The picture, uint8 (H, W, 3), and an empty message; or None and why there is none.
+        The picture, uint8 (H, W, 3), and an empty message; or None and why there is none.
     """
     if not location:
         return None, ""

@@ -1,4 +1,4 @@
-"""Reads HDF5 files with checks, so that a fault is told by file and key."""
+"""Reads HDF5 files with checks, so that errors name the file and the key."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ def open_file(path: Path) -> "h5py.File":
     """Opens a file to read.
 
     Raises:
-      JaxgenError: it is missing or is not HDF5.
+        JaxgenError: it is missing or is not HDF5.
     """
     import h5py
 
@@ -34,16 +34,16 @@ def dataset(file: "h5py.File", key: str, rank: int, kind: str) -> "h5py.Dataset"
     """An array of the file, still on disk.
 
     Args:
-      file: an open file.
-      key: of the array.
-      rank: axes that it must have.
-      kind: "f" if it must hold real numbers, "iu" for integers.
+        file: an open file.
+        key: of the array.
+        rank: axes that it must have.
+        kind: "f" if it must hold real numbers, "iu" for integers.
 
     Returns:
-      The array.
+        The array.
 
     Raises:
-      JaxgenError: there is no such array, or it is empty or of another rank or kind.
+        JaxgenError: there is no such array, or it is empty or of another rank or kind.
     """
     import h5py
 
@@ -65,11 +65,11 @@ def rows(found: "h5py.Dataset", index: slice | np.ndarray) -> np.ndarray:
     """Rows of an array.
 
     Args:
-      found: the array.
-      index: consecutive rows, or the numbers of rows in ascending order without repeats.
+        found: the array.
+        index: consecutive rows, or the numbers of rows in ascending order without repeats.
 
     Raises:
-      JaxgenError: they are damaged.
+        JaxgenError: they are damaged.
     """
     try:
         return found[index]

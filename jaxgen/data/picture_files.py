@@ -26,11 +26,11 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 # Pillow's other formats are rare, and one of them starts another program (EPS).
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _BLOCK = 256  # pictures handed to the threads at a time, so that Ctrl-C waits for no more
-_TOLD = 5  # broken pictures told one by one
+_TOLD = 5  # broken pictures reported one by one
 
 
 def find(folder: Path) -> list[Path]:
-    """Files with the suffix of a picture in a folder and below it; hidden ones are left out.
+    """Files with the suffix of a picture in a folder or below it; hidden ones are left out.
 
     Returns:
         Their paths, sorted by what follows `folder`, with `/` between the parts.
@@ -165,7 +165,7 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 def report(problems: Sequence[str], total: int) -> None:
-    """Tells of the first broken pictures one by one, then how many of `total` there were."""
+    """Prints the first broken pictures one by one, then how many of `total` there were."""
     for problem in problems[:_TOLD]:
         print(f"skipped {problem}", file=sys.stderr)
     if problems:

@@ -27,8 +27,8 @@ def grid(
         images_NHWC: floats in [-1, 1], 1 or 3 channels.
         columns: images in a row; 0 for the squarest grid.
         padding: black pixels around each image.
-        normalize_each: stretch each image so that its least value is black, its greatest white
-            (`make_grid(normalize=True, scale_each=True)`); an even image becomes black.
+        normalize_each: stretch each image so that its lowest value is black, its highest white
+            (`make_grid(normalize=True, scale_each=True)`); a uniform image becomes black.
 
     Returns:
         uint8 (height, width) for one channel, (height, width, 3) for three.
@@ -60,10 +60,10 @@ def captioned(
     references: Sequence[str],
     columns: int = 4,
 ) -> np.ndarray:
-    """Pictures with a generated and, in grey below it, a true sentence.
+    """Pictures, each with a generated sentence and, in grey below it, a true one.
 
     Args:
-        pictures: uint8 (H, W, 3) of any size, or None for one that could not be had.
+        pictures: uint8 (H, W, 3) of any size, or None for one that is missing.
         captions: generated sentences.
         references: true ones.
         columns: pictures in a row.
@@ -100,7 +100,7 @@ def attended(
     """Where in pictures the words of their captions looked: each picture, then once for each word.
 
     Args:
-        rows: for each caption its picture, uint8 (H, W, 3), or None for one that could not be had;
+        rows: for each caption its picture, uint8 (H, W, 3), or None for one that is missing;
             its words; and their attention, floats (words, h, w), a map of the picture each. What a
             word looked at most is lit up, the rest is darkened.
         columns: words in a line.
@@ -132,7 +132,7 @@ def attended(
             light = np.asarray(share.resize((side, side), Image.Resampling.NEAREST))
             # Light is added too, since on a dark background a factor alone hardly shows.
             lit = shown * (0.4 + 0.3 * light[..., None]) + 70 * light[..., None]
-            cell(np.uint8(lit), 1 + index % columns, first + index // columns, word)
+            cell(lit.astype(np.uint8), 1 + index % columns, first + index // columns, word)
     return np.asarray(canvas)
 
 

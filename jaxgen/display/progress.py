@@ -1,4 +1,4 @@
-"""How far training is: a bar in a terminal and in a notebook, plain lines in a log file."""
+"""How far training has got: a bar in a terminal and in a notebook, plain lines in a log file."""
 
 import sys
 import time
@@ -8,16 +8,16 @@ _SECONDS_IN_LOG = 10.0
 
 
 def bar(*args: Any, **options: Any) -> Any:
-    """A bar of tqdm, which takes the arguments; in a log file it moves every ten seconds only."""
+    """A bar of tqdm, which takes the arguments; in a log file it moves only every ten seconds."""
     from tqdm.auto import tqdm
 
     return tqdm(*args, mininterval=0.1 if _interactive() else _SECONDS_IN_LOG, **options)
 
 
 class Progress:
-    """Shows steps, metrics and speed on standard error."""
+    """Steps, metrics and speed on standard error."""
 
-    def __init__(self, total: int, start: int = 0):
+    def __init__(self, total: int, start: int = 0) -> None:
         self._total, self._step = total, start
         self._clock = time.monotonic()
         self._bar = None
@@ -27,7 +27,7 @@ class Progress:
             )
 
     def update(self, step: int, metrics: dict[str, float]) -> None:
-        """Training has done `step` steps; `metrics` are the newest."""
+        """Show that `step` steps are done; `metrics` are the newest."""
         words = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         if self._bar is not None:
             self._bar.set_postfix_str(words, refresh=False)

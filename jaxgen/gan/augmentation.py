@@ -1,6 +1,7 @@
 """Differentiable augmentation: what the discriminator sees of real and fake images alike.
 
-N batch, H height, W width, C channels. Reference: Zhao et al. 2020, https://arxiv.org/abs/2006.10738.
+N batch, H height, W width, C channels.
+Reference: Zhao et al. 2020, https://arxiv.org/abs/2006.10738.
 """
 
 from collections.abc import Callable
@@ -22,12 +23,12 @@ class Augmentation(Choice):
 
 
 def translate(images_NHWC: Array, key: Array) -> Array:
-    """Move each image by up to an eighth of its size along both axes; black comes in."""
+    """Move each image by up to an eighth of its size along both axes; what appears is black."""
     n, height, width, _ = images_NHWC.shape
     key_h, key_w = jax.random.split(key)
 
-    def shifts(key, size):
-        # A one-hot matrix for each image: its product is a shift whose gradient is no scatter.
+    def shifts(key: Array, size: int) -> Array:
+        # A one-hot matrix for each image: its product is a shift whose gradient needs no scatter.
         offset_N = jax.random.randint(key, (n,), -(size // 8), size // 8 + 1)
         target, source = jnp.arange(size)[None, :, None], jnp.arange(size)[None, None, :]
         return (target - source == offset_N[:, None, None]).astype(images_NHWC.dtype)
@@ -41,11 +42,11 @@ def translate(images_NHWC: Array, key: Array) -> Array:
 
 
 def cutout(images_NHWC: Array, key: Array) -> Array:
-    """Set to 0 a square of half the size at a random place of each image, partly outside maybe."""
+    """Set a square of half the size to 0, at a random place of each image or partly outside it."""
     n, height, width, _ = images_NHWC.shape
     key_h, key_w = jax.random.split(key)
 
-    def inside(key, size):
+    def inside(key: Array, size: int) -> Array:
         centre_N = jax.random.randint(key, (n,), 0, size + 1)
         start_N1 = (centre_N - size // 4)[:, None]
         position = jnp.arange(size)[None, :]

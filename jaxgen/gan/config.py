@@ -25,7 +25,7 @@ from jaxgen.training.task import Saved, Source, Task, TrainConfig
 
 @dataclass(frozen=True)
 class AboutImages:
-    """What the images say of the networks, kept with the run."""
+    """What the networks have to know of the images; kept with the run."""
 
     image_shape: tuple[int, int, int] = setting(least=1)
     classes: int = setting(least=1)
@@ -38,7 +38,7 @@ class GanConfig(TrainConfig):
     """A GAN experiment: networks, loss, data and the numbers of its training."""
 
     retired: ClassVar[tuple[str, ...]] = ("sample_statistics",)
-    """Fields of older runs that are passed over: 0.1.0 sampled DCGANs with the statistics of
+    """Fields of older runs that are ignored: 0.1.0 sampled DCGANs with the statistics of
     whatever was drawn together."""
 
     networks: Networks
@@ -104,7 +104,7 @@ class GanConfig(TrainConfig):
         return self.optimizer.tied_to_steps()
 
     def gan(self, about: AboutImages) -> Gan:
-        """The pure functions of its training, on images that are like this."""
+        """The pure functions of its training, for images like these."""
         return Gan(
             generator=self.networks.generator(about.image_shape),
             discriminator=self.networks.discriminator(about.image_shape),
@@ -120,7 +120,7 @@ class GanConfig(TrainConfig):
         )
 
     def sampler(self, about: AboutImages) -> Sampler:
-        """How its generator is sampled, on images that are like this."""
+        """How its generator is sampled, for images like these."""
         return Sampler(
             generator=self.networks.generator(about.image_shape),
             noise=self.noise,

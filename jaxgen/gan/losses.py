@@ -25,7 +25,7 @@ Critic = Callable[[Array], Array]
 class AdversarialLoss(Choice):
     """What the discriminator and the generator minimise, per example, from raw logits.
 
-    Both functions take real and fake logits of one shape and give values of that shape; logits of
+    Both functions take real and fake logits of one shape and return values of that shape; logits of
     different shapes raise ValueError (they would broadcast silently).
     """
 
@@ -61,25 +61,28 @@ non_saturating = AdversarialLoss(
     discriminator_terms=_binary_cross_entropy,
     generator_terms=lambda real, fake: jax.nn.softplus(-fake),
 )
-"""Goodfellow et al. 2014, section 3: G minimises -log D(G(z))."""
+"""Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, section 3: G minimises -log D(G(z))."""
 
 least_squares = AdversarialLoss(
     discriminator_terms=lambda real, fake: 0.5 * jnp.square(real - 1) + 0.5 * jnp.square(fake),
     generator_terms=lambda real, fake: 0.5 * jnp.square(fake - 1),
 )
-"""Mao et al. 2017, equation 9, with a = 0 and b = c = 1, on raw scores."""
+"""Mao et al. 2017, https://arxiv.org/abs/1611.04076, equation 9, with a = 0 and b = c = 1, on raw
+scores."""
 
 saturating = AdversarialLoss(
     discriminator_terms=_binary_cross_entropy,
     generator_terms=lambda real, fake: -jax.nn.softplus(fake),
 )
-"""Goodfellow et al. 2014, equation 1: G minimises log(1 - D(G(z))), the minimax game itself."""
+"""Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, equation 1: G minimises
+log(1 - D(G(z))), which is the minimax game itself."""
 
 hinge = AdversarialLoss(
     discriminator_terms=lambda real, fake: jax.nn.relu(1 - real) + jax.nn.relu(1 + fake),
     generator_terms=lambda real, fake: -fake,
 )
-"""Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17."""
+"""Lim and Ye 2017, https://arxiv.org/abs/1705.02894; Miyato et al. 2018,
+https://arxiv.org/abs/1802.05957, equations 16 and 17."""
 
 
 def _image_gradients(critic: Critic, images: Array) -> Array:
@@ -92,17 +95,23 @@ def gradient_penalty(critic: Critic, real: Array, fake: Array, key: Array) -> Ar
     """(|gradient| - 1)² at a random point between each real image and its fake: (N,).
 
     One epsilon for each example, one norm over all of its pixels.
-    Reference: Gulrajani et al. 2017, equation 3, without the weight.
+
+    Reference:
+        Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, equation 3, without the weight.
     """
     epsilon = jax.random.uniform(key, (real.shape[0],) + (1,) * (real.ndim - 1))
     between = epsilon * real + (1 - epsilon) * fake
     squares = jnp.square(_image_gradients(critic, between)).sum(axis=1)
-    # The root's slope at 0 is infinite, and infinity times 0 is NaN: keep off 0 by a rounding.
+    # The root's slope at 0 is infinite, and infinity times 0 is NaN: stay a little above 0.
     return jnp.square(jnp.sqrt(squares + 1e-12) - 1)
 
 
 def zero_centred_penalty(critic: Critic, images: Array) -> Array:
-    """½ |gradient|² at each image: (N,). Mescheder et al. 2018, equation 9 (R1) and 10 (R2)."""
+    """½ |gradient|² at each image: (N,).
+
+    Reference:
+        Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equations 9 (R1) and 10 (R2).
+    """
     return 0.5 * jnp.square(_image_gradients(critic, images)).sum(axis=1)
 
 
@@ -111,14 +120,16 @@ wasserstein_gp = AdversarialLoss(
     generator_terms=lambda real, fake: -fake,
     penalty=lambda critic, real, fake, key: 10 * gradient_penalty(critic, real, fake, key),
 )
-"""WGAN-GP, Gulrajani et al. 2017, equation 3, with their weight of 10."""
+"""WGAN-GP: Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, equation 3, with their weight
+of 10."""
 
 non_saturating_r1 = AdversarialLoss(
     discriminator_terms=_binary_cross_entropy,
     generator_terms=non_saturating.generator_terms,
     penalty=lambda critic, real, fake, key: zero_centred_penalty(critic, real),
 )
-"""Mescheder et al. 2018: the non-saturating loss with R1, weight 1 (`--penalty-weight`)."""
+"""The non-saturating loss with R1, weight 1 (`--penalty-weight`): Mescheder et al. 2018,
+https://arxiv.org/abs/1801.04406."""
 
 relativistic_r1r2 = AdversarialLoss(
     discriminator_terms=lambda real, fake: jax.nn.softplus(fake - real),
@@ -127,4 +138,5 @@ relativistic_r1r2 = AdversarialLoss(
         zero_centred_penalty(critic, real) + zero_centred_penalty(critic, fake)
     ),
 )
-"""R3GAN, Huang et al. 2024, equations 2 and 4: paired relativistic logits, R1 and R2, weight 1."""
+"""R3GAN, Huang et al. 2024, https://arxiv.org/abs/2501.05441, equations 2 and 4: paired
+relativistic logits, R1 and R2, weight 1."""

@@ -1,6 +1,11 @@
-"""The minimax game f(x, y) = x y: why a GAN's two updates can go round in circles (SPEC A6)."""
+"""The minimax game f(x, y) = x y: why a GAN's two updates can go round in circles.
+
+References: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, equation 1; Mescheder et al.
+2018, https://arxiv.org/abs/1801.04406 (convergence of the two kinds of updates).
+"""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +25,14 @@ def play(step_size: float, steps: int, simultaneous: bool = False) -> np.ndarray
     Args:
         step_size: factor on both gradients.
         steps: updates of each player.
-        simultaneous: both move from the same point; otherwise x answers the y just taken.
+        simultaneous: both move from the same point; otherwise x responds to the new y.
 
     Returns:
         (steps + 1, 2): x and y before the first update and after each.
     """
     slope_x, slope_y = jax.grad(value, 0), jax.grad(value, 1)
 
-    def step(point, _):
+    def step(point: tuple[Array, Array], _: None) -> tuple[Any, Any]:
         x, y = point
         new_y = y + step_size * slope_y(x, y)
         new_x = x - step_size * slope_x(x, y if simultaneous else new_y)
@@ -39,7 +44,7 @@ def play(step_size: float, steps: int, simultaneous: bool = False) -> np.ndarray
 
 
 def table(path: np.ndarray) -> str:
-    """The points of a game, a column a step."""
+    """The points of a game as text, a column for each step."""
     rows = [("step", range(len(path))), ("y", path[:, 1]), ("x", path[:, 0])]
     return "\n".join(
         f"{name:<5}" + "".join(f"{number:8.4g}" for number in numbers) for name, numbers in rows

@@ -21,8 +21,12 @@ class Noise(Choice):
     """(from, to, share in [0, 1]) -> the point at that share of the way"""
 
 
-def _along_the_sphere(start, end, share):
-    """A point as likely under a normal distribution as its ends are (White 2016)."""
+def _along_the_sphere(start: Array, end: Array, share: Array) -> Array:
+    """A point as likely under a normal distribution as its ends are.
+
+    Reference:
+        White 2016, https://arxiv.org/abs/1609.04468 (spherical interpolation).
+    """
     cosine = jnp.vdot(start, end) / (jnp.linalg.norm(start) * jnp.linalg.norm(end))
     angle = jnp.arccos(jnp.clip(cosine, -1 + 1e-6, 1 - 1e-6))
     weights = jnp.sin((1 - share) * angle), jnp.sin(share * angle)

@@ -1,4 +1,4 @@
-"""What to look at while a GAN trains: samples, their quality, and what people lose days to.
+"""What to look at while a GAN trains: samples, their quality, and the failures that cost days.
 
 N images, H height, W width, C channels.
 """
@@ -25,7 +25,7 @@ _MOST_REAL = 500  # real images that samples are compared with at each log line
 
 
 class GanQuality:
-    """Shows and measures what a generator makes beside its real images."""
+    """What a generator makes, shown and measured against its real images."""
 
     def __init__(
         self,
@@ -35,15 +35,15 @@ class GanQuality:
         classes: int,
         seed: int,
         evaluate_samples: int,
-    ):
-        """Takes how the generator is sampled, and what it is held against.
+    ) -> None:
+        """Take the way the generator is sampled, and what it is compared with.
 
         Args:
             sampler: of the generator.
             real: its real images, `image` uint8 (N, H, W, C) and `label` int32 (N,).
             loss: that it is trained with.
-            classes: of the real images.
-            seed: of the samples that are shown; the next one is that of those measured.
+            classes: how many the real images have.
+            seed: of the samples that are shown; those that are measured have the next one.
             evaluate_samples: how many are measured.
         """
         self._sampler, self._real, self._loss = sampler, real, loss
@@ -100,14 +100,16 @@ class GanQuality:
         return self._sampler.sample(weights, len(labels), self._seed, labels)
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
-        """The figures that are declared to be measured while training: FID, KID and their kin."""
+        """The figures that are declared to be measured in training: FID, KID and their kin."""
         return report.while_training(*self._compared(weights), real_labels=self._real["label"])
 
     def report(self, weights: Weights) -> dict[str, Any]:
         """All figures of `jaxgen.metrics.samples.report`, each beside its floor."""
         return report.report(*self._compared(weights), real_labels=self._real["label"])
 
-    def _compared(self, weights: Weights) -> tuple[Any, ...]:
+    def _compared(
+        self, weights: Weights
+    ) -> tuple[np.ndarray, np.ndarray, classifier.Classifier, np.ndarray | None]:
         """Real images, samples, the classifier that knows them, and the labels asked for."""
         n = self._evaluate_samples
         labels = np.arange(n) % self._classes
@@ -120,12 +122,12 @@ class GanQuality:
         """What looks wrong since the last log line, in words.
 
         Args:
-            history: `d_loss` and `g_loss`, a value a step, and figures with an alarm of their own,
-                `diversity` for one, whenever they were taken.
+            history: `d_loss` and `g_loss`, a value for each step, and figures with an alarm of
+                their own, such as `diversity`, whenever they were taken.
         """
         sentences = []
         d_loss, g_loss = history["d_loss"], history["g_loss"]
-        # Logits of 0 are a discriminator that knows nothing; 0 itself for the Wasserstein loss.
+        # Logits of 0 are those of a discriminator that knows nothing; their Wasserstein loss is 0.
         blind = float(self._loss.discriminator(jnp.zeros(1), jnp.zeros(1))[0])
         if blind > 0 and len(d_loss) > 1 and np.median(d_loss) < SATURATED * blind:
             sentences.append(

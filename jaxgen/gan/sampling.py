@@ -14,6 +14,7 @@ import numpy as np
 from jaxgen.gan.noise import Noise
 
 Array = jax.Array
+ArrayLike = jax.Array | np.ndarray
 PyTree = Any
 Statistics = Literal["running", "batch"]
 
@@ -43,22 +44,23 @@ class Sampler:
     classes: int = 0
     """K; 0 for a generator that sees no labels."""
     block: int = 128
-    """B: images are drawn so many at a time, so that one program is compiled."""
+    """B: how many images are drawn at a time, so that one program is compiled."""
     statistics: Statistics = "running"
     """What batch norm uses: the running averages of training, or the statistics of the B images
     that are drawn together, as the course's DCGAN does, which makes them depend on each other."""
 
     @partial(jax.jit, static_argnums=0)
-    def images(self, weights: Weights, noise_NZ: Array, label_N: Array) -> Array:
+    def images(self, weights: Weights, noise_NZ: ArrayLike, label_N: ArrayLike) -> Array:
         """Images (N, H, W, C) in [-1, 1] from noise."""
         label_NK = jax.nn.one_hot(label_N, self.classes) if self.classes else None
-        return self.generator.apply(
+        images_NHWC: Array = self.generator.apply(
             {"params": weights.params, "batch_stats": weights.stats},
             noise_NZ,
             label_NK,
             train=self.statistics == "batch",
             mutable=["batch_stats"],
         )[0]
+        return images_NHWC
 
     def draw_noise(self, n: int, seed: int) -> np.ndarray:
         """Noise float32 (at least n, Z) in whole blocks; the first rows do not depend on `n`."""

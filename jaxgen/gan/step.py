@@ -4,13 +4,13 @@ N batch, Z noise, H height, W width, C channels, K classes.
 
 The discriminator is updated on a real batch and on fakes from fresh noise, with no gradient into
 the generator; then the generator is updated on *other* fresh noise through the *updated*
-discriminator (Goodfellow et al. 2014, algorithm 1, with one step of each). Where there are classes,
-a batch's labels go to real and fake alike. Batch statistics: both of these generator passes run in
-training mode and both update its running averages, as PyTorch's modules do. The discriminator's own
-statistics (spectral norm) move on in its update alone.
+discriminator (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1, with one step
+of each). Where there are classes, a batch's labels go to real and fake alike. Batch statistics:
+both of these generator passes run in training mode and both update its running averages, as
+PyTorch's modules do. The discriminator's own statistics (spectral norm) advance in its update only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flax.linen as nn
@@ -27,6 +27,7 @@ from jaxgen.gan.sampling import Weights
 
 Array = jax.Array
 PyTree = Any
+Metrics = dict[str, Array]
 
 
 @flax.struct.dataclass
@@ -90,7 +91,7 @@ class Gan:
         images_NHWC = jnp.zeros((2, *self.image_shape))
         label_NK = self._one_hot(jnp.zeros(2, jnp.int32))
 
-        def network(module, *args):
+        def network(module: nn.Module, *args: Array) -> NetworkState:
             variables = module.init(*args, label_NK, train=True)
             params = variables["params"]
             stats = variables.get("batch_stats", {})
@@ -108,7 +109,7 @@ class Gan:
 
     def step(
         self, state: GanState, batch: dict[str, Array], key: Array
-    ) -> tuple[GanState, dict[str, Array]]:
+    ) -> tuple[GanState, Metrics]:
         """One update of the discriminator, then one of the generator against the new one."""
         key_d, key_g = jax.random.split(key)
         real_NHWC = to_model_range(batch["image"])
@@ -117,7 +118,9 @@ class Gan:
         state, g_metrics = self._update_generator(state, real_NHWC, label_NK, key_g)
         return self._update_average(state), d_metrics | g_metrics
 
-    def _update_discriminator(self, state, real_NHWC, label_NK, key):
+    def _update_discriminator(
+        self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array
+    ) -> tuple[GanState, Metrics]:
         key_noise, key_view, key_penalty = self._keys(key)
         network = state.discriminator
         fake_NHWC, stats = self._fake(state.generator, key_noise, real_NHWC, label_NK)
@@ -128,7 +131,7 @@ class Gan:
         both_NHWC = jnp.concatenate([real_NHWC, fake_NHWC])
         both_NK = None if label_NK is None else jnp.concatenate([label_NK, label_NK])
 
-        def objective(params):
+        def objective(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
             # One pass over both: a discriminator never mixes examples.
             logits, updated = self.discriminator.apply(
                 {"params": params, "batch_stats": network.stats},
@@ -141,8 +144,8 @@ class Gan:
             loss_N = self.loss.discriminator(real_logits_N, fake_logits_N)
             if self.loss.penalty is not None:
 
-                def critic(images_NHWC):
-                    return self._score(network.replace(params=params), images_NHWC, label_NK)
+                def critic(images_NHWC: Array) -> Array:
+                    return self._score(replace(network, params=params), images_NHWC, label_NK)
 
                 penalty_N = self.loss.penalty(critic, real_NHWC, fake_NHWC, key_penalty)
                 loss_N += self.penalty_weight * penalty_N
@@ -152,21 +155,24 @@ class Gan:
         (loss, (scores, d_stats)), gradient = jax.value_and_grad(objective, has_aux=True)(
             network.params
         )
-        state = state.replace(
-            discriminator=self._updated(network, gradient).replace(stats=d_stats),
-            generator=state.generator.replace(stats=stats),
+        state = replace(
+            state,
+            discriminator=replace(self._updated(network, gradient), stats=d_stats),
+            generator=replace(state.generator, stats=stats),
         )
         return state, {"d_loss": loss, **scores}
 
-    def _update_generator(self, state, real_NHWC, label_NK, key):
+    def _update_generator(
+        self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array
+    ) -> tuple[GanState, Metrics]:
         key_noise, key_view, _ = self._keys(key)
 
-        def score(images_NHWC, index):
+        def score(images_NHWC: Array, index: int) -> Array:
             seen_NHWC = self.augmentation.apply(images_NHWC, jax.random.fold_in(key_view, index))
             return self._score(state.discriminator, seen_NHWC, label_NK)
 
-        def objective(params):
-            generator = state.generator.replace(params=params)
+        def objective(params: PyTree) -> tuple[Array, PyTree]:
+            generator = replace(state.generator, params=params)
             fake_NHWC, stats = self._fake(generator, key_noise, real_NHWC, label_NK)
             # The real logits cost nothing unless the loss uses them: XLA drops what is unused.
             loss_N = self.loss.generator(score(real_NHWC, 0), score(fake_NHWC, 1))
@@ -175,11 +181,11 @@ class Gan:
         (loss, stats), gradient = jax.value_and_grad(objective, has_aux=True)(
             state.generator.params
         )
-        generator = self._updated(state.generator, gradient).replace(stats=stats)
-        return state.replace(generator=generator), {"g_loss": loss}
+        generator = replace(self._updated(state.generator, gradient), stats=stats)
+        return replace(state, generator=generator), {"g_loss": loss}
 
     def _update_average(self, state: GanState) -> GanState:
-        """Move the average on, faster in the first steps, which are far from where it will be."""
+        """Update the average, faster in the first steps, which are far from where it will be."""
         if state.average is None:
             return state
         count = state.average["count"] + 1
@@ -187,20 +193,23 @@ class Gan:
         newest = {"params": state.generator.params, "stats": state.generator.stats}
         kept = {name: state.average[name] for name in newest}
         average = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, kept, newest)
-        return state.replace(average=average | {"count": count})
+        return replace(state, average=average | {"count": count})
 
-    def _keys(self, key):
+    def _keys(self, key: Array) -> tuple[Array, Array, Array]:
         """Keys for noise, augmentation and penalty; the noise does not depend on the others."""
         return key, jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
 
     def _one_hot(self, label_N: Array) -> Array | None:
         return jax.nn.one_hot(label_N, self.classes) if self.classes else None
 
-    def _score(self, network: NetworkState, images_NHWC, label_NK):
+    def _score(self, network: NetworkState, images_NHWC: Array, label_NK: Array | None) -> Array:
         variables = {"params": network.params, "batch_stats": network.stats}
-        return self.discriminator.apply(variables, images_NHWC, label_NK)
+        logits_N: Any = self.discriminator.apply(variables, images_NHWC, label_NK)
+        return logits_N
 
-    def _fake(self, generator: NetworkState, key, real_NHWC, label_NK):
+    def _fake(
+        self, generator: NetworkState, key: Array, real_NHWC: Array, label_NK: Array | None
+    ) -> tuple[Array, PyTree]:
         """As many fakes as there are real images, and the new running averages."""
         noise_NZ = self.noise.draw(key, (real_NHWC.shape[0], self.noise_size))
         fake_NHWC, updated = self.generator.apply(
@@ -215,4 +224,4 @@ class Gan:
     def _updated(self, network: NetworkState, gradient: PyTree) -> NetworkState:
         updates, optimizer = self.optimizer.update(gradient, network.optimizer, network.params)
         params = optax.apply_updates(network.params, updates)
-        return network.replace(params=params, optimizer=optimizer)
+        return replace(network, params=params, optimizer=optimizer)

@@ -1,4 +1,4 @@
-"""A trained generator, as `jaxgen.load` gives it."""
+"""A trained generator, as `jaxgen.load` returns it."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -24,11 +24,11 @@ class TrainedGan:
         sampler: Sampler,
         saved: Saved,
         quality: Callable[[], GanQuality],
-    ):
-        """Takes the configuration, how it is sampled, what was saved, and how to measure it.
+    ) -> None:
+        """Take the configuration, how it is sampled, what was saved, and how to measure it.
 
         Raises:
-            JaxgenError: what was saved is no GAN's state.
+            JaxgenError: what was saved is not the state of a GAN.
         """
         try:
             kept = saved.state["average"] or saved.state["generator"]
@@ -53,7 +53,7 @@ class TrainedGan:
         """Draw images.
 
         Args:
-            seed: of the noise; the same seed gives the same images.
+            seed: of the noise; the same seed yields the same images.
             n: how many; ignored where labels are given.
             labels: classes to draw, ints (n,), of a conditional model; by default all in turn.
 
@@ -62,7 +62,7 @@ class TrainedGan:
             the noise and its label alone, unless the configuration asks for batch statistics.
 
         Raises:
-            JaxgenError: labels for a model without classes, or outside of its classes.
+            JaxgenError: the model takes no labels, or a label is not one of its classes.
         """
         if labels is not None:
             labels = self._checked_labels(labels)
@@ -81,7 +81,9 @@ class TrainedGan:
         sampler = self._sampler
         ends = sampler.draw_noise(2 * rows, seed)[: 2 * rows].reshape(rows, 2, -1)
         shares = np.linspace(0, 1, columns, dtype=np.float32)
-        between = jax.vmap(jax.vmap(sampler.noise.between, (None, None, 0)), (0, 0, None))
+        between: Callable[..., jax.Array] = jax.vmap(
+            jax.vmap(sampler.noise.between, (None, None, 0)), (0, 0, None)
+        )
         noise_NZ = np.asarray(between(ends[:, 0], ends[:, 1], shares)).reshape(rows * columns, -1)
         labels = np.repeat(sampler.turns(0, rows), columns)
         return sampler.sample_from(self._weights, noise_NZ, labels, seed)

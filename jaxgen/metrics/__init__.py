@@ -1,1 +1,1 @@
-"""What samples and captions are worth: FID and its kin, BLEU and its kin, truth about scenes."""
+"""How good samples and captions are: FID and its kin, BLEU and its kin, truth about scenes."""

@@ -14,7 +14,7 @@ OWN_ORDER = 1000  # after all that come with jaxgen
 class Metric(Choice):
     """What samples and captions are measured by; a new one is a variable in any module.
 
-    That of jaxgen's own metrics is called like the key.
+    The variables of jaxgen's own metrics are named after their keys.
     """
 
     taken: ClassVar[frozenset[str]] = frozenset()
@@ -36,7 +36,7 @@ class Metric(Choice):
     """In reports and tables the lowest comes first; equal ones are as they were declared."""
 
     while_training: bool = field(default=False, kw_only=True)
-    """Whether it is among the figures that a run measures as it trains."""
+    """Whether it is one of the figures that a run measures as it trains."""
 
     @classmethod
     def ordered(cls) -> list[Self]:
@@ -62,7 +62,7 @@ class Metric(Choice):
         return sorted(choices.values(), key=lambda metric: metric.order)
 
     def figure(self, *given: Any) -> float | None:
-        """What `measure` gives, as a float.
+        """What `measure` returns, as a float.
 
         Raises:
             JaxgenError: the metric is of the user's own and fails.

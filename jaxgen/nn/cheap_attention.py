@@ -13,8 +13,17 @@ import numpy as np
 
 from jaxgen.nn.attention import causal_mask, full_attention
 
+Array = jax.Array
 
-def window_attention(q_NTHK, k_NTHK, v_NTHK, window, rate=0.0, key=None):
+
+def window_attention(
+    q_NTHK: Array,
+    k_NTHK: Array,
+    v_NTHK: Array,
+    window: int,
+    rate: float = 0.0,
+    key: Array | None = None,
+) -> Array:
     """Causal attention of each position to itself and the `window` - 1 before it, in O(T·W).
 
     The sequence is cut into blocks of W positions, whose keys are in their own block or the one
@@ -32,23 +41,23 @@ def window_attention(q_NTHK, k_NTHK, v_NTHK, window, rate=0.0, key=None):
         (N, T, H, K).
 
     Reference:
-        Beltagy et al., Longformer, 2020.
+        Beltagy et al. 2020 (Longformer), https://arxiv.org/abs/2004.05150.
     """
     batch, steps, heads, width = q_NTHK.shape
     window = min(window, steps)
     blocks = -(-steps // window)
 
-    def split(x_NTHK):
+    def split(x_NTHK: Array) -> Array:
         padding = ((0, 0), (0, blocks * window - steps), (0, 0), (0, 0))
         return jnp.pad(x_NTHK, padding).reshape(batch, blocks, window, heads, width)
 
-    def with_previous(x):
+    def with_previous(x: Array) -> Array:
         previous = jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0), (0, 0)))[:, :-1]
         return jnp.concatenate([previous, x], axis=2).reshape(-1, 2 * window, heads, width)
 
     offset = np.arange(window)[:, None] - np.arange(-window, window)[None]
     mask = np.broadcast_to((offset >= 0) & (offset < window), (blocks, window, 2 * window)).copy()
-    mask[0, :, :window] = False  # before the first block there is nothing
+    mask[0, :, :window] = False  # nothing comes before the first block
     mask = np.tile(mask[:, None], (batch, 1, 1, 1))
     out = full_attention(
         split(q_NTHK).reshape(-1, window, heads, width),
@@ -61,7 +70,7 @@ def window_attention(q_NTHK, k_NTHK, v_NTHK, window, rate=0.0, key=None):
     return out.reshape(batch, blocks * window, heads, width)[:, :steps]
 
 
-def random_features(x_NTHK, rank):
+def random_features(x_NTHK: Array, rank: int) -> Array:
     """Positive features whose products approximate exp(q k / sqrt(K)).
 
     Args:
@@ -73,8 +82,8 @@ def random_features(x_NTHK, rank):
         subtracted), so that causality is exact.
 
     Reference:
-        Choromanski et al., Rethinking attention with Performers, ICLR 2021, lemma 1 and section 2.4
-        (orthogonal directions).
+        Choromanski et al. 2021 (Performer), https://arxiv.org/abs/2009.14794, lemma 1 and section
+        2.4 (orthogonal directions).
     """
     width = x_NTHK.shape[-1]
     rng = np.random.default_rng(0)
@@ -88,13 +97,15 @@ def random_features(x_NTHK, rank):
     return jnp.exp(jnp.minimum(projected_NTHR - norm_NTH1, 30)) + 1e-6
 
 
-def _random_rotation(rng, width):
-    """Uniformly distributed: QR alone fixes signs, which would bias the features."""
+def _random_rotation(rng: np.random.Generator, width: int) -> np.ndarray:
+    """A uniformly distributed rotation: QR alone fixes signs, which would bias the features."""
     q, r = np.linalg.qr(rng.normal(size=(width, width)))
     return q * np.sign(np.diag(r))
 
 
-def low_rank_attention(q_NTHK, k_NTHK, v_NTHK, rank, block=64):
+def low_rank_attention(
+    q_NTHK: Array, k_NTHK: Array, v_NTHK: Array, rank: int, block: int = 64
+) -> Array:
     """Causal attention with weights φ(q)·φ(k), normalised, in O(T·(R + block)).
 
     The past before a block is summed up in one matrix of R x K a head; within the block the
@@ -111,21 +122,21 @@ def low_rank_attention(q_NTHK, k_NTHK, v_NTHK, rank, block=64):
         (N, T, H, K).
 
     Reference:
-        Choromanski et al., 2021; the blocks follow Hua et al., Transformer quality in linear
-        time, ICML 2022.
+        Choromanski et al. 2021, https://arxiv.org/abs/2009.14794; the blocks follow Hua et al.
+        2022, https://arxiv.org/abs/2202.10447.
     """
     steps = q_NTHK.shape[1]
     block = min(block, steps)
     blocks = -(-steps // block)
     ones = jnp.ones_like(v_NTHK[..., :1])  # sums the weights beside the weighted values
 
-    def split(x):
+    def split(x: Array) -> Array:
         x = jnp.pad(x, ((0, 0), (0, blocks * block - steps), (0, 0), (0, 0)))
         return x.reshape(x.shape[0], blocks, block, *x.shape[2:]).swapaxes(0, 1)
 
     mask = causal_mask(block)[None, None]
 
-    def one_block(past_NHRK, inputs):
+    def one_block(past_NHRK: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         q, k, v = inputs
         weights_NHTS = jnp.where(mask, jnp.einsum("nthr,nshr->nhts", q, k), 0)
         inside = jnp.einsum("nhts,nshk->nthk", weights_NHTS, v)

@@ -11,8 +11,10 @@ import math
 import jax
 import jax.numpy as jnp
 
+Array = jax.Array
 
-def keep_mask(key, shape, rate):
+
+def keep_mask(key: Array, shape: tuple[int, ...], rate: float) -> Array:
     """Draw which elements dropout keeps.
 
     Args:
@@ -36,7 +38,7 @@ def keep_mask(key, shape, rate):
     return x.reshape(shape) >= jnp.uint32(round(rate * 2**32))
 
 
-def dropout(x, rate, key):
+def dropout(x: Array, rate: float, key: Array | None) -> Array:
     """Zero elements with probability `rate` and scale the others by 1 / (1 - rate).
 
     Args:
@@ -48,7 +50,7 @@ def dropout(x, rate, key):
         An array like `x`, equal to it on average.
 
     Reference:
-        Srivastava et al., Dropout, JMLR 2014.
+        Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html.
     """
     if key is None or rate == 0:
         return x

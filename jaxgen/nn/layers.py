@@ -1,6 +1,7 @@
 """Layers and initialisers that the GAN networks share."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -8,16 +9,19 @@ import jax.numpy as jnp
 
 from jaxgen.nn import ops
 
+Array = jax.Array
+Initializer = nn.initializers.Initializer
+
 xavier_uniform = nn.initializers.xavier_uniform()
 
 fan_in_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 """Uniform within ±1/sqrt(fan in): what PyTorch gives dense and convolution kernels by default."""
 
 
-def bias_uniform(fan_in: int) -> Callable:
+def bias_uniform(fan_in: int) -> Initializer:
     """Uniform within ±1/sqrt(fan in): what PyTorch gives biases by default."""
 
-    def init(key, shape, dtype=jnp.float32):
+    def init(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
         return jax.random.uniform(key, shape, dtype, -1.0, 1.0) / jnp.sqrt(fan_in).astype(dtype)
 
     return init
@@ -27,10 +31,10 @@ class Dense(nn.Module):
     """`x @ kernel + bias`, with PyTorch's initial bias."""
 
     features: int
-    kernel_init: Callable = fan_in_uniform
+    kernel_init: Initializer = fan_in_uniform
 
     @nn.compact
-    def __call__(self, x_NF):
+    def __call__(self, x_NF: Array) -> Array:
         bias_init = bias_uniform(x_NF.shape[-1])
         return nn.Dense(self.features, kernel_init=self.kernel_init, bias_init=bias_init)(x_NF)
 
@@ -46,7 +50,7 @@ class Conv(nn.Module):
     pool: int = 1
 
     @nn.compact
-    def __call__(self, x_NHWC):
+    def __call__(self, x_NHWC: Array) -> Array:
         channels = x_NHWC.shape[-1]
         shape = (self.window, self.window, channels, self.features)
         kernel = self.param("kernel", fan_in_uniform, shape)
@@ -65,7 +69,7 @@ class ConvTranspose(nn.Module):
     window: int = 4
 
     @nn.compact
-    def __call__(self, x_NHWC):
+    def __call__(self, x_NHWC: Array) -> Array:
         channels = x_NHWC.shape[-1]
         shape = (self.window, self.window, channels, self.features)
         kernel = self.param("kernel", xavier_uniform, shape)
@@ -78,5 +82,5 @@ class BatchNorm(nn.Module):
     """Batch norm over all axes but the last, with PyTorch's momentum 0.1 and epsilon 1e-5."""
 
     @nn.compact
-    def __call__(self, x, train: bool):
+    def __call__(self, x: Array, train: bool) -> Array:
         return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5)(x)

@@ -12,6 +12,7 @@ from flax import linen as nn
 
 from jaxgen.nn import ops
 from jaxgen.nn.attention import (
+    Mask,
     attention_weights,
     causal_mask,
     full_attention,
@@ -19,6 +20,9 @@ from jaxgen.nn.attention import (
 )
 from jaxgen.nn.cheap_attention import low_rank_attention, random_features, window_attention
 from jaxgen.nn.dropout import dropout
+
+Array = jax.Array
+KeysAndValues = tuple[Array, Array]
 
 _KERNEL = nn.initializers.normal(0.02)
 
@@ -29,11 +33,11 @@ class _Affine(nn.Module):
     width: int
     param_dtype: Any
 
-    def setup(self):
+    def setup(self) -> None:
         self.kernel = self.param("kernel", _KERNEL, (self.width, self.width), self.param_dtype)
         self.bias = self.param("bias", nn.initializers.zeros, (self.width,), self.param_dtype)
 
-    def __call__(self, x_NTD):
+    def __call__(self, x_NTD: Array) -> Array:
         return ops.matmul(x_NTD, self.kernel) + self.bias[None, None, :]
 
 
@@ -56,7 +60,7 @@ class MultiHeadAttention(nn.Module):
     rank: int | None = None
     param_dtype: Any = jnp.float32
 
-    def setup(self):
+    def setup(self) -> None:
         if self.width % self.heads:
             raise ValueError(f"{self.heads} heads do not divide a width of {self.width}")
         if self.window is not None and self.rank is not None:
@@ -64,15 +68,19 @@ class MultiHeadAttention(nn.Module):
         for name in ("query", "key", "value", "proj"):
             setattr(self, name, _Affine(self.width, self.param_dtype))
 
-    def __call__(self, x_NTD, other_NSD, mask=None, train=False):
+    def __call__(
+        self, x_NTD: Array, other_NSD: Array, mask: Mask = None, train: bool = False
+    ) -> Array:
         """Let `x_NTD` attend to `other_NSD`; `mask` broadcasts to (N, H, T, S), false forbids."""
         return self.attend_memory(x_NTD, self.project_memory(other_NSD), mask, train)
 
-    def project_memory(self, other_NSD):
+    def project_memory(self, other_NSD: Array) -> KeysAndValues:
         """Keys and values of `other_NSD`, (N, S, H, K) each, for `attend_memory`."""
         return self._heads(self.key(other_NSD)), self._heads(self.value(other_NSD))
 
-    def attend_memory(self, x_NTD, memory, mask=None, train=False):
+    def attend_memory(
+        self, x_NTD: Array, memory: KeysAndValues, mask: Mask = None, train: bool = False
+    ) -> Array:
         """Let `x_NTD` attend to keys and values that `project_memory` gave.
 
         The weights (N, H, T, S) are recorded as "weights" in the collection "intermediates".
@@ -88,7 +96,7 @@ class MultiHeadAttention(nn.Module):
         weights_NHTS = dropout(weights_NHTS, self.dropout, self._key(train))
         return self._merge(jnp.einsum("nhts,nshk->nthk", weights_NHTS, v_NSHK))
 
-    def attend_past(self, x_NTD, train=False):
+    def attend_past(self, x_NTD: Array, train: bool = False) -> Array:
         """Causal self-attention of a whole sequence, in the form that the fields choose."""
         q, k, v = self._project_self(x_NTD)
         key = self._key(train)
@@ -101,14 +109,16 @@ class MultiHeadAttention(nn.Module):
             out_NTHK = full_attention(q, k, v, mask, self.dropout, key)
         return self._merge(out_NTHK)
 
-    def attend_cache(self, x_NBD, cache, mask_NBLB, t):
-        """Causal self-attention of one new position, with and into a cache.
+    def attend_cache(
+        self, x_NBD: Array, cache: KeysAndValues, mask_NBLB: Array, t: int | Array
+    ) -> tuple[Array, KeysAndValues]:
+        """Causal self-attention of one new position, which reads a cache and is written to it.
 
         Args:
             x_NBD: position t of each beam.
-            cache: keys and values so far, (N, H, L·B, K) each: the beams of a place side by side.
-            mask_NBLB: what each beam's history consists of: places and who wrote there, its own
-                place t included.
+            cache: keys and values so far, (N, H, L·B, K) each: the beams of a place are adjacent.
+            mask_NBLB: which entries form each beam's history, by place and by the beam that wrote
+                them, its own at place t included.
             t: position, a scalar integer below L.
 
         Returns:
@@ -118,13 +128,13 @@ class MultiHeadAttention(nn.Module):
         batch, beams, places = mask_NBLB.shape[:3]
         # The products below read the cache in the shape that it is kept in: with a reshape between,
         # XLA's CPU backend updates a copy for each of its readers.
-        cache = tuple(
+        k_NHSK, v_NHSK = (
             jax.lax.dynamic_update_slice(
                 old, x_NBHK.swapaxes(1, 2).astype(old.dtype), (0, 0, t * beams, 0)
             )
             for old, x_NBHK in zip(cache, new, strict=True)
         )
-        k_NHSK, v_NHSK = cache
+        cache = k_NHSK, v_NHSK
         if self.window is not None:
             mask_NBLB = mask_NBLB & (jnp.arange(places) > t - self.window)[None, None, :, None]
         mask_NBS = mask_NBLB.reshape(batch, beams, places * beams)
@@ -134,7 +144,7 @@ class MultiHeadAttention(nn.Module):
             q_NBHK = random_features(q_NBHK, self.rank)
             k_NHSK = random_features(k_NHSK, self.rank)
 
-        def attend(q_NHK, mask_NS):
+        def attend(q_NHK: Array, mask_NS: Array) -> Array:
             scores_NHS = jnp.einsum("nhk,nhsk->nhs", q_NHK, k_NHSK)
             if self.rank is None:
                 weights_NHS = masked_softmax(scores_NHS, mask_NS[:, None])
@@ -148,7 +158,7 @@ class MultiHeadAttention(nn.Module):
         attended = [attend(q_NBHK[:, beam], mask_NBS[:, beam]) for beam in range(beams)]
         return self._merge(jnp.stack(attended, axis=1)), cache
 
-    def _project_self(self, x_NTD):
+    def _project_self(self, x_NTD: Array) -> list[Array]:
         """Queries, keys and values of the same input, in one matrix product."""
         layers = (self.query, self.key, self.value)
         kernel = jnp.concatenate([layer.kernel for layer in layers], axis=1)
@@ -156,11 +166,11 @@ class MultiHeadAttention(nn.Module):
         joined = ops.matmul(x_NTD, kernel) + bias[None, None, :]
         return [self._heads(x) for x in jnp.split(joined, 3, axis=-1)]
 
-    def _heads(self, x_NTD):
+    def _heads(self, x_NTD: Array) -> Array:
         return x_NTD.reshape(*x_NTD.shape[:2], self.heads, self.width // self.heads)
 
-    def _merge(self, x_NTHK):
+    def _merge(self, x_NTHK: Array) -> Array:
         return self.proj(x_NTHK.reshape(*x_NTHK.shape[:2], self.width))
 
-    def _key(self, train):
+    def _key(self, train: bool) -> Array | None:
         return None if not train or self.dropout == 0 else self.make_rng("dropout")

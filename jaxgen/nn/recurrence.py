@@ -1,23 +1,29 @@
 """Recurrences as pure functions: one step, and whole sequences, of a vanilla RNN and an LSTM.
 
 Shapes: N batch, T time, R rows (T·N), D input, H hidden, G stacked gates and candidate (4·H), S the
-gates of them (3·H).
+gates alone (3·H).
 
 The input projection of all steps is one matrix product before the scan over time. The scans have
 hand-written derivatives, so that the recurrent kernel's gradient is one product after the backward
 scan, where automatic differentiation would add up one per step.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from jaxgen.nn import ops
 
+Array = jax.Array
+States = tuple[Array, Array]
+"""Hidden and cell, (N, H) each."""
+
 # Steps per iteration of the compiled loop: less loop overhead for a little more to compile.
 _UNROLL = 4
 
 
-def rnn_step(x_ND, h_NH, Wx, Wh, b):
+def rnn_step(x_ND: Array, h_NH: Array, Wx: Array, Wh: Array, b: Array) -> Array:
     """One vanilla step, h' = tanh(x Wx + h Wh + b).
 
     Args:
@@ -33,7 +39,7 @@ def rnn_step(x_ND, h_NH, Wx, Wh, b):
     return jnp.tanh(x_ND @ Wx + h_NH @ Wh + b[None, :])
 
 
-def rnn_sequence(x_NTD, h0_NH, Wx, Wh, b):
+def rnn_sequence(x_NTD: Array, h0_NH: Array, Wx: Array, Wh: Array, b: Array) -> Array:
     """Run `rnn_step` over time from `h0_NH`.
 
     Args:
@@ -50,7 +56,9 @@ def rnn_sequence(x_NTD, h0_NH, Wx, Wh, b):
     return _rnn_scan(a_TNH, h0_NH, Wh).swapaxes(0, 1)
 
 
-def lstm_step(x_ND, h_NH, c_NH, Wx, Wh, b):
+def lstm_step(
+    x_ND: Array, h_NH: Array, c_NH: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Array]:
     """One LSTM step, gates stacked in the order input, forget, output, candidate.
 
     Args:
@@ -65,12 +73,13 @@ def lstm_step(x_ND, h_NH, c_NH, Wx, Wh, b):
         The next hidden and cell states, both (N, H).
 
     Reference:
-        Hochreiter and Schmidhuber, Long short-term memory, 1997; forget gate of Gers et al., 2000.
+        Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735; the forget gate
+        is of Gers et al. 2000, https://doi.org/10.1162/089976600300015015.
     """
     return _update(*_activate(x_ND @ Wx + h_NH @ Wh + b[None, :]), c_NH)
 
 
-def lstm_sequence(x_NTD, h0_NH, Wx, Wh, b):
+def lstm_sequence(x_NTD: Array, h0_NH: Array, Wx: Array, Wh: Array, b: Array) -> Array:
     """Run `lstm_step` over time from `h0_NH` and a cell state of zeros.
 
     Args:
@@ -87,8 +96,8 @@ def lstm_sequence(x_NTD, h0_NH, Wx, Wh, b):
     return _lstm_scan(a_TNG, h0_NH, Wh).swapaxes(0, 1)
 
 
-def alternating_sum(x_NT):
-    """Tell by a recurrence whether the even-position inputs outweigh the odd-position ones.
+def alternating_sum(x_NT: Array) -> Array:
+    """Decide by a recurrence whether the even-position inputs outweigh the odd-position ones.
 
     After an even number of steps of h' = x - h, h is x_T - x_{T-1} + x_{T-2} - ... - x_1, which
     a steep sigmoid turns into an answer.
@@ -108,28 +117,28 @@ def alternating_sum(x_NT):
     return jax.nn.sigmoid(500 * h_N)
 
 
-def _project_inputs(x_NTD, Wx, b):
+def _project_inputs(x_NTD: Array, Wx: Array, b: Array) -> Array:
     return ops.matmul(x_NTD.swapaxes(0, 1), Wx) + b[None, None, :]
 
 
 @jax.custom_vjp
-def _rnn_scan(a_TNH, h0_NH, Wh):
-    def step(h_NH, a_NH):
+def _rnn_scan(a_TNH: Array, h0_NH: Array, Wh: Array) -> Array:
+    def step(h_NH: Array, a_NH: Array) -> tuple[Array, Array]:
         h_NH = jnp.tanh(a_NH + h_NH @ Wh)
         return h_NH, h_NH
 
     return jax.lax.scan(step, h0_NH, a_TNH, unroll=_UNROLL)[1]
 
 
-def _rnn_scan_forward(a_TNH, h0_NH, Wh):
+def _rnn_scan_forward(a_TNH: Array, h0_NH: Array, Wh: Array) -> tuple[Array, tuple[Array, ...]]:
     h_TNH = _rnn_scan(a_TNH, h0_NH, Wh)
     return h_TNH, (h_TNH, h0_NH, Wh)
 
 
-def _rnn_scan_backward(residuals, dh_TNH):
+def _rnn_scan_backward(residuals: tuple[Array, ...], dh_TNH: Array) -> tuple[Array, Array, Array]:
     h_TNH, h0_NH, Wh = residuals
 
-    def step(carried_NH, inputs):
+    def step(carried_NH: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         dh_NH, h_NH = inputs
         da_NH = (dh_NH + carried_NH) * (1 - h_NH * h_NH)
         return da_NH @ Wh.T, da_NH
@@ -143,25 +152,25 @@ def _rnn_scan_backward(residuals, dh_TNH):
 _rnn_scan.defvjp(_rnn_scan_forward, _rnn_scan_backward)
 
 
-def _activate(a_NG):
+def _activate(a_NG: Array) -> tuple[Array, Array]:
     """Input, forget and output gates, (N, S), and the candidate, (N, H)."""
     hidden = a_NG.shape[1] // 4
     return jax.nn.sigmoid(a_NG[:, : 3 * hidden]), jnp.tanh(a_NG[:, 3 * hidden :])
 
 
-def _update(gates_NS, g_NH, c_NH):
+def _update(gates_NS: Array, g_NH: Array, c_NH: Array) -> tuple[Array, Array]:
     i_NH, f_NH, o_NH = jnp.split(gates_NS, 3, axis=1)
     c_NH = f_NH * c_NH + i_NH * g_NH
     return o_NH * jnp.tanh(c_NH), c_NH
 
 
 @jax.custom_vjp
-def _lstm_scan(a_TNG, h0_NH, Wh):
+def _lstm_scan(a_TNG: Array, h0_NH: Array, Wh: Array) -> Array:
     return _lstm_scan_forward(a_TNG, h0_NH, Wh)[0]
 
 
-def _lstm_scan_forward(a_TNG, h0_NH, Wh):
-    def step(carry, a_NG):
+def _lstm_scan_forward(a_TNG: Array, h0_NH: Array, Wh: Array) -> tuple[Array, tuple[Array, ...]]:
+    def step(carry: States, a_NG: Array) -> tuple[States, tuple[Array, ...]]:
         h_NH, c_NH = carry
         gates_NS, g_NH = _activate(a_NG + h_NH @ Wh)
         h_NH, c_NH = _update(gates_NS, g_NH, c_NH)
@@ -172,7 +181,7 @@ def _lstm_scan_forward(a_TNG, h0_NH, Wh):
     return h_TNH, (h_TNH, c_TNH, gates_TNS, g_TNH, h0_NH, Wh)
 
 
-def _lstm_scan_backward(residuals, dh_TNH):
+def _lstm_scan_backward(residuals: tuple[Array, ...], dh_TNH: Array) -> tuple[Array, Array, Array]:
     h_TNH, c_TNH, gates_TNS, g_TNH, h0_NH, Wh = residuals
     previous_c_TNH = jnp.concatenate([jnp.zeros_like(c_TNH[:1]), c_TNH[:-1]])
     i_TNH, f_TNH, o_TNH = jnp.split(gates_TNS, 3, axis=-1)
@@ -187,7 +196,7 @@ def _lstm_scan_backward(residuals, dh_TNH):
         i_TNH * (1 - g_TNH * g_TNH),
     )
 
-    def step(carry, inputs):
+    def step(carry: States, inputs: tuple[Any, ...]) -> tuple[States, Array]:
         carried_NH, dc_NH = carry
         dh_NH, f_NH, (h_to_c_NH, h_to_o_NH, c_to_i_NH, c_to_f_NH, c_to_g_NH) = inputs
         dh_NH = dh_NH + carried_NH
@@ -207,7 +216,7 @@ def _lstm_scan_backward(residuals, dh_TNH):
 _lstm_scan.defvjp(_lstm_scan_forward, _lstm_scan_backward)
 
 
-def _kernel_gradient(h0_NH, h_TNH, da_TNG):
+def _kernel_gradient(h0_NH: Array, h_TNH: Array, da_TNG: Array) -> Array:
     previous_h_TNH = jnp.concatenate([h0_NH[None], h_TNH[:-1]])
     # As a product of rows, for the reason that `ops.over_rows` has.
     previous_h_RH = previous_h_TNH.reshape(-1, h0_NH.shape[-1])

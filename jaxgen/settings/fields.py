@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 from jaxgen.errors import JaxgenError
 from jaxgen.settings.names import Choice
@@ -30,8 +30,33 @@ class Rules(NamedTuple):
     """Whether it may differ when a run goes on, since it does not change what is learnt."""
 
 
+@overload
 def setting(
-    default: T = dataclasses.MISSING,  # type: ignore[assignment]
+    *,
+    least: float | None = ...,
+    most: float | None = ...,
+    above: float | None = ...,
+    below: float | None = ...,
+    before: Any = ...,
+    may_change: bool = ...,
+) -> Any: ...
+
+
+@overload
+def setting(
+    default: T,
+    *,
+    least: float | None = ...,
+    most: float | None = ...,
+    above: float | None = ...,
+    below: float | None = ...,
+    before: Any = ...,
+    may_change: bool = ...,
+) -> T: ...
+
+
+def setting(
+    default: Any = dataclasses.MISSING,
     *,
     least: float | None = None,
     most: float | None = None,
@@ -39,7 +64,7 @@ def setting(
     below: float | None = None,
     before: Any = dataclasses.MISSING,
     may_change: bool = False,
-) -> T:
+) -> Any:
     """Declare a field of a configuration.
 
     Args:
@@ -54,7 +79,7 @@ def setting(
         A dataclass field, typed as its default so that type checkers see the declared type.
     """
     declared = Rules(least, most, above, below, before, may_change)
-    return dataclasses.field(default=default, metadata={_KEY: declared})  # type: ignore[return-value]
+    return dataclasses.field(default=default, metadata={_KEY: declared})
 
 
 def rules(field: dataclasses.Field) -> Rules:
@@ -114,18 +139,18 @@ def field_problem(value: Any, hint: Any, declared: Rules = Rules()) -> str:  # n
     """What is wrong with a field's value, "must be at least 1" for one; "" if nothing is."""
     if not _fits(value, hint):
         return f"must be {_in_words(hint)}"
+    whole = int in (hint, *typing.get_args(hint)[:1])
     for item in value if isinstance(value, tuple) else (value,):
         is_number = isinstance(item, numbers.Real) and not isinstance(item, bool)
-        if is_number and (problem := _range_problem(item, declared)):
+        if is_number and (problem := _range_problem(item, declared, whole)):
             return problem
     return ""
 
 
-def _range_problem(value: Any, declared: Rules) -> str:
+def _range_problem(value: Any, declared: Rules, whole: bool) -> str:
     least, most, above, below = declared[:4]
-    is_whole = isinstance(value, numbers.Integral)
     # A whole number is finite, but may be too large to be asked.
-    if not is_whole and not math.isfinite(value):
+    if not hasattr(value, "__index__") and not math.isfinite(value):
         return "must be finite"
     too_low = (least is not None and value < least) or (above is not None and value <= above)
     too_high = (most is not None and value > most) or (below is not None and value >= below)
@@ -133,7 +158,7 @@ def _range_problem(value: Any, declared: Rules) -> str:
         return ""
     low = "" if least is None and above is None else f"[{least}" if above is None else f"({above}"
     high = "" if most is None and below is None else f"{most}]" if below is None else f"{below})"
-    if low and high and not is_whole:
+    if low and high and not whole:
         return f"must be in {low}, {high}"
     if too_low and above is not None:
         return "must be positive" if above == 0 else f"must be above {above}"

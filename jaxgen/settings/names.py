@@ -167,21 +167,23 @@ def import_own(place: str) -> ModuleType:
         raise
     except Exception as error:  # code of a user's own raises anything
         problem = f"{type(error).__name__}: {error}"
-        raise JaxgenError(f"--import {place} cannot be imported ({problem})") from error
+        raise JaxgenError(f"{place} cannot be imported ({problem})") from error
     _imported[module.__name__] = module
     return module
 
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise JaxgenError(f"--import {path}: there is no such file")
+        raise JaxgenError(f"{path} cannot be imported: there is no such file")
     path, name = path.resolve(), path.stem
     main = sys.modules["__main__"]
     loaded = main if _module_name(main) == name else sys.modules.get(name)
     if loaded is not None:
         if Path(getattr(loaded, "__file__", None) or "").resolve() == path:
             return loaded
-        raise JaxgenError(f"--import {path}: another module is called {name}; rename the file")
+        raise JaxgenError(
+            f"{path} cannot be imported: another module is called {name}; rename the file"
+        )
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     return importlib.import_module(name)

@@ -43,7 +43,7 @@ def checksum(state: PyTree) -> str:
 class Checkpoints:
     """The checkpoints in a folder, newest `keep` of them kept."""
 
-    def __init__(self, folder: Path, keep: int = 3):
+    def __init__(self, folder: Path, keep: int = 3) -> None:
         self._folder = folder.absolute()
         self._keep = keep
 

@@ -35,7 +35,7 @@ def to_json(config: Any, declared: Any = None) -> Any:
         return [to_json(value) for value in config]
     if not dataclasses.is_dataclass(config):
         return config.item() if hasattr(config, "item") else config  # a number of NumPy's
-    cls = type(config)
+    cls: Any = type(config)
     hints = typing.get_type_hints(cls)
     named = {} if cls is declared else {"type": settings.class_name(cls)}
     return named | {

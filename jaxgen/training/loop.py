@@ -71,7 +71,7 @@ class Loop:
     together.
     """
 
-    def __init__(self, task: Task, config: TrainConfig):
+    def __init__(self, task: Task, config: TrainConfig) -> None:
         """Takes what to train, and the numbers of its training.
 
         Raises:

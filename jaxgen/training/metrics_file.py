@@ -31,7 +31,7 @@ def read_metrics(path: Path) -> History:
 class MetricsFile:
     """The file as it is written; cut back to `start` steps when a run goes on from there."""
 
-    def __init__(self, path: Path, start: int):
+    def __init__(self, path: Path, start: int) -> None:
         self._path = path
         self._names: list[str] = []
         rows: list[dict[str, str]] = []

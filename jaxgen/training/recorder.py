@@ -21,7 +21,7 @@ from jaxgen.training.task import Shown, TrainConfig
 class Recorder(Watcher):
     """Writes what the loop reports into a run's folder, and shows the progress."""
 
-    def __init__(self, run: Run, config: TrainConfig, start: int, record: Record):
+    def __init__(self, run: Run, config: TrainConfig, start: int, record: Record) -> None:
         self._run, self._config, self._start, self._record = run, config, start, record
         self._checkpoints = run.checkpoints(config.keep_checkpoints)
         self._pending: dict[str, list[np.ndarray]] = {}
@@ -52,9 +52,9 @@ class Recorder(Watcher):
         if step % self._config.log_every == 0 or step == self._config.steps:
             means = {n: float(np.concatenate(part).mean()) for n, part in self._pending.items()}
             self._pending = {}
-            self._progress.update(step, means)
-            self._board_scalars(step, means)
-        if figures:
+            self._progress.update(step, means | figures)
+            self._board_scalars(step, means | figures)
+        elif figures:
             self._board_scalars(step, figures)
             words = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
             self._progress.say(f"step {step}: {words}")

@@ -27,11 +27,14 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a run's JSON file; JaxgenError when it is not there or not JSON."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise JaxgenError(f"{path} has more than {_MOST_BYTES} bytes; it is damaged")
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise JaxgenError(f"cannot read {path}: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise JaxgenError(f"{path} has more than {_MOST_BYTES} bytes; it is damaged")
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise JaxgenError(f"{path} is not JSON: {error}") from error
 
@@ -43,7 +46,7 @@ def _refuse_constant(name: str) -> None:
 class Run:
     """The folder of one run."""
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.config_path = self.path / "config.json"
         self.metrics_path = self.path / "metrics.csv"

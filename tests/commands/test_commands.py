@@ -182,7 +182,10 @@ def test_wrong_flags(tmp_path, capsys, flags, words):
         (["--data", "idx", "--data.dir", "/nonexistent"], "/nonexistent"),
         (["--data", "tfds", "--data.dir", "/nonexistent"], "/nonexistent"),
         (["--networks", "lstm"], "--networks lstm: there are dcgan, mlp"),
-        (["--import", "/nonexistent.py"], "--import /nonexistent.py: there is no such file"),
+        (
+            ["--import", "/nonexistent.py"],
+            "/nonexistent.py cannot be imported: there is",
+        ),
         (["--seed", str(2**32)], "--seed must be at most 4294967295, got 4294967296"),
         (["--optimizer.learning-rate", "nan"], "--optimizer.learning-rate must be finite"),
         (["--networks.hidden", "0"], "--networks.hidden must be at least 1, got 0"),
@@ -279,7 +282,7 @@ def test_a_conditional_run_by_its_commands(tmp_path, run_module):
     assert summary(workdir)["step"] == 3
 
 
-def test_presets_and_classes(tmp_path, capsys, monkeypatch):
+def test_presets_and_classes(tmp_path, capsys):
     presets = {"small": replace(dcgan.config, noise_size=3)}
     with pytest.raises(SystemExit):
         cli.main(dcgan.config, "", ["--preset", "large"], presets)
@@ -291,9 +294,17 @@ def test_presets_and_classes(tmp_path, capsys, monkeypatch):
     config = jaxgen.load(tmp_path / "a").config
     assert (config.noise_size, config.steps) == (3, 1)
     assert settings.class_name(type(config.networks)) == "mlp"
-    monkeypatch.setattr(sys, "argv", ["dcgan", "--help"])
+    # Neither of them has to be said again when the run goes on.
+    with pytest.raises(SystemExit) as stop:
+        cli.main(dcgan.config, "", ["--workdir", str(tmp_path / "a"), "--steps", "2"], presets)
+    assert stop.value.code == 2  # another preset is another experiment
+    with pytest.raises(SystemExit) as stop:
+        cli.main(presets["small"], "", ["--workdir", str(tmp_path / "a"), "--steps", "2"])
+    assert stop.value.code == 0
+    assert settings.class_name(type(jaxgen.load(tmp_path / "a").config.networks)) == "mlp"
+    capsys.readouterr()
     with pytest.raises(SystemExit):
-        cli.main(dcgan.config, "", None, presets)
+        cli.main(dcgan.config, "", ["--help"], presets)
     told = capsys.readouterr().out
     assert "--preset small: noise_size: 96 -> 3" in told
     for name in ("mnist5k", "idx", "tfds", "pictures", "--import FILE", "--reschedule"):

@@ -6,11 +6,14 @@ B beams, L places of the cache.
 
 from typing import Any
 
+import jax
 from flax import linen as nn
 
 from jaxgen.nn import ops
 from jaxgen.nn.dropout import dropout
-from jaxgen.nn.multi_head import MultiHeadAttention
+from jaxgen.nn.multi_head import KeysAndValues, MultiHeadAttention
+
+Array = jax.Array
 
 _KERNEL = nn.initializers.normal(0.02)
 
@@ -21,7 +24,7 @@ class DecoderLayer(nn.Module):
     Attributes: see `TransformerCaptioner`.
 
     Reference:
-        Vaswani et al., 2017, section 3.1.
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.1.
     """
 
     width: int
@@ -32,42 +35,55 @@ class DecoderLayer(nn.Module):
     rank: int | None
     param_dtype: Any
 
-    def setup(self):
-        attention = {"dropout": self.dropout, "param_dtype": self.param_dtype}
+    def setup(self) -> None:
+        attention: dict[str, Any] = {"dropout": self.dropout, "param_dtype": self.param_dtype}
         self.self_attn = MultiHeadAttention(
             self.width, self.heads, window=self.window, rank=self.rank, **attention
         )
         self.cross_attn = MultiHeadAttention(self.width, self.heads, **attention)
-        dense = {"kernel_init": _KERNEL, "param_dtype": self.param_dtype}
+        dense: dict[str, Any] = {"kernel_init": _KERNEL, "param_dtype": self.param_dtype}
         self.linear1 = nn.Dense(self.feed_forward, **dense)
         self.linear2 = nn.Dense(self.width, **dense)
         # PyTorch's epsilon; the variance as the mean of squared deviations loses no digits.
-        norm = {"epsilon": 1e-5, "use_fast_variance": False, "param_dtype": self.param_dtype}
+        norm: dict[str, Any] = {
+            "epsilon": 1e-5,
+            "use_fast_variance": False,
+            "param_dtype": self.param_dtype,
+        }
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(**norm) for _ in range(3))
 
-    def __call__(self, x_NTD, memory_NMD, train=False):
+    def __call__(self, x_NTD: Array, memory_NMD: Array, train: bool = False) -> Array:
         x_NTD = self._add(self.norm1, x_NTD, self.self_attn.attend_past(x_NTD, train), train)
         memory = self.cross_attn.project_memory(memory_NMD)
         return self._finish(x_NTD, memory, train)
 
-    def project_memory(self, memory_NMD):
+    def project_memory(self, memory_NMD: Array) -> KeysAndValues:
+        """Keys and values of the memory, for `step`."""
         return self.cross_attn.project_memory(memory_NMD)
 
-    def step(self, x_NBD, memory, past, mask_NBLB, t):
+    def step(
+        self,
+        x_NBD: Array,
+        memory: KeysAndValues,
+        past: KeysAndValues,
+        mask_NBLB: Array,
+        t: int | Array,
+    ) -> tuple[Array, KeysAndValues]:
+        """One new position of each beam, as `MultiHeadAttention.attend_cache` describes it."""
         attended_NBD, past = self.self_attn.attend_cache(x_NBD, past, mask_NBLB, t)
         x_NBD = self._add(self.norm1, x_NBD, attended_NBD, train=False)
         return self._finish(x_NBD, memory, train=False), past
 
-    def _finish(self, x_NTD, memory, train):
+    def _finish(self, x_NTD: Array, memory: KeysAndValues, train: bool) -> Array:
         attended_NTD = self.cross_attn.attend_memory(x_NTD, memory, None, train)
         x_NTD = self._add(self.norm2, x_NTD, attended_NTD, train)
         hidden_NTF = nn.relu(ops.over_rows(self.linear1, x_NTD))
         change_NTD = ops.over_rows(self.linear2, self._dropout(hidden_NTF, train))
         return self._add(self.norm3, x_NTD, change_NTD, train)
 
-    def _add(self, norm, x_NTD, change_NTD, train):
+    def _add(self, norm: nn.LayerNorm, x_NTD: Array, change_NTD: Array, train: bool) -> Array:
         return norm(x_NTD + self._dropout(change_NTD, train))
 
-    def _dropout(self, x, train):
+    def _dropout(self, x: Array, train: bool) -> Array:
         key = None if not train or self.dropout == 0 else self.make_rng("dropout")
         return dropout(x, self.dropout, key)

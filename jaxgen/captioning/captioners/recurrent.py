@@ -9,6 +9,7 @@ projection of every step is one matrix product before it, the vocabulary project
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -18,6 +19,9 @@ from jaxgen.nn import ops
 from jaxgen.nn.dropout import dropout
 from jaxgen.nn.recurrence import lstm_sequence, lstm_step, rnn_sequence, rnn_step
 from jaxgen.settings import flag, named, setting
+
+Array = jax.Array
+Initializer = nn.initializers.Initializer
 
 # Initial values of the notebook: small word vectors, other kernels normal / sqrt(fan in).
 _EMBEDDING = nn.initializers.normal(0.01)
@@ -35,7 +39,7 @@ class _RecurrentCaptioner(nn.Module):
 
     gates: ClassVar[int]
 
-    def setup(self):
+    def setup(self) -> None:
         gates = self.gates * self.hidden
         self.W_embed = self._matrix("W_embed", self.vocab_size, self.word_dim, _EMBEDDING)
         self.Wx = self._matrix("Wx", self.word_dim, gates)
@@ -44,29 +48,31 @@ class _RecurrentCaptioner(nn.Module):
         self.W_vocab = self._matrix("W_vocab", self.hidden, self.vocab_size)
         self.b_vocab = self._bias("b_vocab", self.vocab_size)
 
-    def __call__(self, features, captions_NT, train=False):
+    def __call__(self, features: Array, captions_NT: Array, train: bool = False) -> Array:
         h0_NH = self._initial_hidden(features)
         x_NTD = self._dropout(self.embed(captions_NT), train)
         h_NTH = self._sequence(x_NTD, h0_NH)
         return self.scores(self._dropout(h_NTH, train))
 
-    def embed(self, words):
+    def embed(self, words: Array) -> Array:
         """Vectors (..., D) of word indices (...)."""
         return self.W_embed[words]
 
-    def scores(self, h):
+    def scores(self, h: Array) -> Array:
         """Scores (..., V) of the next word after hidden states (..., H)."""
         bias = jnp.expand_dims(self.b_vocab, tuple(range(h.ndim - 1)))
         return ops.matmul(h, self.W_vocab) + bias
 
-    def _matrix(self, name, rows, columns, initializer=_FAN_IN):
+    def _matrix(
+        self, name: str, rows: int, columns: int, initializer: Initializer = _FAN_IN
+    ) -> Array:
         return self.param(name, initializer, (rows, columns), self.param_dtype)
 
-    def _bias(self, name, size):
+    def _bias(self, name: str, size: int) -> Array:
         return self.param(name, nn.initializers.zeros, (size,), self.param_dtype)
 
     @nn.compact  # not in setup: only here is the width of the features known
-    def _initial_hidden(self, features_ND):
+    def _initial_hidden(self, features_ND: Array) -> Array:
         if features_ND.ndim != 2:
             raise ValueError(
                 f"a recurrent captioner reads features (N, D), got shape {features_ND.shape}"
@@ -75,7 +81,7 @@ class _RecurrentCaptioner(nn.Module):
         b_proj = self._bias("b_proj", self.hidden)
         return features_ND.astype(W_proj.dtype) @ W_proj + b_proj[None, :]
 
-    def _dropout(self, x, train):
+    def _dropout(self, x: Array, train: bool) -> Array:
         if not train or self.dropout == 0:
             return x
         return dropout(x, self.dropout, self.make_rng("dropout"))
@@ -84,7 +90,7 @@ class _RecurrentCaptioner(nn.Module):
 class RNNCaptioner(_RecurrentCaptioner):
     """Vanilla recurrent captioner: image features set h0, words follow one by one.
 
-    Calling it gives the scores of a whole caption, `start` and `step` those of one word at a time:
+    Calling it returns the scores of a whole caption, `start` and `step` those of a word at a time:
 
         logits_NTV = module.apply(params, features_ND, captions_NT, train=False)
         carry = module.apply(params, features_ND, method="start")
@@ -99,19 +105,19 @@ class RNNCaptioner(_RecurrentCaptioner):
         param_dtype: of the parameters, which is also that of the computation.
 
     Reference:
-        Karpathy and Fei-Fei, Deep visual-semantic alignments, CVPR 2015.
+        Karpathy and Fei-Fei 2015, https://arxiv.org/abs/1412.2306.
     """
 
     gates: ClassVar[int] = 1
 
-    def _sequence(self, x_NTD, h0_NH):
+    def _sequence(self, x_NTD: Array, h0_NH: Array) -> Array:
         return rnn_sequence(x_NTD, h0_NH, self.Wx, self.Wh, self.b)
 
-    def start(self, features_ND):
+    def start(self, features_ND: Array) -> Array:
         """Prepare decoding: the carry is the hidden state (N, H)."""
         return self._initial_hidden(features_ND)
 
-    def step(self, h_NH, words_N):
+    def step(self, h_NH: Array, words_N: Array) -> tuple[Array, Array]:
         """Read one word a caption; return the new carry and the scores of the next word."""
         h_NH = rnn_step(self.embed(words_N), h_NH, self.Wx, self.Wh, self.b)
         return h_NH, self.scores(h_NH)
@@ -121,21 +127,21 @@ class LSTMCaptioner(_RecurrentCaptioner):
     """Captioner with an LSTM cell; fields and methods are those of `RNNCaptioner`.
 
     Reference:
-        Vinyals et al., Show and tell, CVPR 2015 (there the image is read as a first word, here
-        it sets h0).
+        Vinyals et al. 2015, https://arxiv.org/abs/1411.4555 (there the image is read as a first
+        word, here it sets h0).
     """
 
     gates: ClassVar[int] = 4
 
-    def _sequence(self, x_NTD, h0_NH):
+    def _sequence(self, x_NTD: Array, h0_NH: Array) -> Array:
         return lstm_sequence(x_NTD, h0_NH, self.Wx, self.Wh, self.b)
 
-    def start(self, features_ND):
+    def start(self, features_ND: Array) -> tuple[Array, Array]:
         """Prepare decoding: the carry is the hidden and the cell state, both (N, H)."""
         h0_NH = self._initial_hidden(features_ND)
         return h0_NH, jnp.zeros_like(h0_NH)
 
-    def step(self, carry, words_N):
+    def step(self, carry: tuple[Array, Array], words_N: Array) -> tuple[tuple[Array, Array], Array]:
         """Read one word a caption; return the new carry and the scores of the next word."""
         h_NH, c_NH = lstm_step(self.embed(words_N), *carry, self.Wx, self.Wh, self.b)
         return (h_NH, c_NH), self.scores(h_NH)
@@ -152,7 +158,9 @@ class _Recurrent(Captioner):
     dropout: float = setting(0.0, least=0, below=1)
     """Share of the word vectors and of the scored hidden states that is dropped in training."""
 
-    def _build(self, cls, vocab_size: int, feature_shape: tuple[int, ...]) -> nn.Module:
+    def _build(
+        self, cls: type[_RecurrentCaptioner], vocab_size: int, feature_shape: tuple[int, ...]
+    ) -> nn.Module:
         if len(feature_shape) != 1:
             raise JaxgenError(
                 "a recurrent captioner reads one vector an image, not tokens: "
@@ -166,7 +174,9 @@ class _Recurrent(Captioner):
 class RNN(_Recurrent):
     """A vanilla recurrent captioner."""
 
-    def module(self, vocab_size, feature_shape, max_length, null=0):
+    def module(
+        self, vocab_size: int, feature_shape: tuple[int, ...], max_length: int, null: int = 0
+    ) -> nn.Module:
         return self._build(RNNCaptioner, vocab_size, feature_shape)
 
 
@@ -175,5 +185,7 @@ class RNN(_Recurrent):
 class LSTM(_Recurrent):
     """A captioner with an LSTM cell."""
 
-    def module(self, vocab_size, feature_shape, max_length, null=0):
+    def module(
+        self, vocab_size: int, feature_shape: tuple[int, ...], max_length: int, null: int = 0
+    ) -> nn.Module:
         return self._build(LSTMCaptioner, vocab_size, feature_shape)

@@ -4,7 +4,7 @@ Shapes: N batch, T time, M memory tokens, D width, V vocabulary, H heads, K widt
 beams, R rows (N·B), L places of the cache.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -18,12 +18,16 @@ from jaxgen.captioning.captioners.decoder_layer import DecoderLayer
 from jaxgen.errors import JaxgenError
 from jaxgen.nn import ops
 from jaxgen.nn.dropout import dropout
+from jaxgen.nn.multi_head import KeysAndValues
 from jaxgen.settings import flag, named, setting
+
+Array = jax.Array
+Initializer = nn.initializers.Initializer
 
 _KERNEL = nn.initializers.normal(0.02)
 
 
-def positional_encoding(steps, width):
+def positional_encoding(steps: int, width: int) -> np.ndarray:
     """Sines (even columns) and cosines (odd columns) of the position, as a NumPy constant.
 
     Args:
@@ -34,14 +38,14 @@ def positional_encoding(steps, width):
         (T, D), float64, in [-1, 1].
 
     Reference:
-        Vaswani et al., Attention is all you need, 2017, section 3.5.
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.5.
     """
     columns = np.arange(width)
     angles_TD = np.arange(steps)[:, None] * 10000.0 ** (-(columns - columns % 2) / width)[None]
     return np.where(columns % 2 == 0, np.sin(angles_TD), np.cos(angles_TD))
 
 
-def _uniform(bound):
+def _uniform(bound: float) -> Initializer:
     """Initial values within ±bound; PyTorch's dense layers take 1/sqrt(fan in) for both."""
     return lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -bound, bound)
 
@@ -51,34 +55,34 @@ class Cache:
     """What a caption's next step needs of the steps before; all sizes are fixed.
 
     Beam search reorders rows after every step. The keys and values stay where they were written:
-    `slots_RL` tells which beam of the same caption wrote each position of a row's history, and is
+    `slots_RL` says which beam of the same caption wrote each position of a row's history, and is
     all that moves. The memory is the same for all beams of a caption, so it is never repeated.
     """
 
-    memory: Any  # for each layer keys and values of the image, (N, M, H, K) each
-    past: Any  # for each layer keys and values of the words, (N, H, L·B, K) each
-    slots_RL: Any
-    t: Any  # position of the next word
+    memory: list[KeysAndValues]  # of the image, for each layer, (N, M, H, K) each
+    past: list[KeysAndValues]  # of the words, for each layer, (N, H, L·B, K) each
+    slots_RL: Array
+    t: Array  # position of the next word
 
     @property
-    def capacity(self):
+    def capacity(self) -> int:
         """How many words fit."""
         return self.slots_RL.shape[1]
 
-    def expand(self, beams):
+    def expand(self, beams: int) -> "Cache":
         """Room for rows n·B + b; to be called before the first step."""
         past = jax.tree.map(lambda x: jnp.repeat(x, beams, axis=2), self.past)  # empty as yet
-        return self.replace(past=past, slots_RL=jnp.repeat(self.slots_RL, beams, axis=0))
+        return replace(self, past=past, slots_RL=jnp.repeat(self.slots_RL, beams, axis=0))
 
-    def select(self, rows_R):
+    def select(self, rows_R: Array) -> "Cache":
         """Let row r go on from the history of row `rows_R[r]`, of the same caption."""
-        return self.replace(slots_RL=self.slots_RL[rows_R])
+        return replace(self, slots_RL=self.slots_RL[rows_R])
 
 
 class TransformerCaptioner(nn.Module):
     """Transformer decoder over words, with the image's features as memory.
 
-    Calling it gives the scores of a whole caption, `start` and `step` those of one word at a time,
+    Calling it returns the scores of a whole caption, `start` and `step` those of a word at a time,
     with keys and values kept:
 
         logits_NTV = module.apply(params, features, captions_NT, train=False)
@@ -96,15 +100,15 @@ class TransformerCaptioner(nn.Module):
         feed_forward: width inside the feed-forward blocks.
         max_length: L, longest caption.
         dropout: rate, in [0, 1).
-        memory_tokens: read each feature vector (N, D) as so many tokens of D / memory_tokens; a
-            4096-wide vector as 8 tokens of 512, for one.
-        window: let words see only so many words up to themselves; None for all.
-        rank: approximate self-attention with so many random features; None for exact.
+        memory_tokens: read each feature vector (N, D) as this many tokens of D / memory_tokens,
+            such as a 4096-wide vector as 8 tokens of 512.
+        window: let each word see only this many words, itself included; None for all.
+        rank: approximate self-attention with this many random features; None for exact.
         null: the word that pads captions; its vector gets no gradient.
         param_dtype: of the parameters and of the computation.
 
     Reference:
-        Vaswani et al., Attention is all you need, 2017.
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762.
     """
 
     vocab_size: int
@@ -120,8 +124,8 @@ class TransformerCaptioner(nn.Module):
     null: int = 0
     param_dtype: Any = jnp.float32
 
-    def setup(self):
-        dtype = {"param_dtype": self.param_dtype}
+    def setup(self) -> None:
+        dtype: dict[str, Any] = {"param_dtype": self.param_dtype}
         self.visual_projection = nn.Dense(self.width, kernel_init=_KERNEL, **dtype)
         self.embedding = self.param(
             "embedding", _KERNEL, (self.vocab_size, self.width), self.param_dtype
@@ -142,7 +146,7 @@ class TransformerCaptioner(nn.Module):
         initial = _uniform(self.width**-0.5)
         self.output = nn.Dense(self.vocab_size, kernel_init=initial, bias_init=initial, **dtype)
 
-    def __call__(self, features, captions_NT, train=False):
+    def __call__(self, features: Array, captions_NT: Array, train: bool = False) -> Array:
         steps = captions_NT.shape[1]
         if steps > self.max_length:
             raise ValueError(f"captions of {steps} words exceed max_length {self.max_length}")
@@ -155,7 +159,7 @@ class TransformerCaptioner(nn.Module):
             x_NTD = layer(x_NTD, memory_NMD, train)
         return ops.over_rows(self.output, x_NTD)
 
-    def start(self, features):
+    def start(self, features: Array) -> Cache:
         """Prepare decoding: project the memory, and make room for `max_length` words."""
         memory_NMD = self._memory(features)
         batch = memory_NMD.shape[0]
@@ -168,7 +172,7 @@ class TransformerCaptioner(nn.Module):
             t=jnp.int32(0),
         )
 
-    def step(self, cache, words_R):
+    def step(self, cache: Cache, words_R: Array) -> tuple[Cache, Array]:
         """Read one word a row; return the new cache and the scores of the next word, (R, V)."""
         batch, places, t = cache.past[0][0].shape[0], cache.capacity, cache.t
         beams = words_R.shape[0] // batch
@@ -186,9 +190,9 @@ class TransformerCaptioner(nn.Module):
             x_NBD, past = layer.step(x_NBD, memory, past, mask_NBLB, t)
             pasts.append(past)
         logits_RV = self.output(x_NBD.reshape(batch * beams, self.width))
-        return cache.replace(past=pasts, slots_RL=slots_RL, t=t + 1), logits_RV
+        return replace(cache, past=pasts, slots_RL=slots_RL, t=t + 1), logits_RV
 
-    def _memory(self, features):
+    def _memory(self, features: Array) -> Array:
         if features.ndim == 2:
             if features.shape[1] % self.memory_tokens:
                 raise ValueError(
@@ -200,11 +204,11 @@ class TransformerCaptioner(nn.Module):
             raise ValueError(f"features must be (N, D) or (N, M, D), got shape {features.shape}")
         return ops.over_rows(self.visual_projection, features.astype(self.param_dtype))
 
-    def _embed(self, words):
+    def _embed(self, words: Array) -> Array:
         vectors = self.embedding[words]
         return jnp.where((words == self.null)[..., None], jax.lax.stop_gradient(vectors), vectors)
 
-    def _positions(self):
+    def _positions(self) -> Array:
         return jnp.asarray(positional_encoding(self.max_length, self.width), self.param_dtype)
 
 
@@ -224,13 +228,15 @@ class Transformer(Captioner):
     dropout: float = setting(0.1, least=0, below=1)
     """Share that is dropped in training."""
     memory_tokens: int = setting(1, least=1)
-    """Read each feature vector as so many tokens."""
+    """Read each feature vector as this many tokens."""
     window: int = setting(0, least=0)
-    """Let words see only so many words up to themselves; 0 for all."""
+    """Let each word see only this many words, itself included; 0 for all."""
     rank: int = setting(0, least=0)
-    """Approximate self-attention with so many random features; 0 for exact."""
+    """Approximate self-attention with this many random features; 0 for exact."""
 
-    def module(self, vocab_size, feature_shape, max_length, null=0):
+    def module(
+        self, vocab_size: int, feature_shape: tuple[int, ...], max_length: int, null: int = 0
+    ) -> nn.Module:
         if self.width % self.heads:
             raise JaxgenError(
                 f"{flag('captioner.heads')} {self.heads} do not divide {flag('captioner.width')} "

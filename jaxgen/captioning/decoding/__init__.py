@@ -2,8 +2,8 @@
 
 Shapes: N captions, R rows (N, or N·B in `beam_search`), V vocabulary, L maximum length.
 
-A captioner is its `step(carry, words_R) -> (carry, logits_RV)` and the carry that it starts from,
-whose leaves lead with the row axis:
+A captioner is given by its `step(carry, words_R) -> (carry, logits_RV)` and the carry that it
+starts from, whose leaves lead with the row axis:
 
     step = functools.partial(module.apply, params, method="step")
     carry = module.apply(params, features, method="start")

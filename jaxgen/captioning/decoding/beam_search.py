@@ -1,31 +1,47 @@
 """Beam search for any captioner, in one compiled program.
 
-Shapes: N captions, B beams, C candidates, R rows (N·B), V vocabulary, L maximum length. What a
-captioner is, and what is returned, is told in the package's docstring.
+Shapes: N captions, B beams, C candidates, R rows (N·B), V vocabulary, L maximum length. The
+package's docstring says what a captioner is, and what is returned.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxgen.captioning.decoding.captioner_steps import ban, logits_dtype, rows
+from jaxgen.captioning.decoding.captioner_steps import (
+    PyTree,
+    SpecialWords,
+    Step,
+    ban,
+    logits_dtype,
+    rows,
+)
+
+Array = jax.Array
 
 
 class _Beams(NamedTuple):
     """State of a beam search: B unfinished captions for each of N, and the best finished one."""
 
-    t: Any
-    carry: Any
-    last_NB: Any
-    words_NBL: Any
-    score_NB: Any
-    best_NL: Any
-    best_score_N: Any  # divided by the length penalty
-    best_log_probability_N: Any
+    t: Array
+    carry: PyTree
+    last_NB: Array
+    words_NBL: Array
+    score_NB: Array
+    best_NL: Array
+    best_score_N: Array  # divided by the length penalty
+    best_log_probability_N: Array
 
 
-def beam_search(step, carry, special, max_length, beams, length_penalty=0.0):
+def beam_search(
+    step: Step,
+    carry: PyTree,
+    special: SpecialWords,
+    max_length: int,
+    beams: int,
+    length_penalty: float = 0.0,
+) -> tuple[Array, Array]:
     """Search for the caption with the best log-probability, keeping `beams` candidates.
 
     A candidate that ends counts if it is among the `beams` best extensions of its step, so one
@@ -50,7 +66,7 @@ def beam_search(step, carry, special, max_length, beams, length_penalty=0.0):
         ValueError: a number is out of its range.
 
     Reference:
-        Wu et al., Google's neural machine translation system, 2016, section 7.
+        Wu et al. 2016, https://arxiv.org/abs/1609.08144, section 7.
     """
     if beams < 1:
         raise ValueError(f"beams must be at least 1, got {beams}")
@@ -62,15 +78,15 @@ def beam_search(step, carry, special, max_length, beams, length_penalty=0.0):
     start_NB = jnp.full((captions, beams), special.start, jnp.int32)
     dtype = logits_dtype(step, carry, start_NB.reshape(-1))
 
-    def penalty(length):
+    def penalty(length: int | Array) -> Array:
         return ((5 + jnp.asarray(length, dtype)) / 6) ** length_penalty
 
-    def unfinished(state):
+    def unfinished(state: _Beams) -> Array:
         # Scores only fall as a caption grows, the penalty is largest at the maximum length.
         reachable_N = state.score_NB[:, 0] / penalty(max_length)
         return (state.t < max_length) & jnp.any(reachable_N > state.best_score_N)
 
-    def extend(state):
+    def extend(state: _Beams) -> _Beams:
         carry, logits_RV = step(state.carry, state.last_NB.reshape(-1))
         candidates = _best_extensions(logits_RV, state.score_NB, special)
         score_NC, parent_NC, word_NC = candidates
@@ -122,7 +138,9 @@ def beam_search(step, carry, special, max_length, beams, length_penalty=0.0):
     return final.best_NL, final.best_log_probability_N
 
 
-def _best_extensions(logits_RV, score_NB, special):
+def _best_extensions(
+    logits_RV: Array, score_NB: Array, special: SpecialWords
+) -> tuple[Array, Array, Array]:
     """The 2·B best one-word extensions: at most B of them end, so B to go on with remain."""
     captions, beams = score_NB.shape
     vocab_size = logits_RV.shape[1]
@@ -135,13 +153,13 @@ def _best_extensions(logits_RV, score_NB, special):
     return score_NC, index_NC // vocab_size, index_NC % vocab_size
 
 
-def _expand(carry, beams):
+def _expand(carry: PyTree, beams: int) -> PyTree:
     if hasattr(carry, "expand"):
         return carry.expand(beams)
     return jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=0), carry)
 
 
-def _select(carry, rows_R):
+def _select(carry: PyTree, rows_R: Array) -> PyTree:
     if hasattr(carry, "select"):
         return carry.select(rows_R)
     return jax.tree.map(lambda leaf: leaf[rows_R], carry)

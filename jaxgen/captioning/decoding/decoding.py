@@ -1,11 +1,17 @@
 """How the words of a caption are chosen, as flags."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import jax
 
 from jaxgen.captioning.decoding.beam_search import beam_search
+from jaxgen.captioning.decoding.captioner_steps import PyTree, SpecialWords, Step
 from jaxgen.captioning.decoding.word_by_word import greedy, sample
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, setting
+
+Array = jax.Array
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,7 @@ class Decoding:
     temperature: float = setting(0.0, least=0)
     """Draw words at random, more evenly the higher it is; 0 for the most probable ones."""
     top_k: int = setting(0, least=0)
-    """Draw from so many most probable words only; 0 for all."""
+    """Draw from this many most probable words only; 0 for all."""
     top_p: float = setting(1.0, above=0, most=1)
     """Draw from the fewest most probable words that together reach this probability."""
 
@@ -33,11 +39,16 @@ class Decoding:
                 "model's own"
             )
 
-    def words(self, step, carry, special, max_length, key):
-        """Captions (N, L) of the chosen kind; `key` is used by sampling alone."""
+    def words(
+        self, step: Step, carry: PyTree, special: SpecialWords, max_length: int, key: Array
+    ) -> Array:
+        """Captions (N, L) chosen in this way; only sampling uses `key`."""
         if self.beam > 1:
             return beam_search(step, carry, special, max_length, self.beam, self.length_penalty)[0]
         if self.temperature:
-            options = {"top_k": self.top_k or None, "top_p": self.top_p if self.top_p < 1 else None}
+            options: dict[str, Any] = {
+                "top_k": self.top_k or None,
+                "top_p": self.top_p if self.top_p < 1 else None,
+            }
             return sample(step, carry, special, max_length, key, self.temperature, **options)[0]
         return greedy(step, carry, special, max_length)[0]

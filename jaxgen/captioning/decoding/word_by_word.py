@@ -1,16 +1,29 @@
 """Decoding word by word: the most probable word each time, or words drawn at random.
 
-Shapes: N captions, V vocabulary, L maximum length. What a captioner is, and what is returned, is
-told in the package's docstring.
+Shapes: N captions, V vocabulary, L maximum length. The package's docstring
+says what a captioner is, and what is returned.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from jaxgen.captioning.decoding.captioner_steps import ban, logits_dtype, rows
+from jaxgen.captioning.decoding.captioner_steps import (
+    PyTree,
+    SpecialWords,
+    Step,
+    ban,
+    logits_dtype,
+    rows,
+)
+
+Array = jax.Array
 
 
-def greedy(step, carry, special, max_length):
+def greedy(
+    step: Step, carry: PyTree, special: SpecialWords, max_length: int
+) -> tuple[Array, Array]:
     """Take the most probable word each time.
 
     Args:
@@ -23,24 +36,33 @@ def greedy(step, carry, special, max_length):
         words (N, L), int32, and their log-probability (N,).
     """
 
-    def choose(t, logits_NV):
+    def choose(t: Array, logits_NV: Array) -> Array:
         del t
         return _argmax(logits_NV)
 
     return _decode(step, carry, choose, special, max_length)
 
 
-def _argmax(logits_NV):
-    """The first of the largest, as `jnp.argmax` gives where no score is NaN.
+def _argmax(logits_NV: Array) -> Array:
+    """The first of the largest scores, as `jnp.argmax` finds it where none is NaN.
 
-    That one reduces pairs, for which XLA's CPU backend has no vectors: a thirtieth of decoding.
+    `jnp.argmax` reduces pairs, which XLA's CPU backend does not vectorise: a thirtieth of decoding.
     """
     words_V = jnp.arange(logits_NV.shape[1], dtype=jnp.int32)
     is_largest_NV = logits_NV == jnp.max(logits_NV, axis=1, keepdims=True)
     return jnp.min(jnp.where(is_largest_NV, words_V, words_V[-1]), axis=1)
 
 
-def sample(step, carry, special, max_length, key, temperature=1.0, top_k=None, top_p=None):
+def sample(
+    step: Step,
+    carry: PyTree,
+    special: SpecialWords,
+    max_length: int,
+    key: Array,
+    temperature: float | Array = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> tuple[Array, Array]:
     """Draw each word at random, optionally from the most probable ones only.
 
     Args:
@@ -61,7 +83,8 @@ def sample(step, carry, special, max_length, key, temperature=1.0, top_k=None, t
         ValueError: a number is out of its range.
 
     Reference:
-        Fan et al., ACL 2018 (top-k); Holtzman et al., ICLR 2020 (top-p).
+        Fan et al. 2018, https://arxiv.org/abs/1805.04833 (top-k); Holtzman et al. 2020,
+        https://arxiv.org/abs/1904.09751 (top-p).
     """
     if not isinstance(temperature, jax.Array) and temperature <= 0:
         raise ValueError(f"temperature must be positive, got {temperature}; use greedy for 0")
@@ -70,7 +93,7 @@ def sample(step, carry, special, max_length, key, temperature=1.0, top_k=None, t
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must be in (0, 1], got {top_p}")
 
-    def choose(t, logits_NV):
+    def choose(t: Array, logits_NV: Array) -> Array:
         logits_NV = logits_NV / temperature
         if top_k is not None:
             logits_NV = keep_top_k(logits_NV, top_k)
@@ -81,13 +104,13 @@ def sample(step, carry, special, max_length, key, temperature=1.0, top_k=None, t
     return _decode(step, carry, choose, special, max_length)
 
 
-def keep_top_k(logits_NV, k):
+def keep_top_k(logits_NV: Array, k: int) -> Array:
     """Set all logits below the k-th largest of their row to -inf (ties with it stay)."""
     kth_N1 = jax.lax.top_k(logits_NV, min(k, logits_NV.shape[-1]))[0][:, -1:]
     return jnp.where(logits_NV < kth_N1, -jnp.inf, logits_NV)
 
 
-def keep_top_p(logits_NV, p):
+def keep_top_p(logits_NV: Array, p: float) -> Array:
     """Keep the fewest most probable words of each row that reach probability p, -inf elsewhere."""
     sorted_NV = jnp.sort(logits_NV, axis=-1, descending=True)
     probability_NV = jax.nn.softmax(sorted_NV, axis=-1)
@@ -98,15 +121,21 @@ def keep_top_p(logits_NV, p):
     return jnp.where(logits_NV < smallest_N1, -jnp.inf, logits_NV)
 
 
-def _decode(step, carry, choose, special, max_length):
+def _decode(
+    step: Step,
+    carry: PyTree,
+    choose: Callable[[Array, Array], Array],
+    special: SpecialWords,
+    max_length: int,
+) -> tuple[Array, Array]:
     """The loop of greedy decoding and sampling: one caption a row, each word chosen by itself."""
     captions = rows(carry, max_length)
 
-    def unfinished(state):
+    def unfinished(state: tuple) -> Array:
         t, _, _, ended_N, *_ = state
         return (t < max_length) & ~jnp.all(ended_N)
 
-    def extend(state):
+    def extend(state: tuple) -> tuple:
         t, carry, last_N, ended_N, words_NL, total_N = state
         carry, logits_NV = step(carry, last_N)
         word_N = choose(t, ban(logits_NV, special)).astype(jnp.int32)
@@ -124,6 +153,6 @@ def _decode(step, carry, choose, special, max_length):
     return words_NL, total_N
 
 
-def _log_probability(logits_NV, word_N):
+def _log_probability(logits_NV: Array, word_N: Array) -> Array:
     logit_N = jnp.take_along_axis(logits_NV, word_N[:, None], axis=-1)[:, 0]
     return logit_N - jax.nn.logsumexp(logits_NV, axis=-1)

@@ -1,12 +1,11 @@
-"""What a set of captioned images is: a configuration that loads, and what it gives.
+"""What a set of captioned images is: a configuration that loads it, and what it loads.
 
-To add one, write a subclass of `Captions` whose `load` gives a `CaptionData`, of arrays in memory
+To add one, write a subclass of `Captions` whose `load` returns a `CaptionData`, of arrays in memory
 if you like:
 
     @dataclass(frozen=True)
     class Mine(Captions):
-        @abstractmethod
-    def load(self) -> CaptionData:
+        def load(self) -> CaptionData:
             captions = {"captions": captions_NT, "image_index": index_N}
             split = Split(captions, Features.of(features_MF), ["a.png", "b.png"])
             return CaptionData(train=split, validation=split, vocabulary=vocabulary)
@@ -39,16 +38,16 @@ class Captions(ABC):
     units: Units = "words"
     """What captions are made of: words, or characters, which make them about four times as long."""
     max_train: int = setting(0, least=0)
-    """Train on so many captions, drawn at random; 0 for all."""
+    """Train on this many captions, drawn at random; 0 for all."""
     max_train_seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of that draw."""
 
     @abstractmethod
     def load(self) -> CaptionData:
-        """Both splits whole and in words; `load_captions` spells, draws and checks.
+        """Loads both splits whole and in words; `load_captions` spells, draws and checks.
 
         Raises:
-          JaxgenError: something the user gave cannot be used.
+            JaxgenError: something the user gave cannot be used.
         """
 
     @classmethod
@@ -56,15 +55,15 @@ class Captions(ABC):
         """What jaxgen 0.1.0 wrote for one class with the flags of all sets, in today's form.
 
         Args:
-          value: JSON values without a "type".
-          where: what to call them in messages.
+            value: JSON values without a "type".
+            where: what to call them in messages.
 
         Returns:
-          An object with the "type" of a set and its fields. Where a subclass is declared, no type
-          is expected, and the value is given back.
+            An object with the "type" of a set and its fields. Where a subclass is declared, no type
+            is expected, and the value is returned as it is.
 
         Raises:
-          JaxgenError: it is not of the old form, or of a set that is not there any more.
+            JaxgenError: it is not of the old form, or of a set that no longer exists.
         """
         if cls is not Captions:
             return value
@@ -88,13 +87,13 @@ def load_captions(captions: Captions) -> CaptionData:
     """Loads a set of captions, checks it, spells it if `units` says so, and draws `max_train`.
 
     Args:
-      captions: what to load.
+        captions: what to load.
 
     Returns:
-      Its data; captions of both splits have as many tokens.
+        Its data; captions of both splits have the same number of tokens.
 
     Raises:
-      JaxgenError: a number is out of its range, or what the set gives is not sound.
+        JaxgenError: a number is out of its range, or what the set loads is not sound.
     """
     settings.check(captions, "data.")
     data = sound(captions.load(), type(captions).__name__)

@@ -27,7 +27,7 @@ from jaxgen.settings import flag, setting
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """Make a set of captions of one's own pictures, which `--data captioned_pictures` trains on."""
+    """Make a set of captions of your own pictures, which `--data captioned_pictures` trains on."""
 
     images: Path
     """Folder of pictures (PNG, JPEG, ...), with or without sub-folders."""
@@ -46,7 +46,7 @@ class BuildConfig:
     """Words that training captions use less often become UNK."""
 
     max_words: int = setting(15, least=1)
-    """Longer captions are cut to so many words."""
+    """Longer captions are cut to this many words."""
 
     features: str = "pixels"
     """pixels (16x16 colours, a baseline that needs nothing), or a .npy file with a row of features
@@ -60,12 +60,12 @@ def build(config: BuildConfig) -> list[str]:
     """Makes the folder `config.out`.
 
     Returns:
-      Sentences that say what is in it and what was left out.
+        Sentences that say what is in it and what was left out.
 
     Raises:
-      JaxgenError: a number is out of range, a file or folder is missing or unsound, `out` is there
-        and not empty, or fewer than two images have a caption.
-      OSError: a folder cannot be read or written.
+        JaxgenError: a number is out of range, a file or folder is missing or unsound, `out` exists
+            and is not empty, or fewer than two images have a caption.
+        OSError: a folder cannot be read or written.
     """
     _check(config)
     paths = picture_files.find(config.images)
@@ -197,7 +197,7 @@ def _vocabulary(config: BuildConfig, captions: list[list[str]]) -> tuple[Vocabul
 
 
 def _write_features(directory: Path, features: dict[str, np.ndarray]) -> None:
-    """Writes them as they are, and reduced by training's principal components."""
+    """Writes features as they are, and reduced by training's principal components."""
     mean_F, projection_FP = image_features.principal_components(features["train"])
     reduced = {
         split: (whole_NF - mean_F[None, :]) @ projection_FP for split, whole_NF in features.items()

@@ -23,13 +23,13 @@ def read(path: Path) -> list[tuple[str, str]]:
     caption among others.
 
     Args:
-      path: of the file, in UTF-8.
+        path: of the file, in UTF-8.
 
     Returns:
-      The pairs, in the order of the file; names are paths with `/` between their parts.
+        The pairs, in the order of the file; names are paths with `/` between their parts.
 
     Raises:
-      JaxgenError: the file cannot be read or is of another form.
+        JaxgenError: the file cannot be read or is of another form.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

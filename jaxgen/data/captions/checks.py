@@ -1,4 +1,4 @@
-"""What the captions of a split have to be, whoever gives them.
+"""What the captions of a split have to be, wherever they come from.
 
 N captions, T tokens of a caption, M images.
 """
@@ -27,7 +27,7 @@ class Called(NamedTuple):
     features: str
     pictures: str
     advice: str
-    """What to do about a fault."""
+    """How to fix what is wrong."""
 
 
 def check_array(
@@ -36,14 +36,14 @@ def check_array(
     """The array, if it is one of some rank and kind.
 
     Args:
-      array: anything.
-      ranks: how many axes it may have.
-      kind: "f" if it must hold real numbers, "iu" for whole numbers.
-      called: what messages call it.
-      advice: what to do about a fault.
+        array: anything.
+        ranks: how many axes it may have.
+        kind: "f" if it must hold real numbers, "iu" for whole numbers.
+        called: what messages call it.
+        advice: how to fix it.
 
     Raises:
-      JaxgenError: it is no array, is empty, or is of another rank or kind.
+        JaxgenError: it is not an array, is empty, or is of another rank or kind.
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in kind:
         found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
@@ -64,19 +64,19 @@ def check_split(
     vocabulary: Vocabulary,
     called: Called,
 ) -> None:
-    """Holds captions against each other, their vocabulary and their images.
+    """Checks captions against their vocabulary and their images.
 
     Args:
-      captions_NT: integers.
-      index_N: integers, the image of each caption.
-      images: M, as many as have features.
-      places: of the images' pictures.
-      vocabulary: of the captions.
-      called: names for messages.
+        captions_NT: integers.
+        index_N: integers, the image of each caption.
+        images: M, how many have features.
+        places: of the images' pictures.
+        vocabulary: of the captions.
+        called: names for messages.
 
     Raises:
-      JaxgenError: a number of rows differs, a token is not of the vocabulary, a caption lacks START
-        at its beginning or END, or an image is not there.
+        JaxgenError: numbers of rows differ, a token is not in the vocabulary, a caption does not
+            begin with START or lacks END, or an image is missing.
     """
     name, advice = called.captions, called.advice
     if len(captions_NT) != len(index_N):
@@ -107,7 +107,7 @@ def check_finite(features: np.ndarray, called: str, advice: str, start: int = 0)
     """Refuses features that are not finite; messages count rows from `start`.
 
     Raises:
-      JaxgenError: a value is NaN or infinite.
+        JaxgenError: a value is NaN or infinite.
     """
     is_bad_N = np.any(~np.isfinite(features.reshape(len(features), -1)), axis=1)
     refuse(is_bad_N, f"{called} has a value that is not finite", advice, start)
@@ -117,7 +117,7 @@ def check_alike(train: Features, validation: Features, called: str, advice: str)
     """Refuses features of one shape to train on and of another to validate on.
 
     Raises:
-      JaxgenError: the shapes of an image's features differ.
+        JaxgenError: the shapes of an image's features differ.
     """
     shape, other = train.shape[1:], validation.shape[1:]
     if shape != other:
@@ -128,23 +128,23 @@ def check_alike(train: Features, validation: Features, called: str, advice: str)
 
 
 def refuse(is_bad_N: np.ndarray, what: str, advice: str, start: int = 0) -> None:
-    """Raises JaxgenError with `what` if any row is bad; tells the first, counted from `start`."""
+    """Raises JaxgenError with `what` if any row is bad; names the first, counted from `start`."""
     if is_bad_N.any():
         raise JaxgenError(f"{what} (row {start + int(is_bad_N.argmax())}); {advice}")
 
 
 def sound(data: Any, name: str) -> CaptionData:
-    """What a set gives, if it is sound.
+    """What a set loads, if it is sound.
 
     Args:
-      data: what its `load` returned.
-      name: of its class, for messages.
+        data: what its `load` returned.
+        name: of its class, for messages.
 
     Returns:
-      The same, with captions of int32 and features of float32.
+        The same, with captions of int32 and features of float32.
 
     Raises:
-      JaxgenError: a part is missing, of another type or shape, or does not fit the others.
+        JaxgenError: a part is missing, of another type or shape, or does not fit the others.
     """
     place, advice = f"{name}.load()", f"mend {name}.load"
     _expect(data, CaptionData, place, advice)

@@ -1,8 +1,7 @@
-"""COCO 2014 with features of VGG-16, in the files of the course CS231n (Lin et al. 2014,
-https://arxiv.org/abs/1405.0312).
+"""COCO 2014 with features of VGG-16, in the files of the course CS231n.
 
-What `coco_captioning.zip` of the course unpacks to has the captions of 82,783 training and 40,504
-validation images.
+Its `coco_captioning.zip` holds the captions of 82,783 training and 40,504 validation images.
+Reference: Lin et al. 2014, https://arxiv.org/abs/1405.0312.
 """
 
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ class Coco(Captions):
     """Features larger than this stay in their file, and each chunk of batches is read from it."""
 
     def load(self) -> CaptionData:
-        """Both splits.
+        """Loads both splits.
 
         Raises:
-          JaxgenError: the folder is not there, or a file in it is missing or not sound.
+            JaxgenError: the folder does not exist, or a file in it is missing or not sound.
         """
         layout = course_files.course_layout("vgg16_fc7_pca" if self.pca else "vgg16_fc7")
         needed = (

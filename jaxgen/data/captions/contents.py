@@ -18,9 +18,9 @@ class Features:
     """Features of M images, in memory or read when they are needed.
 
     Attributes:
-      shape: (M, F) for vectors, (M, L, F) for tokens.
-      array: float32 of that shape, or None if `read` gives them.
-      read: ascending rows without repeats, (K,) -> real numbers (K, *shape[1:]).
+        shape: (M, F) for vectors, (M, L, F) for tokens.
+        array: float32 of that shape, or None if `read` reads them.
+        read: ascending rows without repeats, (K,) -> real numbers (K, *shape[1:]).
     """
 
     shape: tuple[int, ...]
@@ -31,7 +31,7 @@ class Features:
     def of(cls, array: Any) -> "Features":
         """Features in memory: real or whole numbers, (M, F) for vectors, (M, L, F) for tokens."""
         array = np.asarray(array)
-        if array.dtype.kind in "fiu":  # anything else is told by `load_captions`
+        if array.dtype.kind in "fiu":  # `load_captions` reports anything else
             array = array.astype(np.float32, copy=False)
         return cls(array.shape, array)
 
@@ -39,10 +39,10 @@ class Features:
         """Features of some images.
 
         Args:
-          rows: integers of any shape, in [0, M); repeats are read once.
+            rows: integers of any shape, in [0, M); repeats are read once.
 
         Returns:
-          float32 (*rows.shape, *shape[1:]).
+            float32 (*rows.shape, *shape[1:]).
         """
         if self.array is not None:
             return self.array[rows]
@@ -58,10 +58,10 @@ class Split:
     """The training or the validation captions.
 
     Attributes:
-      captions: `captions` int32 (N, T), START first, END and NULLs after the words; `image_index`
-        int32 (N,), a row of the features.
-      features: of the images.
-      urls: M places of the pictures, for `jaxgen.data.fetch`; "" where there is none.
+        captions: `captions` int32 (N, T), START first, END and NULLs after the words; `image_index`
+            int32 (N,), a row of the features.
+        features: of the images.
+        urls: M places of the pictures, for `jaxgen.data.fetch`; "" where there is none.
     """
 
     captions: dict[str, np.ndarray]
@@ -74,12 +74,12 @@ class CaptionData:
     """A loaded set of captions.
 
     Attributes:
-      train, validation: its two splits.
-      vocabulary: of both.
-      directory: where relative paths in `urls` start.
-      facts: what is in each validation image, where somebody wrote it down: for metrics of truth,
-        a scene of `jaxgen.data.scenes.rendering` for each.
-      has_grid: the feature tokens of an image are a square grid in reading order.
+        train, validation: its two splits.
+        vocabulary: of both.
+        directory: where relative paths in `urls` start.
+        facts: what is in each validation image, where that is known: for metrics of truth,
+            a scene of `jaxgen.data.scenes.rendering` for each.
+        has_grid: the feature tokens of an image are a square grid in reading order.
     """
 
     train: Split

@@ -1,8 +1,8 @@
 """Sets of captions in folders of HDF5 files, as the course CS231n gave COCO 2014 to its students.
 
 A folder has the captions and the number of each one's image; JSON with the vocabulary; for each
-split the features of its images, and a text file with a line for each that says where its picture
-is. Sets differ in the names of files and keys only, which are their `Layout`.
+split the features of its images, and a text file with a line for each image that says where
+its picture is. Sets differ in the names of files and keys only, which are their `Layout`.
 
 N captions, T tokens (17 in words), M images.
 """
@@ -51,8 +51,8 @@ def course_layout(features: str, rank: int = 2) -> Layout:
     """The course's own names, which sets of scenes have too.
 
     Args:
-      features: which ones: vgg16_fc7_pca, or another stem of the files that are there.
-      rank: of them.
+        features: which ones, by the stem of their files: vgg16_fc7_pca or another.
+        rank: their number of axes.
     """
     return Layout(
         captions=CAPTIONS,
@@ -69,7 +69,7 @@ def existing_folder(place: str, otherwise: str = "") -> Path:
     """The folder that `data.dir` names.
 
     Raises:
-      JaxgenError: none is given, which is told as `otherwise`, or it is not there.
+        JaxgenError: none is given (`otherwise` is the message), or it does not exist.
     """
     if not place:
         raise JaxgenError(otherwise)
@@ -83,15 +83,15 @@ def read(directory: Path, layout: Layout, in_memory_mb: int) -> CaptionData:
     """Reads a folder of captions, and checks every array.
 
     Args:
-      directory: an existing folder.
-      layout: names of its files.
-      in_memory_mb: larger features stay in their file.
+        directory: an existing folder.
+        layout: names of its files.
+        in_memory_mb: larger features stay in their file.
 
     Returns:
-      Its two splits.
+        Its two splits.
 
     Raises:
-      JaxgenError: a file or key is missing, or what is in it is not sound.
+        JaxgenError: a file or key is missing, or what is in it is not sound.
     """
     vocabulary = _read_vocabulary(directory / layout.vocabulary)
     train, validation = (
@@ -185,11 +185,11 @@ def write_captions(
     """Writes captions and vocabulary.
 
     Args:
-      directory: an existing folder.
-      layout: names of the files.
-      sentences: by split, those of each image, of at most `length - 2` words.
-      vocabulary: unknown words become UNK.
-      length: T.
+        directory: an existing folder.
+        layout: names of the files.
+        sentences: by split, those of each image, of at most `length - 2` words.
+        vocabulary: unknown words become UNK.
+        length: T.
     """
     import h5py
 

@@ -18,10 +18,10 @@ def of_pixels(image_NSSC: np.ndarray) -> np.ndarray:
     """Pixels as they are: a baseline that knows what is bright and of which colour where.
 
     Args:
-      image_NSSC: uint8 (N, S, S, C).
+        image_NSSC: uint8 (N, S, S, C).
 
     Returns:
-      float32 (N, S * S * C) in [-1, 1].
+        float32 (N, S * S * C) in [-1, 1].
     """
     return image_NSSC.reshape(len(image_NSSC), -1).astype(np.float32) / 127.5 - 1
 
@@ -30,14 +30,14 @@ def read(path: Path, rows: int) -> np.ndarray:
     """Reads features that someone computed.
 
     Args:
-      path: a `.npy` file of real numbers, (N, F).
-      rows: N.
+        path: a `.npy` file of real numbers, (N, F).
+        rows: N.
 
     Returns:
-      float32 (N, F).
+        float32 (N, F).
 
     Raises:
-      JaxgenError: the file cannot be read, or holds anything else.
+        JaxgenError: the file cannot be read, or holds anything else.
     """
     name = f"{flag('features')} {path}"
     try:
@@ -62,11 +62,11 @@ def principal_components(features_MF: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """The directions in which features vary most, at most 512 and as many as M rows can tell.
 
     Args:
-      features_MF: float (M, F), M >= 1.
+        features_MF: float (M, F), M >= 1.
 
     Returns:
-      mean_F and projection_FP, float32, so that `(features - mean) @ projection` varies by 1 on
-      average; P is at least 1.
+        mean_F and projection_FP, float32, so that `(features - mean) @ projection` varies by 1 on
+        average; P is at least 1.
     """
     features_MF = features_MF.astype(np.float64)
     mean_F = features_MF.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Pictures of one's own with captions, in a folder that `jaxgen captions build` wrote.
+"""Your own pictures with captions, in a folder that `jaxgen captions build` wrote.
 
 The folder has
 
@@ -35,7 +35,7 @@ def layout(pca: bool) -> Layout:
 @named("captioned_pictures")
 @dataclass(frozen=True)
 class CaptionedPictures(Captions):
-    """Pictures of one's own with captions, as `jaxgen captions build` writes them."""
+    """Your own pictures with captions, as `jaxgen captions build` writes them."""
 
     dir: str = ""
     """The folder that `jaxgen captions build` made."""
@@ -45,10 +45,10 @@ class CaptionedPictures(Captions):
     """Features larger than this stay in their file, and each chunk of batches is read from it."""
 
     def load(self) -> CaptionData:
-        """Both splits.
+        """Loads both splits.
 
         Raises:
-          JaxgenError: the folder is not there, or a file in it is missing or not sound.
+            JaxgenError: the folder does not exist, or a file in it is missing or not sound.
         """
         needed = f"give {flag('data.dir')}, the folder that `jaxgen captions build` made"
         directory = course_files.existing_folder(self.dir, needed)

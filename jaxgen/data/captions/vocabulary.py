@@ -2,7 +2,7 @@
 
 import collections
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +17,16 @@ class Vocabulary:
     """The words of captions by index; characters, the space among them, may stand for words.
 
     Attributes:
-      words: tuple of all words, special ones included; a word's index is its place.
-      units: what they are.
-      null, start, end, unk: indices of the special words.
+        words: tuple of all words, special ones included; a word's index is its place.
+        units: what they are.
+        null, start, end, unk: indices of the special words.
     """
 
-    def __init__(self, words: Sequence[str], units: Units = "words"):
+    def __init__(self, words: Sequence[str], units: Units = "words") -> None:
         """Takes the words in the order of their indices.
 
         Raises:
-          JaxgenError: a word is no text or is there twice, or a special word is missing.
+            JaxgenError: a word is not a string or appears twice, or a special word is missing.
         """
         self.words, self.units = tuple(words), units
         if strange := [word for word in self.words if not isinstance(word, str)]:
@@ -54,14 +54,14 @@ class Vocabulary:
         """A sentence as a caption; unknown words become UNK.
 
         Args:
-          sentence: words separated by spaces, or characters; at most `length - 2`.
-          length: tokens of the caption, padding included.
+            sentence: words separated by spaces, or characters; at most `length - 2`.
+            length: tokens of the caption, padding included.
 
         Returns:
-          int32 (length,).
+            int32 (length,).
 
         Raises:
-          JaxgenError: the sentence does not fit.
+            JaxgenError: the sentence does not fit.
         """
         words = sentence.split() if self.units == "words" else sentence
         if len(words) > length - 2:
@@ -71,19 +71,30 @@ class Vocabulary:
         tokens = [self.start, *(self._index.get(word, self.unk) for word in words), self.end]
         return np.array(tokens + [self.null] * (length - len(tokens)), np.int32)
 
+    @overload
+    def decode(self, captions: Sequence[int], markers: bool = ...) -> str: ...
+
+    @overload
+    def decode(self, captions: Sequence[Sequence[int]], markers: bool = ...) -> list[str]: ...
+
+    # The type of an array does not say how many axes it has.
+    @overload
+    def decode(self, captions: npt.ArrayLike, markers: bool = ...) -> Any: ...
+
     def decode(self, captions: npt.ArrayLike, markers: bool = False) -> str | list[str]:
         """Indices as words: NULL is skipped, and nothing follows the first END.
 
         Args:
-          captions: integers (T,) for one caption, or (N, T) for many.
-          markers: keep START and END in the text, as the course notebook does.
+            captions: integers (T,) for one caption, or (N, T) for many.
+            markers: keep START and END in the text, as the course notebook does.
 
         Returns:
-          The words joined by spaces, characters by nothing; a list of N strings for many captions.
+            The words joined by spaces, or the characters by nothing; for many captions a list of N
+            strings.
 
         Raises:
-          ValueError: `captions` has another rank.
-          IndexError: an index is outside the vocabulary.
+            ValueError: `captions` has another rank.
+            IndexError: an index is outside the vocabulary.
         """
         captions = np.asarray(captions)
         if captions.ndim == 2:

@@ -36,12 +36,12 @@ class Images(ABC):
         Returns:
             `image` uint8 (N, H, W, C), C 1 or 3, and `label` int32 (N,), classes from 0 on, all 0
             where there are none. A set of your own may leave out `label` where there are none, and
-            give any kind of integers.
+            use any integer type.
         """
 
     @classmethod
     def upgraded(cls, value: dict[str, Any], where: str) -> dict[str, Any]:
-        """The JSON form of a set as a run holds it now, of what jaxgen 0.1.0 wrote.
+        """The JSON form that a run has today, from the one that jaxgen 0.1.0 wrote.
 
         That version had one class for all sets and wrote no `type`.
 
@@ -69,8 +69,8 @@ def load_images(images: Images) -> dict[str, np.ndarray]:
         `image` uint8 (N, H, W, C), C 1 or 3, and `label` int32 (N,), from 0 on.
 
     Raises:
-        JaxgenError: the files are absent or unsound, an own set gives something else than images
-            and labels, or the set is sorted by class and its first images lack a class.
+        JaxgenError: the files are absent or unsound, a set of your own gives something other than
+            images and labels, or the set is sorted by class and its first images lack a class.
     """
     if images.train < 1:
         raise JaxgenError(f"{flag('data.train')} must be at least 1, got {images.train}")
@@ -92,7 +92,7 @@ def needed_folder(given: str, name: str, content: str) -> Path:
         content: what the folder holds, for messages.
 
     Raises:
-        JaxgenError: none is given, or it is no folder.
+        JaxgenError: none is given, or it is not a folder.
     """
     if not given:
         raise JaxgenError(

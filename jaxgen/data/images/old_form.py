@@ -21,7 +21,7 @@ _KEPT = {
 
 
 def upgraded(value: Any, where: str) -> dict[str, Any]:
-    """The form of today; fields that meant nothing to the set are passed over.
+    """Today's form; fields that meant nothing to the set are dropped.
 
     Args:
         value: the form of jaxgen 0.1.0.

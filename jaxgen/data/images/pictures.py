@@ -16,8 +16,8 @@ from jaxgen.data.picture_files import Colour
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import check, named
 
-LEAST = 2  # pictures of a class: the diversity of samples is told against that of its pictures
-_VERSION = b"pictures 1"  # raise it when the same files give other images
+LEAST = 2  # pictures of a class: the diversity of samples is measured against that of its pictures
+_VERSION = b"pictures 1"  # raise it when the same files yield other images
 
 
 @named("pictures")
@@ -43,8 +43,8 @@ class Pictures(Images):
     def load(self) -> dict[str, np.ndarray]:
         """Loads the pictures in the folder, in an order that is random and always the same.
 
-        Broken ones are told and left out. The result is kept in jaxgen's cache until a name, size
-        or time of a file changes.
+        Broken ones are reported and left out. The result is kept in jaxgen's cache until a name,
+        size or time of a file changes.
 
         Returns:
             `image` uint8 (N, S, S, C) and `label` int32 (N,), all 0 without sub-folders.
@@ -116,7 +116,7 @@ def _fingerprint(directory: Path, paths: Sequence[Path]) -> str:
 def _state(path: Path) -> str:
     try:
         found = path.stat()
-    except OSError:  # a link to nowhere, for one: told with the broken pictures
+    except OSError:  # such as a link to nowhere: reported with the broken pictures
         return "gone"
     return f"{found.st_size}\0{found.st_mtime_ns}"
 

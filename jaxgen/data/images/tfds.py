@@ -50,7 +50,7 @@ class Tfds(Images):
     """Where there is no copy yet, download and prepare one, which needs TensorFlow."""
 
     def check_together(self) -> None:
-        """Refuses what is no name in TFDS and a size that the networks do not take."""
+        """Refuses what cannot be a name in TFDS, and a size that the networks do not take."""
         if not _NAME.fullmatch(self.name):
             raise JaxgenError(
                 f"{flag('data.name')} must be the name of a set in TFDS, such as fashion_mnist or "
@@ -147,7 +147,7 @@ def _read(copy: Path, config: Tfds) -> dict[str, np.ndarray]:
     import tensorflow_datasets as tfds  # heavy, and an optional extra
 
     builder: Any = tfds.builder_from_directory(copy)
-    # The others are not decoded: to do so can take TensorFlow.
+    # The others are not decoded: that can take TensorFlow.
     features = _wanted(builder.info.features, config.name)
     raw = builder.as_data_source(
         split="train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES

@@ -28,7 +28,7 @@ def prepare(name: str, data_dir: Path) -> None:
             f"{flag('data.download')} needs TensorFlow, with which TFDS prepares {name!r}; `pip "
             "install tensorflow`, or prepare it on another machine"
         )
-    # Or else it could take all memory of a GPU, on which JAX is to train.
+    # Otherwise it could take all the memory of the GPU on which JAX is to train.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     import requests
     import tensorflow_datasets as tfds

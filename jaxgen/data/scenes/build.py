@@ -20,7 +20,7 @@ from jaxgen.data.scenes import features, files
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
 
-VERSION = 1  # raise it when the same settings give another set
+VERSION = 1  # raise it when the same settings yield another set
 _MANIFEST = "manifest.json"
 
 
@@ -44,16 +44,16 @@ class ScenesConfig:
 
 
 def ensure(config: ScenesConfig | None = None) -> Path:
-    """The folder of a set of scenes, made first if it is not there or is damaged.
+    """The folder of a set of scenes, made first if it does not exist or is damaged.
 
     Args:
-      config: the set; the default one if None.
+        config: the set; the default one if None.
 
     Returns:
-      The folder, in the user's cache.
+        The folder, in the user's cache.
 
     Raises:
-      JaxgenError: a number is out of range, or the folder cannot be written.
+        JaxgenError: a number is out of range, or the folder cannot be written.
     """
     config = config or ScenesConfig()
     settings.check(config)
@@ -68,7 +68,7 @@ def ensure(config: ScenesConfig | None = None) -> Path:
             build(made, config)
             if directory.exists() and not _is_sound(directory, config):
                 os.replace(directory, old)
-            if not directory.exists():  # or else another run made it meanwhile
+            if not directory.exists():  # otherwise another run has made it meanwhile
                 os.replace(made, directory)
     except OSError as error:
         raise JaxgenError(
@@ -81,11 +81,11 @@ def build(directory: Path, config: ScenesConfig) -> None:
     """Makes a set of scenes, with the hashes of its files, in an empty folder.
 
     Args:
-      directory: an existing folder.
-      config: the set.
+        directory: an existing folder.
+        config: the set.
 
     Raises:
-      JaxgenError: the digits or the network's weights cannot be read.
+        JaxgenError: the digits or the network's weights cannot be read.
     """
     files.write(directory, config.sizes, config.seed)
     hashes = {path.name: _hash(path) for path in sorted(directory.iterdir())}
@@ -119,7 +119,7 @@ def _hash(path: Path) -> str:
 
 
 def main() -> int:
-    """Makes the set that the command line names and prints its folder; gives the exit status."""
+    """Makes the set that the command line names and prints its folder; returns the exit status."""
     import tyro
 
     with settings.flags_spelled():

@@ -28,10 +28,10 @@ class Scenes(Captions):
     """Features larger than this stay in their file, and each chunk of batches is read from it."""
 
     def load(self) -> CaptionData:
-        """Both splits, and what is in the validation images; makes them if they are not there.
+        """Loads both splits, and what is in the validation images; makes them on first use.
 
         Raises:
-          JaxgenError: they cannot be made, or a file is missing or not sound.
+            JaxgenError: they cannot be made, or a file is missing or not sound.
         """
         if self.dir:
             directory = course_files.existing_folder(self.dir)

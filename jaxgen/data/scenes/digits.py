@@ -16,7 +16,7 @@ def split() -> tuple[Digits, Digits]:
     """The digits for training scenes and those for validation scenes.
 
     Returns:
-      Two dicts of `image` uint8 (N, 28, 28, 1) and `label` int32 (N,): 4,400 and 600 digits.
+        Two dicts of `image` uint8 (N, 28, 28, 1) and `label` int32 (N,): 4,400 and 600 digits.
     """
     digits = mnist5k.Mnist5k().load()
     rows_of = [np.flatnonzero(digits["label"] == value) for value in range(VALUES)]

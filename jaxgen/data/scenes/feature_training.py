@@ -23,23 +23,24 @@ from jaxgen.display import progress
 
 CROP = 32  # pixels a side of a picture of a single digit
 STRIDE = 16  # pixels between tokens
-REACH = 12  # pixels from a token's centre within which it tells about a digit
+REACH = 12  # pixels from a token's centre within which it describes a digit
 RATE = 2e-3  # the highest learning rate, of each of the two stages
 ANGLES = (-15.0, -7.0, 0.0, 7.0, 15.0)
 DIGIT_STEPS, DIGIT_BATCH = 1600, 128
 SCENE_STEPS, SCENE_BATCH = 1400, 64
 
 Batch = tuple[np.ndarray, dict[str, np.ndarray]]
+Variables = dict[str, Any]
 
 
-def train(seed: int = 0) -> dict:
-    """Trains from nothing; prints accuracies on scenes of held-out digits.
+def train(seed: int = 0) -> Variables:
+    """Trains from scratch; prints accuracies on scenes of held-out digits.
 
     Args:
-      seed: of initial values and pictures.
+        seed: of initial values and pictures.
 
     Returns:
-      Variables of `SceneNet`.
+        Variables of `SceneNet`.
     """
     rng = np.random.default_rng(seed)
     train_digits, validation_digits = scene_digits.split()
@@ -53,7 +54,7 @@ def train(seed: int = 0) -> dict:
     return variables["net"]
 
 
-def _init(key: jax.Array) -> dict:
+def _init(key: jax.Array) -> Variables:
     net_key, heads_key = jax.random.split(key)
     image = jnp.zeros((1, 64, 64, 3), jnp.uint8)
     net = SceneNet().init(net_key, image)
@@ -104,8 +105,8 @@ def _targets(facts_NSA: np.ndarray, centre_NS2: np.ndarray, side: int) -> dict[s
 
 
 def _loss(
-    params: dict, stats: dict, image: jax.Array, targets: dict[str, jax.Array]
-) -> tuple[jax.Array, dict]:
+    params: Variables, stats: Variables, image: jax.Array, targets: dict[str, jax.Array]
+) -> tuple[jax.Array, Variables]:
     """The loss, and the running averages after this batch."""
     net = {"params": params["net"], "batch_stats": stats}
     applied: Any = SceneNet(train=True).apply(net, image, mutable=["batch_stats"])
@@ -120,7 +121,7 @@ def _loss(
 
 
 def _attribute_loss(logits: jax.Array, present: jax.Array, facts: jax.Array) -> jax.Array:
-    """Sum of cross-entropies, each a mean over the places where its attribute is known."""
+    """A sum of cross-entropies, each a mean over the places where its attribute is known."""
     loss = optax.sigmoid_binary_cross_entropy(logits[..., 0], present.astype(jnp.float32)).mean()
     for index, slice_logits in enumerate(_split(logits)):
         fact = facts[..., index]
@@ -139,14 +140,18 @@ def _split(logits: jax.Array) -> list[jax.Array]:
     ]
 
 
-def _fit(variables: dict, batches: Iterator[Batch], steps: int, stage: str) -> dict:
+def _fit(variables: Variables, batches: Iterator[Batch], steps: int, stage: str) -> Variables:
     schedule = optax.warmup_cosine_decay_schedule(0.0, RATE, steps // 10, steps)
     optimiser = optax.adamw(schedule, weight_decay=1e-4)
 
-    # One dispatch a step: on CPU the gradients of convolutions are slow inside a compiled loop.
+    # A dispatch for each step: on CPU the gradients of convolutions are slow in a compiled loop.
     @functools.partial(jax.jit, donate_argnums=(0, 1, 2))
     def step(
-        params: dict, stats: dict, state: Any, image: jax.Array, targets: dict[str, jax.Array]
+        params: Variables,
+        stats: Variables,
+        state: Any,
+        image: jax.Array,
+        targets: dict[str, jax.Array],
     ) -> tuple[Any, Any, Any, jax.Array]:
         value_and_grad = jax.value_and_grad(_loss, has_aux=True)
         (loss, stats), gradients = value_and_grad(params, stats, image, targets)
@@ -165,7 +170,7 @@ def _fit(variables: dict, batches: Iterator[Batch], steps: int, stage: str) -> d
     return {"net": net, "heads": {"params": params["heads"]}}
 
 
-def _accuracies(variables: dict, batches: Iterable[Batch]) -> dict[str, float]:
+def _accuracies(variables: Variables, batches: Iterable[Batch]) -> dict[str, float]:
     """Shares of right answers where there is a digit: attributes by tokens and by the vector."""
     right: dict[str, list[np.ndarray]] = {}
     for image, targets in batches:

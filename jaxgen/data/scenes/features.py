@@ -1,7 +1,7 @@
 """The network whose features stand where VGG-16's stand for COCO; `feature_training` trained it.
 
-It has learnt to read single digits, then scenes: each token of its last convolution tells about the
-digit whose centre it covers, and its last hidden layer tells about all cells of the scene at once.
+It has learnt to read single digits, then scenes: each token of its last convolution describes the
+digit whose centre it covers, and its last hidden layer all cells of the scene at once.
 Legend: N images, H W C their sides and channels, L tokens (4x4), T the same as a grid of 4x4.
 """
 
@@ -28,7 +28,7 @@ TOKEN_SIDE, TOKEN_WIDTH, HIDDEN = 4, 128, 1024
 _LAYERS = ((16, 5, 2), (48, 3, 2), (48, 3, 1), (96, 3, 2), (96, 3, 1), (TOKEN_WIDTH, 3, 2))
 BATCH = 128  # images of one compiled shape
 
-Array = jax.Array | np.ndarray
+ArrayLike = jax.Array | np.ndarray
 
 
 class SceneNet(nn.Module):
@@ -38,15 +38,15 @@ class SceneNet(nn.Module):
     """Normalise by the batch instead of the running averages, and update those."""
 
     @nn.compact
-    def __call__(self, image_NHWC: Array) -> tuple[jax.Array, jax.Array | None]:
+    def __call__(self, image_NHWC: ArrayLike) -> tuple[jax.Array, jax.Array | None]:
         """Features of images.
 
         Args:
-          image_NHWC: uint8 (N, 64, 64, 3), or smaller crops, for which there is no hidden layer.
+            image_NHWC: uint8 (N, 64, 64, 3), or smaller crops, for which there is no hidden layer.
 
         Returns:
-          token_NTTC: float32 (N, 4, 4, 128), not negative.
-          hidden_NF: float32 (N, 1024), not negative; None for crops.
+            token_NTTC: float32 (N, 4, 4, 128), not negative.
+            hidden_NF: float32 (N, 1024), not negative; None for crops.
         """
         x = image_NHWC.astype(jnp.float32) / 127.5 - 1
         # A digit's shape shows in the strongest channel, whatever its colour.
@@ -57,7 +57,7 @@ class SceneNet(nn.Module):
             x = nn.BatchNorm(use_running_average=not self.train, momentum=0.95)(x)
         is_scene = x.shape[1] == TOKEN_SIDE
         if is_scene:
-            # A convolution does not know where it is, and a token has to tell.
+            # A convolution does not know where it is, and a token has to say so.
             place_TTC = self.param("place", nn.initializers.normal(0.1), x.shape[1:])
             x = x + place_TTC[None]
         token_NTTC = nn.relu(x)
@@ -68,7 +68,7 @@ class SceneNet(nn.Module):
 
 
 class Heads(nn.Module):
-    """What the features are trained to tell: logits of presence and of each attribute."""
+    """What the features are trained to predict: logits of presence and of each attribute."""
 
     @nn.compact
     def __call__(
@@ -77,12 +77,12 @@ class Heads(nn.Module):
         """Logits.
 
         Args:
-          token_NTTC: float32, as `SceneNet` gives.
-          hidden_NF: float32, or None for crops.
+            token_NTTC: float32, as `SceneNet` returns it.
+            hidden_NF: float32, or None for crops.
 
         Returns:
-          token_logits: (N, T, T, 1 + sum(CLASSES)).
-          cell_logits: (N, 3, 3, 1 + sum(CLASSES[:3])); None for crops.
+            token_logits: (N, T, T, 1 + sum(CLASSES)).
+            cell_logits: (N, 3, 3, 1 + sum(CLASSES[:3])); None for crops.
         """
         token_logits = nn.Dense(1 + sum(CLASSES))(token_NTTC)
         if hidden_NF is None:
@@ -91,18 +91,18 @@ class Heads(nn.Module):
         return token_logits, cell_logits.reshape(-1, GRID, GRID, 1 + sum(CLASSES[:3]))
 
 
-def load_weights(path: Path = WEIGHTS, sha256: str = SHA256) -> dict:
+def load_weights(path: Path = WEIGHTS, sha256: str = SHA256) -> dict[str, Any]:
     """Reads the shipped parameters of `SceneNet`.
 
     Args:
-      path: the `.npz` file.
-      sha256: that its contents must have.
+        path: the `.npz` file.
+        sha256: that its contents must have.
 
     Returns:
-      Variables for `SceneNet().apply(variables, images)`, float32.
+        Variables for `SceneNet().apply(variables, images)`, float32.
 
     Raises:
-      JaxgenError: the file is missing or is not the one recorded.
+        JaxgenError: the file is missing or is not the one recorded.
     """
     try:
         contents = path.read_bytes()
@@ -118,8 +118,8 @@ def load_weights(path: Path = WEIGHTS, sha256: str = SHA256) -> dict:
         return unflatten_dict({name: file[name].astype(np.float32) for name in file}, sep="/")
 
 
-def save_weights(path: Path, variables: dict) -> str:
-    """Writes variables as half-precision arrays and gives the file's SHA-256."""
+def save_weights(path: Path, variables: dict[str, Any]) -> str:
+    """Writes variables as half-precision arrays and returns the file's SHA-256."""
     flat: dict[str, Any] = {
         name: np.asarray(leaf, np.float16)
         for name, leaf in flatten_dict(variables, sep="/").items()
@@ -134,16 +134,16 @@ def _forward() -> Callable[..., Any]:
     return jax.jit(SceneNet().apply)
 
 
-def extract(variables: dict, image_NHWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def extract(variables: dict[str, Any], image_NHWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Features of one batch of scenes.
 
     Args:
-      variables: of `SceneNet`, as `load_weights` gives.
-      image_NHWC: uint8 (N, 64, 64, 3), N at most BATCH.
+        variables: of `SceneNet`, as `load_weights` returns them.
+        image_NHWC: uint8 (N, 64, 64, 3), N at most BATCH.
 
     Returns:
-      token_NLC: float16 (N, 16, 128), in reading order.
-      hidden_NF: float16 (N, 1024).
+        token_NLC: float16 (N, 16, 128), in reading order.
+        hidden_NF: float16 (N, 1024).
     """
     size = len(image_NHWC)
     padding = np.zeros((BATCH - size, *image_NHWC.shape[1:]), np.uint8)

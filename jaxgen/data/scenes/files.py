@@ -49,12 +49,12 @@ def write(directory: Path, sizes: Mapping[str, int], seed: int) -> None:
     """Makes a set of scenes in an empty folder.
 
     Args:
-      directory: an existing folder.
-      sizes: how many scenes each of SPLITS has.
-      seed: of everything drawn.
+        directory: an existing folder.
+        sizes: how many scenes each of SPLITS has.
+        seed: of everything drawn.
 
     Raises:
-      JaxgenError: the digits or the network's weights cannot be read.
+        JaxgenError: the digits or the network's weights cannot be read.
     """
     import h5py
 
@@ -84,7 +84,7 @@ def load_scenes(directory: Path, split: str) -> list[Scene]:
     """What is in each picture of a split ("train" or "val"), for `metrics.truth`.
 
     Raises:
-      JaxgenError: the folder holds no scenes.
+        JaxgenError: the folder holds no scenes.
     """
     path = Path(directory) / _FACTS
     try:
@@ -109,7 +109,7 @@ def _draw_and_see(
     weights: dict[str, Any],
     made: Any,
 ) -> np.ndarray:
-    """Writes the pictures and the grid of a split; gives the last hidden layer, float16 (N, F)."""
+    """Writes the pictures and the grid of a split; returns the hidden layer, float16 (N, F)."""
     import h5py
 
     size = len(facts_NSA)

@@ -58,11 +58,11 @@ def sample_facts(rng: np.random.Generator, size: int) -> np.ndarray:
     """Draws what is in each scene: one to three digits in different cells of a 3x3 grid.
 
     Args:
-      rng: source of randomness.
-      size: scenes to draw.
+        rng: source of randomness.
+        size: scenes to draw.
 
     Returns:
-      int8 (N, S, A): the fields of `Digit`, digits in reading order, empty slots EMPTY.
+        int8 (N, S, A): the fields of `Digit`, digits in reading order, empty slots EMPTY.
     """
     cells_NS = np.argsort(rng.random((size, GRID * GRID)), axis=1)[:, :SLOTS]
     is_empty_NS = np.arange(SLOTS)[None, :] >= rng.integers(1, SLOTS + 1, size)[:, None]
@@ -84,10 +84,10 @@ def one_hot(facts_NSA: np.ndarray) -> np.ndarray:
     """The true attributes as features: per slot, presence and one-hot value, colour, size, place.
 
     Args:
-      facts_NSA: int8 (N, S, A) as `sample_facts` gives.
+        facts_NSA: int8 (N, S, A) as `sample_facts` returns them.
 
     Returns:
-      float32 (N, S, 27); zeros in empty slots.
+        float32 (N, S, 27); zeros in empty slots.
     """
     columns = [(facts_NSA[..., :1] != EMPTY)]
     columns += [
@@ -102,8 +102,8 @@ class Glyphs:
     """Real digits cut out and scaled to each size, as opacities.
 
     Attributes:
-      opacity: uint8 (digits, sizes, 20, 20), centred.
-      by_value: for each of 0 to 9, rows of `opacity`.
+        opacity: uint8 (digits, sizes, 20, 20), centred.
+        by_value: for each of 0 to 9, rows of `opacity`.
     """
 
     opacity: np.ndarray
@@ -116,12 +116,12 @@ def cut_glyphs(
     """Cuts digits out of their images and scales them.
 
     Args:
-      image_NHWC: uint8 (N, 28, 28, 1), bright on black.
-      label_N: their values.
-      angles: degrees; each digit is turned by each of them (to augment a training set).
+        image_NHWC: uint8 (N, 28, 28, 1), bright on black.
+        label_N: their values.
+        angles: degrees; each digit is turned by each of them (to augment a training set).
 
     Returns:
-      Glyphs of N * len(angles) digits.
+        Glyphs of N * len(angles) digits.
     """
     from PIL import Image
 
@@ -152,13 +152,13 @@ def draw(
     """Draws scenes: which real digit, its exact place, size and tint, and the background vary.
 
     Args:
-      rng: source of randomness.
-      facts_NSA: int8 (N, S, A) as `sample_facts` gives.
-      glyphs: the digits to draw with; every value must be there.
+        rng: source of randomness.
+        facts_NSA: int8 (N, S, A) as `sample_facts` returns them.
+        glyphs: the digits to draw with; every value must be there.
 
     Returns:
-      image_NHWC: uint8 (N, 64, 64, 3).
-      centre_NS2: int32 (N, S, 2), row and column in pixels of each digit's centre.
+        image_NHWC: uint8 (N, 64, 64, 3).
+        centre_NS2: int32 (N, S, 2), row and column in pixels of each digit's centre.
     """
     size = len(facts_NSA)
     palette = np.array(list(COLOURS.values()))

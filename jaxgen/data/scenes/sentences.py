@@ -1,11 +1,12 @@
 """Writes true sentences about scenes: varied English of at most 15 words, without punctuation.
 
-Lists go mostly in reading order, as people tell them; which digit a relation starts from is a fair
+Lists are mostly in reading order, as people give them; which digit a relation starts from is a fair
 coin, so that no relation can be guessed from word order.
 """
 
 import random
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from jaxgen.data.scenes.language import (
     COUNT_WORDS,
@@ -16,6 +17,7 @@ from jaxgen.data.scenes.language import (
 )
 from jaxgen.data.scenes.rendering import COLOURS, SIZES, Digit, Scene
 
+T = TypeVar("T")
 MOST_WORDS = 15
 _COLOURS, _SIZES = tuple(COLOURS), tuple(SIZES)
 _COUNTS = {count: word for word, count in COUNT_WORDS.items()}
@@ -26,13 +28,13 @@ _SIDES = ("left", "middle", "right")
 class _Dice:
     """Choices made from `Random.random` alone, whose sequence Python keeps between versions."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         self._random = random.Random(seed).random
 
     def chance(self, probability: float) -> bool:
         return self._random() < probability
 
-    def pick(self, options: Sequence):
+    def pick(self, options: Sequence[T]) -> T:
         return options[int(self._random() * len(options))]
 
 
@@ -40,12 +42,12 @@ def describe(scenes: Sequence[Scene], seed: int, sentences: int = 5) -> list[lis
     """Different true sentences about each scene.
 
     Args:
-      scenes: of one to three digits each.
-      seed: the same seed gives the same sentences.
-      sentences: for each scene.
+        scenes: of one to three digits each.
+        seed: the same seed yields the same sentences.
+        sentences: for each scene.
 
     Returns:
-      For each scene, its sentences: lower-case words with single spaces.
+        For each scene, its sentences: lower-case words with single spaces.
     """
     dice = _Dice(seed)
     return [_different(scene, dice, sentences) for scene in scenes]
@@ -87,7 +89,7 @@ def _noun(digit: Digit, dice: _Dice, colour: float = 0.85, size: float = 0.45) -
     return " ".join([*words, _colour(digit), str(value)])
 
 
-def _mentions(digits: Sequence[Digit], dice: _Dice, definite: bool, **chances) -> list[str]:
+def _mentions(digits: Sequence[Digit], dice: _Dice, definite: bool, **chances: float) -> list[str]:
     """Noun phrases with articles; one that would repeat another says so."""
     nouns = [_noun(digit, dice, **chances) for digit in digits]
     return [
@@ -128,7 +130,7 @@ def _opening(dice: _Dice) -> str:
 
 
 def _some(scene: Scene, dice: _Dice, count: int) -> list[Digit]:
-    """That many of the digits, in an order by chance."""
+    """That many of the digits, in a random order."""
     rest, chosen = list(scene), []
     for _ in range(count):
         chosen.append(rest.pop(rest.index(dice.pick(rest))))
@@ -186,7 +188,7 @@ def _relation(scene: Scene, dice: _Dice, kinds: Sequence[str] = SPATIAL) -> str 
     phrases = RELATION_PHRASES[dice.pick(options)]
     phrase = dice.pick(phrases)
     definite = dice.chance(0.4)
-    size = 0.2 if kinds is SPATIAL else 0.0  # "the small 3 is smaller than" tells nothing new
+    size = 0.2 if kinds is SPATIAL else 0.0  # "the small 3 is smaller than" says nothing new
     first, second = _mentions((subject, other), dice, definite, size=size)
     if definite:
         verb = "sits" if kinds is SPATIAL and dice.chance(0.3) else "is"
@@ -195,7 +197,7 @@ def _relation(scene: Scene, dice: _Dice, kinds: Sequence[str] = SPATIAL) -> str 
         second, first = _mentions((other, subject), dice, False, size=size)
         return f"{phrase} {second} {dice.pick(('is', 'there is'))} {first}"
     if dice.chance(0.15 if kinds is SPATIAL else 0.4):
-        # Not "in the top left of a 3", which would tell another place.
+        # Not "in the top left of a 3", which would name another place.
         return f"{_opening(dice)}{first} {_place(subject, dice)} {phrases[0]} {second}"
     return f"{_opening(dice)}{first} {phrase} {second}"
 

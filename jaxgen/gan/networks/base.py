@@ -27,5 +27,5 @@ class Networks(ABC):
         """A module `(images_NHWC, label_NK or None, train) -> logits_N`; no example sees another.
 
         With `train` what it keeps beside its parameters (spectral norm's vectors, in the collection
-        "batch_stats") moves on.
+        "batch_stats") is updated.
         """

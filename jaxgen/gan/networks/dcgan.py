@@ -1,19 +1,24 @@
 """The convolutional networks of the DCGAN notebook, after InfoGAN, appendix C.1.
 
 N batch, Z noise, H height, W width, C channels, K classes.
-References: Radford et al. 2016 (DCGAN); Chen et al. 2016 (InfoGAN), appendix C.1.
+References: Radford et al. 2016, https://arxiv.org/abs/1511.06434 (DCGAN); Chen et al. 2016,
+https://arxiv.org/abs/1606.03657 (InfoGAN), appendix C.1.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.networks.base import Networks
 from jaxgen.nn.layers import BatchNorm, Conv, ConvTranspose, Dense, xavier_uniform
 from jaxgen.settings import named, setting
+
+Array = jax.Array
 
 
 class Generator(nn.Module):
@@ -28,7 +33,7 @@ class Generator(nn.Module):
     channels: tuple[int, int]
 
     @nn.compact
-    def __call__(self, noise_NZ, label_NK=None, train: bool = True):
+    def __call__(self, noise_NZ: Array, label_NK: Array | None = None, train: bool = True) -> Array:
         height, width, colours = self.image_shape
         x = noise_NZ if label_NK is None else jnp.concatenate([noise_NZ, label_NK], axis=1)
         x = nn.relu(Dense(self.hidden, xavier_uniform)(x))
@@ -59,16 +64,17 @@ class Discriminator(nn.Module):
     grow with the fourth power of the side: 5x5 are left of 32x32, 4x4 of 28x28 and of 64x64.
 
     A label adds the inner product of its embedding with the last features (Miyato and Koyama 2018,
-    equation 3). With `spectral_norm` every kernel is divided by its largest singular value, as one
-    power iteration an update estimates it (Miyato et al. 2018, algorithm 1).
+    https://arxiv.org/abs/1802.05637, equation 3). With `spectral_norm` every kernel is divided by
+    its largest singular value, which one power iteration for each update estimates (Miyato et al.
+    2018, https://arxiv.org/abs/1802.05957, algorithm 1).
     """
 
     channels: tuple[int, int]
     spectral_norm: bool
 
     @nn.compact
-    def __call__(self, x_NHWC, label_NK=None, train: bool = False):
-        def normalized(layer):
+    def __call__(self, x_NHWC: Array, label_NK: Array | None = None, train: bool = False) -> Array:
+        def normalized(layer: nn.Module) -> Callable[[Array], Array]:
             if not self.spectral_norm:
                 return layer
             return lambda x: nn.SpectralNorm(layer)(x, update_stats=train)
@@ -103,7 +109,7 @@ class DCGAN(Networks):
     spectral_norm: bool = False
     """Divide the discriminator's kernels by their largest singular value."""
 
-    def generator(self, image_shape):
+    def generator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         if any(side % 4 or side < 16 for side in image_shape[:2]):
             raise JaxgenError(
                 f"DCGAN makes images whose sides are multiples of 4 from 16 on, not "
@@ -111,5 +117,5 @@ class DCGAN(Networks):
             )
         return Generator(image_shape, self.hidden, self.generator_channels)
 
-    def discriminator(self, image_shape):
+    def discriminator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         return Discriminator(self.discriminator_channels, self.spectral_norm)

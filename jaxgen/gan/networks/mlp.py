@@ -1,21 +1,25 @@
 """The fully connected networks of the GAN notebooks.
 
 N batch, Z noise, H height, W width, C channels, K classes, F features.
-References: Goodfellow et al. 2014; Mirza and Osindero 2014 (conditional).
+References: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661; Mirza and Osindero 2014,
+https://arxiv.org/abs/1411.1784 (conditional).
 """
 
 import math
 from dataclasses import dataclass
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from jaxgen.gan.networks.base import Networks
 from jaxgen.nn.layers import BatchNorm, Dense
 from jaxgen.settings import named, setting
 
+Array = jax.Array
 
-def _joined(x_NF, label_NK):
+
+def _joined(x_NF: Array, label_NK: Array | None) -> Array:
     return x_NF if label_NK is None else jnp.concatenate([x_NF, label_NK], axis=1)
 
 
@@ -28,7 +32,7 @@ class Generator(nn.Module):
     slope: float
 
     @nn.compact
-    def __call__(self, noise_NZ, label_NK=None, train: bool = True):
+    def __call__(self, noise_NZ: Array, label_NK: Array | None = None, train: bool = True) -> Array:
         x_NF = _joined(noise_NZ, label_NK)
         for index, width in enumerate(self.hidden):
             x_NF = Dense(width)(x_NF)
@@ -46,7 +50,9 @@ class Discriminator(nn.Module):
     slope: float
 
     @nn.compact
-    def __call__(self, images_NHWC, label_NK=None, train: bool = False):
+    def __call__(
+        self, images_NHWC: Array, label_NK: Array | None = None, train: bool = False
+    ) -> Array:
         x_NF = _joined(images_NHWC.reshape(images_NHWC.shape[0], -1), label_NK)
         for width in self.hidden:
             x_NF = nn.leaky_relu(Dense(width)(x_NF), self.slope)
@@ -69,10 +75,10 @@ class MLP(Networks):
     discriminator_slope: float = 0.01
     """Slope of the discriminator's leaky ReLU below 0."""
 
-    def generator(self, image_shape):
+    def generator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         return Generator(
             image_shape, self.generator_hidden, self.generator_normalized, self.generator_slope
         )
 
-    def discriminator(self, image_shape):
+    def discriminator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         return Discriminator(self.discriminator_hidden, self.discriminator_slope)

@@ -1,6 +1,6 @@
 """What a metric of captions is, and what it is given.
 
-A metric of one's own is a variable in any file that is imported:
+A metric of your own is a variable in any file that is imported:
 
     length = CaptionMetric("length", "words of a caption", "higher", mean_length)
 
@@ -53,7 +53,7 @@ class CaptionMetric(Metric):
 
 
 def check(made: Sequence[str], references: References) -> None:
-    """Raise where captions and references do not belong together.
+    """Refuses captions and references that do not belong together.
 
     Raises:
         JaxgenError: there are no captions, not as many as lists of references, or an image has

@@ -12,7 +12,7 @@ def bleu(made: Sequence[str], references: References) -> tuple[float, ...]:
 
     Counts are summed over the corpus before they are divided. The length that a caption should
     have is that of the reference closest to it in length, the shorter one of two. Equal to the COCO
-    caption evaluation (Chen et al. 2015, arXiv:1504.00325) as pycocoevalcap has it.
+    caption evaluation (Chen et al. 2015, https://arxiv.org/abs/1504.00325) as pycocoevalcap has it.
 
     Args:
         made: a caption for each of N images, words separated by spaces; may be empty.
@@ -21,7 +21,8 @@ def bleu(made: Sequence[str], references: References) -> tuple[float, ...]:
     Returns:
         Four numbers in [0, 1].
 
-    Reference: Papineni et al. 2002, https://aclanthology.org/P02-1040, eq. 1 to 3.
+    Reference:
+        Papineni et al. 2002, https://aclanthology.org/P02-1040, equations 1 to 3.
     """
     right, stated = [0] * LONGEST, [0] * LONGEST
     made_length = wanted_length = 0

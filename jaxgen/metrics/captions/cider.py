@@ -8,14 +8,16 @@ from jaxgen.metrics.captions.base import LONGEST, CaptionMetric, References, ngr
 
 _LENGTH_DEVIATION = 6.0  # of the penalty, in words
 
+Gram = tuple[str, ...]
+
 
 def cider(made: Sequence[str], references: References) -> float:
     """CIDEr-D: clipped cosine of TF-IDF vectors of n-grams, averaged over references and images.
 
     The frequency of an n-gram is the number of images that have it in one of the references given,
     so figures of different images, or of different numbers of them, do not compare exactly; of a
-    single image it is 0. Equal to the COCO caption evaluation (Chen et al. 2015, arXiv:1504.00325)
-    as pycocoevalcap has it.
+    single image it is 0. Equal to the COCO caption evaluation (Chen et al. 2015,
+    https://arxiv.org/abs/1504.00325) as pycocoevalcap has it.
 
     Args:
         made, references: as for `jaxgen.metrics.captions.bleu.bleu`.
@@ -23,7 +25,8 @@ def cider(made: Sequence[str], references: References) -> float:
     Returns:
         A number in [0, 10]; publications often print it times 100.
 
-    Reference: Vedantam et al. 2015, arXiv:1411.5726, sections 4 and 6, with sigma 6.
+    Reference:
+        Vedantam et al. 2015, https://arxiv.org/abs/1411.5726, sections 4 and 6, with sigma 6.
     """
     wanted = [[ngrams(reference) for reference in some] for some in references]
     images_with = Counter(
@@ -32,7 +35,7 @@ def cider(made: Sequence[str], references: References) -> float:
     rarest = math.log(len(made))
     rarity = {gram: rarest - math.log(count) for gram, count in images_with.items()}
 
-    def vectors(grams: list[Counter]) -> list[tuple[dict, float]]:
+    def vectors(grams: list[Counter[Gram]]) -> list[tuple[dict[Gram, float], float]]:
         """Weights of the n-grams, and their norm, for each n."""
         weights = [{g: k * rarity.get(g, rarest) for g, k in counts.items()} for counts in grams]
         return [(w, math.sqrt(sum(x * x for x in w.values()))) for w in weights]

@@ -16,7 +16,7 @@ _CORENLP = "stanford-corenlp-3.6.0.jar"
 
 
 def measure(made: Sequence[str], references: References) -> tuple[dict[str, float], list[str]]:
-    """The metrics that need Java, METEOR and SPICE, where they can be had.
+    """The metrics that need Java, METEOR and SPICE, where they are available.
 
     Args:
         made, references: as for `jaxgen.metrics.captions.report.measure`.
@@ -45,9 +45,10 @@ def meteor_score(made: Sequence[str], references: References) -> float:
         A number in [0, 1].
 
     Raises:
-        JaxgenError: pycocoevalcap or Java is not there, or the program failed.
+        JaxgenError: pycocoevalcap or Java is missing, or the program failed.
 
-    Reference: Denkowski and Lavie 2014, https://aclanthology.org/W14-3348.
+    Reference:
+        Denkowski and Lavie 2014, https://aclanthology.org/W14-3348.
     """
     _package("METEOR")
     from pycocoevalcap.meteor.meteor import Meteor
@@ -57,7 +58,7 @@ def meteor_score(made: Sequence[str], references: References) -> float:
         with scorer.meteor_p:  # which the package kills without closing its pipes
             return float(scorer.compute_score(*_oracle_form(made, references))[0])
     except (OSError, ValueError) as error:
-        scorer.lock.release()  # which the package takes once more when it is collected
+        scorer.lock.release()  # which the package takes again when it is garbage-collected
         raise JaxgenError(
             f"METEOR's program failed ({error}); it needs a Java that runs and 2 GB of memory"
         ) from error
@@ -73,9 +74,10 @@ def spice_score(made: Sequence[str], references: References) -> float:
         A number in [0, 1].
 
     Raises:
-        JaxgenError: pycocoevalcap, Java or the parser is not there, or the program failed.
+        JaxgenError: pycocoevalcap, Java or the parser is missing, or the program failed.
 
-    Reference: Anderson et al. 2016, arXiv:1607.08822.
+    Reference:
+        Anderson et al. 2016, https://arxiv.org/abs/1607.08822.
     """
     folder = _package("SPICE") / "spice"
     if not (folder / "lib" / _CORENLP).exists():
@@ -95,7 +97,7 @@ def spice_score(made: Sequence[str], references: References) -> float:
 
 
 def _package(metric: str) -> Path:
-    """Where pycocoevalcap is."""
+    """The folder of pycocoevalcap."""
     package = importlib.util.find_spec("pycocoevalcap")
     if package is None or not package.submodule_search_locations:
         raise JaxgenError(f"{metric} needs pycocoevalcap: pip install pycocoevalcap")

@@ -1,4 +1,4 @@
-"""What a captioner's captions are worth: figures beside those of copied captions, as a table.
+"""How good a captioner's captions are: figures beside those of copied captions, as a table.
 
 Which figures there are is what `CaptionMetric.ordered` finds: those of this package, and those of
 the user's own.
@@ -17,7 +17,7 @@ _OF_MODEL = ("validation_loss", "validation_perplexity", "reproduced")  # no fig
 def measure(
     made: Sequence[str], references: References, *, while_training: bool = False
 ) -> dict[str, float]:
-    """Agreement with references, and what is the matter with the captions themselves.
+    """Agreement with references, and faults of the captions themselves.
 
     Args:
         made: a caption for each of N images, words separated by spaces; may be empty.
@@ -44,12 +44,12 @@ def measure(
 
 
 def comparable(made: Sequence[str]) -> list[str]:
-    """Captions whose UNKs match nothing: that of a reference stands for a word nobody guessed."""
+    """Captions whose UNKs match nothing, since UNK in a reference stands for some other word."""
     return [caption.replace(UNK, UNMATCHED) for caption in made]
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """The figures of `jaxgen.captioning.quality.Judge.report` as lines of text."""
+    """The figures of `jaxgen.captioning.quality.CaptionQuality.report` as lines of text."""
     nearest = report["nearest"]
     lines = [f"{name:22}{report[name]:10.3f}" for name in _OF_MODEL if name in report]
     lines.append(f"{'':22}{'model':>10}{'nearest':>10}")

@@ -11,7 +11,7 @@ def rouge(made: Sequence[str], references: References) -> float:
     """ROUGE-L: F-measure of the longest common subsequence, averaged over images.
 
     Precision and recall are each the best over an image's references, as in the COCO caption
-    evaluation (Chen et al. 2015, arXiv:1504.00325) in pycocoevalcap.
+    evaluation (Chen et al. 2015, https://arxiv.org/abs/1504.00325) in pycocoevalcap.
 
     Args:
         made, references: as for `jaxgen.metrics.captions.bleu.bleu`.
@@ -19,7 +19,8 @@ def rouge(made: Sequence[str], references: References) -> float:
     Returns:
         A number in [0, 1].
 
-    Reference: Lin 2004, https://aclanthology.org/W04-1013, section 3, with beta 1.2.
+    Reference:
+        Lin 2004, https://aclanthology.org/W04-1013, section 3, with beta 1.2.
     """
     weight = _RECALL_WEIGHT**2
     total = 0.0

@@ -1,4 +1,4 @@
-"""What is the matter with captions themselves: unknown words, and the same caption again."""
+"""Faults of captions themselves: unknown words, and the same caption again."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What a metric of samples is, and what it is given.
 
-A metric of one's own is a variable in any file that is imported:
+A metric of your own is a variable in any file that is imported:
 
     sharpness = SampleMetric("sharpness", "sharpness", "closer to 1", measure_sharpness)
 
@@ -36,7 +36,7 @@ class Measured:
     """(N, K) floats."""
 
     labels: np.ndarray | None = None
-    """(N,) the classes, true ones or those asked for; None where nobody knows or asked."""
+    """(N,) the classes, true ones or those asked for; None where there are none."""
 
     seed: int = 0
     """Of what a metric draws."""
@@ -79,7 +79,7 @@ class SampleMetric(Metric):
 
 
 def once_a_pair(measure: Callable[[Measured, Measured], T]) -> Callable[[Measured, Measured], T]:
-    """Computes only once what several metrics need; kept for as long as both sets are there."""
+    """Computes only once what several metrics need; kept for as long as both sets exist."""
     kept: WeakKeyDictionary[Measured, WeakKeyDictionary[Measured, T]] = WeakKeyDictionary()
 
     @functools.wraps(measure)

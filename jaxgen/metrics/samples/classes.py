@@ -18,7 +18,8 @@ def inception_score(logits_NK: np.ndarray) -> float:
     Returns:
         1 (every image alike, or unsure) to K (sure of each image, all classes equally often).
 
-    Reference: Salimans et al. 2016, arXiv:1606.03498, section 4.
+    Reference:
+        Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4.
     """
     logits_NK = np.asarray(logits_NK, np.float64)
     shifted_NK = logits_NK - logits_NK.max(1, keepdims=True)

@@ -1,7 +1,7 @@
 """A small CNN that knows digits or Fashion-MNIST: features and classes to measure samples by.
 
 `load` reads weights that come with the package, plain arrays bound to the SHA-256 written here;
-`jaxgen.metrics.samples.classifier_training` makes them again.
+`jaxgen.metrics.samples.classifier_training` rebuilds them.
 
 Legend: N images, H height, W width, C channels, F features, K classes.
 """
@@ -23,7 +23,7 @@ from jaxgen.nn.ops import max_pool
 
 FEATURES = 64
 CLASSES = 10
-BATCH = 500  # images a call of the compiled network
+BATCH = 500  # images in each call of the compiled network
 SHA256 = {
     "digits": "32eb428089a836d0073168d062aada9a05a9eb521ec9d072bee4352a1300b030",
     "fashion": "d671fcc485c13751c49cac891901c4f9dc612d77d48cbe5147b7216b3a4bfbbd",

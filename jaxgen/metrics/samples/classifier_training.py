@@ -1,6 +1,6 @@
 """Training of the classifiers that samples are measured by.
 
-These commands make the shipped files again, in minutes on two CPU cores, and print the accuracy on
+These commands rebuild the shipped files, in minutes on two CPU cores, and print the accuracy on
 every tenth image, which the training never sees, and the hash to write into `classifier.SHA256`
 (another machine rounds otherwise and gets another hash):
 
@@ -183,7 +183,7 @@ def _with_unit_features(
 
 
 def _warp(key: jax.Array, image_HWC: jax.Array, config: ClassifierTraining) -> jax.Array:
-    """One image under a random small affine map (and mirrored); -1, black, comes in at the rim."""
+    """One image under a random small affine map (and mirrored); -1, black, fills the rim."""
     draws = jax.random.uniform(key, (7,), minval=-1)
     size = image_HWC.shape[0]
     middle = (size - 1) / 2
@@ -201,7 +201,7 @@ def _warp(key: jax.Array, image_HWC: jax.Array, config: ClassifierTraining) -> j
 
 
 def _parsed(argv: Sequence[str]) -> ClassifierTraining:
-    """The configuration that flags say; `--data NAME` picks the set that `--data.FIELD` is of."""
+    """The configuration that the flags ask for; `--data NAME` picks the set for `--data.FIELD`."""
     import tyro
 
     sets = settings.subclasses(Images)
@@ -227,7 +227,7 @@ def _parsed(argv: Sequence[str]) -> ClassifierTraining:
 
 
 def command(argv: Sequence[str]) -> int:
-    """Trains as the flags say; bad input is told in one line. Returns the status to exit with."""
+    """Trains as the flags say; bad input is reported in one line. Returns the exit status."""
     with settings.flags_spelled():
         try:
             main(_parsed(argv))

@@ -26,7 +26,8 @@ def frechet_distance(real_MF: np.ndarray, fake_NF: np.ndarray) -> float:
     Raises:
         JaxgenError: fewer than 2 rows, widths that differ, values that are not finite.
 
-    Reference: Heusel et al. 2017, arXiv:1706.08500, eq. 6.
+    Reference:
+        Heusel et al. 2017, https://arxiv.org/abs/1706.08500, equation 6.
     """
     real_MF, fake_NF = checked_features(real_MF, fake_NF)
     shift_F = real_MF.mean(0) - fake_NF.mean(0)

@@ -35,7 +35,8 @@ def kernel_distance(
     Raises:
         JaxgenError: fewer than 2 rows, widths that differ, values that are not finite.
 
-    Reference: Bińkowski et al. 2018, arXiv:1801.01401, section 4.
+    Reference:
+        Bińkowski et al. 2018, https://arxiv.org/abs/1801.01401, section 4.
     """
     real_MF, fake_NF = checked_features(real_MF, fake_NF)
     size = max(2, min(subset_size, len(real_MF) // 2, len(fake_NF) // 2))
@@ -63,7 +64,8 @@ def polynomial_mmd(real_MF: np.ndarray, fake_NF: np.ndarray) -> float:
     Raises:
         JaxgenError: as `kernel_distance`.
 
-    Reference: Gretton et al. 2012, JMLR 13, eq. 3.
+    Reference:
+        Gretton et al. 2012, https://jmlr.org/papers/v13/gretton12a.html, equation 3.
     """
     sets = checked_features(real_MF, fake_NF)
     # Rows (x / √F, 1), so that their products are x·y/F + 1.

@@ -31,7 +31,8 @@ def precision_recall(
     Raises:
         JaxgenError: k rows or fewer, widths that differ, values that are not finite.
 
-    Reference: Kynkäänniemi et al. 2019, arXiv:1904.06991, eq. 1 to 3.
+    Reference:
+        Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991, equations 1 to 3.
     """
     real_MF, fake_NF = checked_features(real_MF, fake_NF, least=neighbours + 1)
     real_radii_M = _squared_radii(real_MF, neighbours)

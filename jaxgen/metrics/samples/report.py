@@ -1,6 +1,6 @@
 """All figures of a set of samples, each beside its floor, real images against other real images.
 
-A figure means nothing without the value that perfect samples would get. Which figures there are is
+A figure means little without the value that perfect samples would get. Which figures there are is
 what `SampleMetric.ordered` finds: those of this package, and those of the user's own.
 
 Legend: M real and N fake images.

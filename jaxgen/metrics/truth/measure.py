@@ -58,7 +58,7 @@ def measure(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float
 
     Returns:
         Shares in [0, 1], each over all scenes and, with the suffix `_1`, `_2` or `_3`, over those
-        of so many digits; one whose denominator is zero is left out.
+        of that many digits; one whose denominator is zero is left out.
         `true`: captions entirely true. `facts_true`: stated facts that are true. `facts_told`: the
         scenes' facts (value, colour, size, row and column of each digit) that were stated.
         `relations_true`: stated relations that are true. `with_relation`: captions that state one.
@@ -76,7 +76,7 @@ def measure(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float
 
 
 def table(shares: Mapping[str, float]) -> str:
-    """What `measure` gives, in percent: a row for all scenes and for each number of digits."""
+    """What `measure` returns, in percent: a row for all scenes and for each number of digits."""
     names = ("true", "facts_true", "facts_told", "relations_true", "with_relation", "unreadable")
     lines = [" " * 9 + "".join(f"{name.replace('_', ' '):>16}" for name in names)]
     for suffix in ("", *(f"_{digits}" for digits in range(1, SLOTS + 1))):

@@ -91,10 +91,10 @@ class _OpenRelation:
 class _Reader:
     """One pass over the words of a caption."""
 
-    def __init__(self, words: list[str]):
+    def __init__(self, words: list[str]) -> None:
         self._words = words
         self._claims = Claims()
-        self._adjectives: set[Fact] = set()  # of a noun to come, or else of `_current`
+        self._adjectives: set[Fact] = set()  # of a noun to come, otherwise of `_current`
         self._place: set[Fact] = set()  # of the first mention, where the caption begins with it
         self._current: set[Fact] | None = None
         self._group: Group | None = None  # "two small ...", until its noun comes
@@ -112,7 +112,7 @@ class _Reader:
         return self._claims
 
     def _step(self, i: int) -> int:
-        """Takes in the words at i; gives how many they are."""
+        """Reads the words at i; returns how many they are."""
         word, following = self._words[i], self._words[i + 1 : i + 2]
         if word in _ADJECTIVES:
             self._adjectives.add(_ADJECTIVES[word])
@@ -149,7 +149,7 @@ class _Reader:
         return 1
 
     def _settle(self) -> None:
-        """Attributes that no noun followed belong to the digit before them."""
+        """Gives attributes that no noun followed to the digit before them."""
         if not self._adjectives or self._group:
             return
         if self._current is None:

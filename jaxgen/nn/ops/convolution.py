@@ -4,7 +4,9 @@ Shapes: N batch, H W height and width, I O input and output channels.
 """
 
 import operator
-from functools import partial
+from collections.abc import Iterable
+from functools import partial, reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,29 +15,38 @@ from jax.custom_derivatives import SymbolicZero
 
 from jaxgen.errors import JaxgenError
 
+Array = jax.Array
+Pair = tuple[int, int]
+Pads = tuple[Pair, Pair]
+Stride = int | Pair
+Padding = str | int | Pads
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-def conv(x_NHWI, kernel_HWIO, stride=1, padding="VALID"):
+def conv(
+    x_NHWI: Array, kernel_HWIO: Array, stride: Stride = 1, padding: Padding = "VALID"
+) -> Array:
     """Two-dimensional convolution (cross-correlation), as `lax.conv_general_dilated` defines it.
 
     Args:
-      x_NHWI: float array.
-      kernel_HWIO: float array of the same dtype.
-      stride: int, or one for height and one for width.
-      padding: 'VALID', 'SAME', an int for all four sides, or ((top, bottom), (left, right)).
+        x_NHWI: float array.
+        kernel_HWIO: float array of the same dtype.
+        stride: int, or one for height and one for width.
+        padding: 'VALID', 'SAME', an int for all four sides, or ((top, bottom), (left, right)).
 
     Returns:
-      (N, H', W', O) of the same dtype, H' = (H + top + bottom - kernel height) // stride + 1.
+        (N, H', W', O) of the same dtype, H' = (H + top + bottom - kernel height) // stride + 1.
 
     Raises:
-      JaxgenError: the shapes, the stride or the padding do not fit together.
+        JaxgenError: the shapes, the stride or the padding do not fit together.
     """
     _check("conv", x_NHWI, kernel_HWIO)
     stride = _pair("stride", stride)
     window = kernel_HWIO.shape[:2]
     if isinstance(padding, str) and padding in ("VALID", "SAME"):
-        pads = tuple(lax.padtype_to_pads(x_NHWI.shape[1:3], window, stride, padding))
+        rows, columns = lax.padtype_to_pads(x_NHWI.shape[1:3], window, stride, padding)
+        pads = rows, columns
     else:
         pads = _explicit_padding(padding)
     for size, k, pad in zip(x_NHWI.shape[1:3], window, pads, strict=True):
@@ -45,12 +56,12 @@ def conv(x_NHWI, kernel_HWIO, stride=1, padding="VALID"):
                 f"{x_NHWI.shape} padded by {pads}; pad more or use a smaller kernel."
             )
 
-    def plain(x_NHWI, kernel_HWIO):
+    def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return lax.conv_general_dilated(
             x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=_LAYOUT
         )
 
-    def matmul(x_NHWI, kernel_HWIO):
+    def matmul(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return _conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
 
     # Decided when the program is lowered, not from the default backend: one trace then serves a
@@ -58,7 +69,9 @@ def conv(x_NHWI, kernel_HWIO, stride=1, padding="VALID"):
     return lax.platform_dependent(x_NHWI, kernel_HWIO, cpu=matmul, default=plain)
 
 
-def conv_transpose(x_NHWI, kernel_HWIO, stride=2, padding="SAME"):
+def conv_transpose(
+    x_NHWI: Array, kernel_HWIO: Array, stride: Stride = 2, padding: Padding = "SAME"
+) -> Array:
     """Transposed convolution, as `lax.conv_transpose(..., transpose_kernel=False)` defines it.
 
     That is a convolution, without a flip of the kernel, of the image with stride - 1 zeros between
@@ -66,23 +79,24 @@ def conv_transpose(x_NHWI, kernel_HWIO, stride=2, padding="SAME"):
     `weight.transpose(2, 3, 0, 1)[::-1, ::-1]`, its `padding=p` the padding `kernel - 1 - p`.
 
     Args:
-      x_NHWI: float array.
-      kernel_HWIO: float array of the same dtype.
-      stride: int, or one for height and one for width.
-      padding: 'SAME' (the output is stride times as large), 'VALID', or, as in `conv`, an int or
-        pairs, which pad the image with zeros already between its pixels.
+        x_NHWI: float array.
+        kernel_HWIO: float array of the same dtype.
+        stride: int, or one for height and one for width.
+        padding: 'SAME' (the output is stride times as large), 'VALID', or, as in `conv`, an int or
+            pairs, which pad the image with zeros already between its pixels.
 
     Returns:
-      (N, H', W', O) of the same dtype.
+        (N, H', W', O) of the same dtype.
 
     Raises:
-      JaxgenError: the shapes, the stride or the padding do not fit together.
+        JaxgenError: the shapes, the stride or the padding do not fit together.
     """
     _check("conv_transpose", x_NHWI, kernel_HWIO)
     stride = _pair("stride", stride)
     window = kernel_HWIO.shape[:2]
     if isinstance(padding, str) and padding in ("VALID", "SAME"):
-        pads = tuple(_transpose_pad(k, s, padding) for k, s in zip(window, stride, strict=True))
+        rows, columns = (_transpose_pad(k, s, padding) for k, s in zip(window, stride, strict=True))
+        pads = rows, columns
     else:
         pads = _explicit_padding(padding)
     for size, k, s, pad in zip(x_NHWI.shape[1:3], window, stride, pads, strict=True):
@@ -92,10 +106,10 @@ def conv_transpose(x_NHWI, kernel_HWIO, stride=2, padding="SAME"):
                 f"shape {x_NHWI.shape} with stride {stride} and padding {pads}; pad more."
             )
 
-    def plain(x_NHWI, kernel_HWIO):
+    def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return lax.conv_transpose(x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=_LAYOUT)
 
-    def matmul(x_NHWI, kernel_HWIO):
+    def matmul(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         if stride == (1, 1):
             return _conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
         return _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads)
@@ -108,21 +122,21 @@ def conv_transpose(x_NHWI, kernel_HWIO, stride=2, padding="SAME"):
 _DIRECT_CHANNELS = 8
 
 
-def _conv_cpu(x_NHWI, kernel_HWIO, stride, pads):
+def _conv_cpu(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
     if kernel_HWIO.shape[2] < _DIRECT_CHANNELS or kernel_HWIO.dtype != jnp.float32:
         return _conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
     return _conv_direct(x_NHWI, kernel_HWIO, stride, pads)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
-def _conv_direct(x_NHWI, kernel_HWIO, stride, pads):
+def _conv_direct(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
     """XLA's convolution with the derivatives of `_conv_matmul`.
 
     Both the image and the kernel get a column of zeros after each column, over which the stride
     steps. That changes no result and adds no arithmetic, but XLA's newer CPU library does not take
-    it, and the older one is five times as fast (256x12x12x32 -> 64: 12.5 ms against 58).
-    XLA's own gradients are a hundred times slower within a loop, where it does not convert their
-    layouts.
+    on such a convolution, and the older one is five times as fast (256x12x12x32 -> 64: 12.5 ms
+    against 58). XLA's own gradients are a hundred times slower within a loop, where it does not
+    convert their layouts.
     """
     rows, (left, right) = pads
     return lax.conv_general_dilated(
@@ -137,7 +151,12 @@ def _conv_direct(x_NHWI, kernel_HWIO, stride, pads):
 
 
 @partial(_conv_direct.defjvp, symbolic_zeros=True)
-def _conv_direct_jvp(stride, pads, primals, tangents):
+def _conv_direct_jvp(
+    stride: Pair,
+    pads: Pads,
+    primals: tuple[Array, Array],
+    tangents: tuple[Array | SymbolicZero, Array | SymbolicZero],
+) -> tuple[Array, Array]:
     x, kernel = primals
     dx, dkernel = tangents
     products = []
@@ -153,7 +172,7 @@ def _conv_direct_jvp(stride, pads, primals, tangents):
 _FEW_COLUMNS = 64
 
 
-def _conv_matmul(x_NHWI, kernel_HWIO, stride, pads):
+def _conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
     """A product of windows along the width with each kernel row, summed over the rows.
 
     Windows of one row copy the image a few times where those of im2col copy it once for each
@@ -196,7 +215,9 @@ def _conv_matmul(x_NHWI, kernel_HWIO, stride, pads):
     return y.reshape(n, rows, tiles * tile, features)[:, :, :columns]
 
 
-def _space_to_depth(x_NHWI, kernel_HWIO, stride, pads):
+def _space_to_depth(
+    x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads
+) -> tuple[Array, Array]:
     """Pads `x` and turns stride x stride blocks into channels, so that the stride becomes 1."""
     (top, bottom), (left, right) = pads
     if stride == (1, 1):
@@ -219,7 +240,7 @@ def _space_to_depth(x_NHWI, kernel_HWIO, stride, pads):
     )
 
 
-def _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads):
+def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
     """A product of the pixels with each kernel row, whose results are added where they overlap.
 
     No zero is multiplied and the largest intermediate is one kernel row. For 128x7x7x128 -> 64,
@@ -239,7 +260,7 @@ def _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads):
     else:
         products = [pixels @ by_row[:, r] for r in range(blocks_h * s)]
 
-    def overlap_width(product):
+    def overlap_width(product: Array) -> Array:
         blocks = product.reshape(n, height, width, blocks_w, t * features)
         return _sum(
             _pad(blocks[:, :, :, q], (0, 0), (q, blocks_w - 1 - q)) for q in range(blocks_w)
@@ -263,26 +284,23 @@ def _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads):
     )
 
 
-def _pad(x_NHWC, height, width):
+def _pad(x_NHWC: Array, height: Pair, width: Pair) -> Array:
     """Pads with zeros; a negative amount cuts off."""
     zero = jnp.zeros((), x_NHWC.dtype)
     return lax.pad(x_NHWC, zero, ((0, 0, 0), (*height, 0), (*width, 0), (0, 0, 0)))
 
 
-def _pad_kernel(kernel_HWIO, height, width):
+def _pad_kernel(kernel_HWIO: Array, height: int, width: int) -> Array:
     h, w = kernel_HWIO.shape[:2]
     return jnp.pad(kernel_HWIO, ((0, height - h), (0, width - w), (0, 0), (0, 0)))
 
 
-def _sum(arrays):
-    """Without the 0 that `sum` starts from, which would be one more pass over the first array."""
-    total = None
-    for array in arrays:
-        total = array if total is None else total + array
-    return total
+def _sum(arrays: Iterable[Array]) -> Array:
+    """The sum, without the 0 that `sum` starts from: one pass less over the first array."""
+    return reduce(operator.add, arrays)
 
 
-def _check(name, x, kernel):
+def _check(name: str, x: Array, kernel: Array) -> None:
     if x.ndim != 4 or kernel.ndim != 4 or x.shape[3] != kernel.shape[2]:
         raise JaxgenError(
             f"{name}: x of shape {x.shape} and kernel of shape {kernel.shape} do not fit; give "
@@ -290,7 +308,7 @@ def _check(name, x, kernel):
         )
 
 
-def _pair(name, value):
+def _pair(name: str, value: Any) -> Pair:
     try:
         pair = (operator.index(value),) * 2
     except TypeError:
@@ -300,19 +318,21 @@ def _pair(name, value):
     return pair
 
 
-def _explicit_padding(padding):
+def _explicit_padding(padding: Any) -> Pads:
     try:
-        return ((operator.index(padding),) * 2,) * 2
+        side = operator.index(padding)
+        return (side, side), (side, side)
     except TypeError:
         pass
     if isinstance(padding, str) or [len(pad) for pad in padding] != [2, 2]:
         raise JaxgenError(
             f"padding={padding!r} is not 'VALID', 'SAME', an int or ((top, bottom), (left, right))."
         )
-    return tuple(tuple(pad) for pad in padding)
+    (top, bottom), (left, right) = padding
+    return (top, bottom), (left, right)
 
 
-def _transpose_pad(kernel, stride, padding):
+def _transpose_pad(kernel: int, stride: int, padding: str) -> Pair:
     if padding == "VALID":
         return kernel - 1, max(kernel, stride) - 1
     total = kernel + stride - 2
