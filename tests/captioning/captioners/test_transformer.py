@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 
-from jaxgen.captioning.captioners.transformer import TransformerCaptioner, positional_encoding
 from jaxgen.captioning import decoding
+from jaxgen.captioning.captioners.transformer import TransformerCaptioner, positional_encoding
 from jaxgen.nn import dropout as dropout_module
 
 REFERENCE = Path(__file__).parents[2] / "reference"
