@@ -97,5 +97,5 @@ def test_files_that_cannot_be_imported_are_told(tmp_path, monkeypatch, name, con
         path.write_text(content)
     with pytest.raises(JaxgenError, match=words):
         settings.import_own(str(path))
-    with pytest.raises(JaxgenError, match="^no_such_module cannot be imported"):
+    with pytest.raises(JaxgenError, match=r"^no_such_module cannot be imported"):
         settings.import_own("no_such_module")
