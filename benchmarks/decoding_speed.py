@@ -62,7 +62,7 @@ def _contenders(config: CaptionConfig, settings: Settings) -> list[Contender]:
     is_recurrent = isinstance(network, torch_captioners.Recurrent)
     return [
         Contender("jaxgen", partial(decode, Decoding())),
-        Contender("PyTorch" if is_recurrent else "PyTorch, prefix anew each time", torch_decode),
+        Contender("PyTorch" if is_recurrent else "PyTorch, whole prefix each time", torch_decode),
         Contender(f"jaxgen, beam {BEAM}", partial(decode, Decoding(beam=BEAM))),
     ]
 

@@ -153,7 +153,7 @@ class TransformerTwin(nn.Module):
 
     @torch.no_grad()
     def greedy(self, features_NF: Tensor, length: int) -> Tensor:
-        """The best word each time, (N, length); as in the notebook, from the whole prefix anew."""
+        """The best word each time, (N, length); as in the notebook, from the whole prefix."""
         words_NT = torch.full((len(features_NF), 1), START)
         for _ in range(length):
             best_N1 = self(features_NF, words_NT)[:, -1].argmax(dim=1, keepdim=True)

@@ -16,11 +16,10 @@ word.
 
 from dataclasses import replace
 
-from jaxgen.data.scenes.captions import Scenes
-
 from jaxgen.captioning.captioners.recurrent import RNN
 from jaxgen.captioning.config import CaptionConfig
 from jaxgen.commands import cli
+from jaxgen.data.scenes.captions import Scenes
 from jaxgen.training.optimizers import Optimizer
 
 config = CaptionConfig(

@@ -16,13 +16,12 @@ the mean, and reproduces its 50 captions word for word.
 
 from dataclasses import replace
 
-from jaxgen.data.scenes.captions import Scenes
-
 from experiments import caption_rnn
 from jaxgen.captioning import losses
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.captioning.config import CaptionConfig
 from jaxgen.commands import cli
+from jaxgen.data.scenes.captions import Scenes
 from jaxgen.training.optimizers import Optimizer
 
 config = CaptionConfig(

@@ -44,7 +44,7 @@ def load(path: "str | Path") -> Any:
 
     See `jaxgen.training.experiment.load` for what is raised.
 
-    Code of one's own that the run needs is imported first: by `import my_file`, or by
+    Code of your own that the run needs is imported first: by `import my_file`, or by
     `jaxgen.settings.import_own("my_file.py")`.
     """
     from jaxgen.training import experiment  # late: `import jaxgen` costs next to nothing

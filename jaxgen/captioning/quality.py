@@ -150,7 +150,7 @@ class CaptionQuality:
         more, notes = captions_java.measure(comparable, self._references) if java else ({}, [])
         if len(made) > 1 and len(set(made)) == 1:
             notes.append(
-                f"every image gets the same caption, {made[0]!r}: the captioner does not heed the "
+                f"every image gets the same caption, {made[0]!r}: the captioner ignores the "
                 "features; train it for longer, or look at them"
             )
         return {

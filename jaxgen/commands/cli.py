@@ -96,7 +96,7 @@ def main(
 
 
 def run_guarded(command: Callable[[], int | None]) -> None:
-    """Run a command and exit; bad input, a refusing file system and Ctrl-C are told in one line."""
+    """Run a command and exit; bad input, a refusing file system and Ctrl-C become one line."""
     try:
         with settings.flags_spelled():
             status = command()

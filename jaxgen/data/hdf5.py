@@ -27,7 +27,7 @@ def open_file(path: Path) -> "h5py.File":
             f"{path} is missing; put it there, or give another {flag('data.dir')}"
         ) from error
     except OSError as error:
-        raise JaxgenError(f"{path} cannot be read as HDF5 ({error}); get it anew") from error
+        raise JaxgenError(f"{path} cannot be read as HDF5 ({error}); replace it") from error
 
 
 def dataset(file: "h5py.File", key: str, rank: int, kind: str) -> "h5py.Dataset":
@@ -50,7 +50,7 @@ def dataset(file: "h5py.File", key: str, rank: int, kind: str) -> "h5py.Dataset"
     found = file.get(key)
     if not isinstance(found, h5py.Dataset):
         raise JaxgenError(
-            f"{file.filename} has no array {key!r} but {', '.join(file) or 'nothing'}; get it anew"
+            f"{file.filename} has no array {key!r} but {', '.join(file) or 'nothing'}; replace it"
         )
     where = f"{file.filename} key {key}"
     if found.ndim != rank or not found.size:
@@ -76,7 +76,7 @@ def rows(found: "h5py.Dataset", index: slice | np.ndarray) -> np.ndarray:
     except OSError as error:
         key = str(found.name).strip("/")
         raise JaxgenError(
-            f"{found.file.filename} key {key} cannot be read ({error}); get it anew"
+            f"{found.file.filename} key {key} cannot be read ({error}); replace it"
         ) from error
 
 

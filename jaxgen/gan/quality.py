@@ -61,7 +61,7 @@ class GanQuality:
             raise JaxgenError(
                 f"there is no classifier of images of {height}x{width} pixels and {channels} "
                 "channels to measure quality by, only of 28x28 grey digits and Fashion-MNIST; "
-                f"without {flag('evaluate_every')} the losses, samples and their diversity are told"
+                f"without {flag('evaluate_every')} losses, samples and diversity are still reported"
             )
         return classifier.for_data(to_model_range(images_NHWC), labels_N)
 

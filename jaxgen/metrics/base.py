@@ -78,5 +78,5 @@ class Metric(Choice):
                 raise
             problem = f"{type(error).__name__}: {error}"
             raise JaxgenError(
-                f"the metric {name} failed ({problem}); mend it, or leave its file out"
+                f"the metric {name} failed ({problem}); fix it, or leave its file out"
             ) from error

@@ -117,7 +117,7 @@ class Checkpoints:
             )
         return jax.tree.map(np.asarray, found.state), found.meta["checksum"]
 
-    def _manager(self):
+    def _manager(self) -> Any:
         import orbax.checkpoint as ocp
 
         logging.getLogger("absl").setLevel(logging.ERROR)

@@ -76,7 +76,7 @@ def _from_json(value: Any, declared: Any, where: str) -> Any:
         return _object(value, declared, where)
     if isinstance(value, list) and typing.get_origin(declared) is tuple:
         hints = typing.get_args(declared)
-        # Of a fixed length each item has its hint; too many or too few are told by `check`.
+        # Of a fixed length each item has its hint; `check` reports too many or too few.
         of = hints[:-1] if hints[-1:] == (...,) else hints
         return tuple(
             _from_json(item, of[min(index, len(of) - 1)] if of else Any, f"{where}[{index}]")

@@ -91,7 +91,7 @@ class Loop:
 
         # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same numbers.
         @partial(jax.jit, compiler_options=_on_cpu(xla_backend_optimization_level=1))
-        def init(key, arrays, chunk):
+        def init(key: jax.Array, arrays: PyTree, chunk: PyTree) -> PyTree:
             # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.
             key = jax.random.fold_in(key, np.uint32(2**32 - 1))
             batch = task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[0], chunk))
@@ -206,7 +206,9 @@ class Loop:
         task, capacity = self._task, self._capacity
 
         @partial(jax.jit, inline=True)  # traced once, although it is called twice below
-        def one_step(i, state, arrays, chunk, first_step, key):
+        def one_step(
+            i: Any, state: PyTree, arrays: PyTree, chunk: PyTree, first_step: Any, key: jax.Array
+        ) -> tuple[PyTree, dict[str, jax.Array]]:
             batch = task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[i], chunk))
             return task.step(state, batch, jax.random.fold_in(key, first_step + i))
 
@@ -220,11 +222,18 @@ class Loop:
             in_shardings=(self._replicated, self._replicated, self._split_batch, None, None, None),
             out_shardings=self._replicated,
         )
-        def steps(state, arrays, chunk, first_step, count, key):
+        def steps(
+            state: PyTree,
+            arrays: PyTree,
+            chunk: PyTree,
+            first_step: Any,
+            count: Any,
+            key: jax.Array,
+        ) -> tuple[PyTree, dict[str, jax.Array]]:
             _, metrics = jax.eval_shape(one_step, 0, state, arrays, chunk, first_step, key)
             history = {name: jnp.zeros(capacity, jnp.float32) for name in metrics}
 
-            def body(i, carry):
+            def body(i: jax.Array, carry: tuple[PyTree, Any]) -> tuple[PyTree, Any]:
                 state, history = carry
                 state, metrics = one_step(i, state, arrays, chunk, first_step, key)
                 return state, {name: history[name].at[i].set(metrics[name]) for name in history}
@@ -310,7 +319,7 @@ def _signals_noted() -> Iterator[list[int]]:
     noted: list[int] = []
     previous: dict[int, Any] = {}
 
-    def note(number, frame):
+    def note(number: int, frame: Any) -> None:
         noted.append(number)
         for other, handler in previous.items():
             signal.signal(other, handler)

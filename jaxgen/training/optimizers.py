@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import optax
@@ -59,7 +60,7 @@ class Optimizer:
     def build(self, steps: int, steps_per_epoch: int) -> optax.GradientTransformation:
         """The optax transform of these numbers, for a run of `steps` steps."""
 
-        def rate(step):
+        def rate(step: Any) -> Any:
             """The learning rate of a step counted from 0."""
             now = self.learning_rate * self.epoch_decay ** (step // steps_per_epoch)
             if self.warm_up:

@@ -108,7 +108,7 @@ class Recorder(Watcher):
             self._board.close()
 
     @cached_property
-    def _board(self):
+    def _board(self) -> Any:
         # Late: tensorboardX imports PyTorch where there is one, which takes seconds.
         from tensorboardX import SummaryWriter
 

@@ -1,4 +1,4 @@
-"""The game of SPEC A6 and what theory says of it."""
+"""The game f(x, y) = x y, and what theory says of it."""
 
 import numpy as np
 

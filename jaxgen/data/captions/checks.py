@@ -146,7 +146,7 @@ def sound(data: Any, name: str) -> CaptionData:
     Raises:
         JaxgenError: a part is missing, of another type or shape, or does not fit the others.
     """
-    place, advice = f"{name}.load()", f"mend {name}.load"
+    place, advice = f"{name}.load()", f"fix {name}.load"
     _expect(data, CaptionData, place, advice)
     _expect(data.vocabulary, Vocabulary, f"{place}.vocabulary", advice)
     if data.vocabulary.units != "words":

@@ -113,7 +113,7 @@ def _read_vocabulary(path: Path) -> Vocabulary:
             f"({type(error).__name__}: {error})"
         ) from error
     if not agrees:
-        raise JaxgenError(f"{path}: word_to_idx and idx_to_word disagree; write the file anew")
+        raise JaxgenError(f"{path}: word_to_idx and idx_to_word disagree; write the file again")
     try:
         return Vocabulary(words)
     except JaxgenError as error:

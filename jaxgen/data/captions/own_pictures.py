@@ -55,6 +55,6 @@ class CaptionedPictures(Captions):
         old, files = course_files.CAPTIONS, layout(self.pca)
         if (directory / old).exists() and not (directory / files.captions).exists():
             raise JaxgenError(
-                f"{directory} has {old}, as jaxgen 0.1.0 wrote it; load it as coco or build it anew"
+                f"{directory} has {old}, as jaxgen 0.1.0 wrote it; load it as coco or rebuild it"
             )
         return course_files.read(directory, files, self.in_memory_mb)

@@ -112,7 +112,7 @@ def load_weights(path: Path = WEIGHTS, sha256: str = SHA256) -> dict[str, Any]:
     if found != sha256:
         raise JaxgenError(
             f"feature weights {path} have SHA-256 {found[:12]}..., not {sha256[:12]}...; reinstall "
-            "jaxgen, or after training them anew write their hash into SHA256 of features.py"
+            "jaxgen, or, after training them again, write their hash into SHA256 in features.py"
         )
     with np.load(io.BytesIO(contents), allow_pickle=False) as file:
         return unflatten_dict({name: file[name].astype(np.float32) for name in file}, sep="/")

@@ -93,10 +93,14 @@ def load_scenes(directory: Path, split: str) -> list[Scene]:
     except JaxgenError as error:
         raise JaxgenError(f"{directory} is no set of scenes: {error}") from error
     if facts_NSA.shape[1:] != (SLOTS, len(CLASSES)):
-        raise JaxgenError(f"{path} key {split}_facts has shape {facts_NSA.shape}; get it anew")
+        raise JaxgenError(
+            f"{path} key {split}_facts has shape {facts_NSA.shape}; make the scenes again"
+        )
     is_known = (facts_NSA == EMPTY) | ((facts_NSA >= 0) & (facts_NSA < np.array(CLASSES)))
     if not is_known.all():
-        raise JaxgenError(f"{path} key {split}_facts does not hold facts of scenes; get it anew")
+        raise JaxgenError(
+            f"{path} key {split}_facts does not hold facts of scenes; make the scenes again"
+        )
     return scenes_of(facts_NSA)
 
 

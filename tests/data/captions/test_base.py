@@ -177,7 +177,7 @@ def test_a_fault_of_ones_own_set_is_told_in_one_sentence(given, message):
         load_captions(mine(given))
     told = str(raised.value)
     assert told.startswith("Mine.load()")
-    assert told.endswith("; mend Mine.load")
+    assert told.endswith("; fix Mine.load")
     assert "\n" not in told
 
 

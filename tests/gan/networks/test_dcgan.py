@@ -1,4 +1,4 @@
-"""Architecture of SPEC A3: parameter counts and initial values."""
+"""Architecture of the DCGAN notebook: parameter counts and initial values."""
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +68,7 @@ def test_generator_range_and_shape_scale_with_the_image():
 @pytest.mark.parametrize(
     ("side", "first", "flattened"),
     [
-        (28, 7 * 7 * 128, 4 * 4 * 64),  # SPEC A3
+        (28, 7 * 7 * 128, 4 * 4 * 64),  # the notebook
         (32, 8 * 8 * 128, 5 * 5 * 64),
         (48, 6 * 6 * 128, 9 * 9 * 64),
         (60, 15 * 15 * 128, 4 * 4 * 64),

@@ -1,4 +1,4 @@
-"""Architectures of SPEC A1, A4 and A5 against counts by hand."""
+"""Architectures of the GAN notebooks against counts by hand."""
 
 import itertools
 
