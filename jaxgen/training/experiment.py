@@ -50,7 +50,7 @@ def train(
     record = Record(
         recorded(config), recorded(default or config), {}, jaxgen.__version__, configs.commit()
     )
-    restored = None
+    earlier = restored = None
     if run.exists():
         earlier = run.record()
         restored = run.checkpoints().restore()
@@ -58,7 +58,7 @@ def train(
         record = dataclasses.replace(record, default=earlier.default)
     task = config.task()
     record = dataclasses.replace(record, about=_as_json(task.about))
-    if run.exists() and (changed := configs.differences(earlier.about, record.about)):
+    if earlier and (changed := configs.differences(earlier.about, record.about)):
         raise JaxgenError(f"{run.path} was trained on other data ({_joined(changed)})")
     start = restored.step if restored else 0
     if restored:
@@ -66,6 +66,8 @@ def train(
         for step in restored.damaged:
             run.checkpoints().set_aside(step)
     if start == config.steps:
+        if earlier and recorded(read_config(run, earlier.config)) != record.config:
+            run.write_record(record)  # settings that may change have changed
         return None
     loop = Loop(task, config)
     state = None

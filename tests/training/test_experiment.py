@@ -36,6 +36,15 @@ def test_run_trains_and_opens_and_opens_again(config):
     assert experiment.train(config) is None  # finished
 
 
+def test_what_may_change_changes_in_a_finished_run(config):
+    finished = replace(config, workdir=f"{config.workdir}-changed")
+    jaxgen.run(finished)
+    model = jaxgen.run(replace(finished, evaluate_samples=77, sampling_statistics="batch"))
+    assert model.config.evaluate_samples == 77
+    assert jaxgen.load(finished.workdir).config.sampling_statistics == "batch"
+    assert jaxgen.run(finished).config.sampling_statistics == "running"
+
+
 def test_an_interrupted_run_says_so(config, monkeypatch):
     config = replace(config, workdir=f"{config.workdir}-interrupted")
     real_run = Loop.run
