@@ -18,12 +18,12 @@ class EvaluateConfig(RunArgument):
 def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says."""
     config = cli.parse_command(EvaluateConfig, argv, "jaxgen evaluate")
-    from jaxgen.training.run_folder import Run, read_json, write_json
+    from jaxgen.training.finishing import read_summary
+    from jaxgen.training.run_folder import Run, write_json
 
     figures, table = config.opened().evaluate()
     run = Run(config.run)
-    summary = read_json(run.summary_path) if run.summary_path.exists() else {}
-    write_json(run.summary_path, summary | {"evaluation": figures})
+    write_json(run.summary_path, read_summary(run) | {"evaluation": figures})
     print(table)
     print(f"added to {run.summary_path}")
     return 0

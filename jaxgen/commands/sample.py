@@ -41,11 +41,14 @@ def main(argv: Sequence[str]) -> int:
         raise JaxgenError(
             f"--out {config.out}: the name must end in .npz or one of {', '.join(PICTURES)}"
         )
+    if config.interpolate and config.labels:
+        raise JaxgenError("give --interpolate or --labels, not both")
     if not config.out.parent.is_dir():
         raise JaxgenError(f"--out {config.out}: there is no folder {config.out.parent}")
     import numpy as np
 
     from jaxgen.display import plots
+    from jaxgen.display.replacing import replacing
     from jaxgen.training.task import CanSample
 
     model = config.opened()
@@ -68,7 +71,8 @@ def main(argv: Sequence[str]) -> int:
         arrays: dict[str, Any] = {"images": images[..., 0] if images.shape[-1] == 1 else images}
         if labels is not None:
             arrays["labels"] = labels
-        np.savez_compressed(config.out, **arrays)
+        with replacing(config.out) as temporary:
+            np.savez_compressed(temporary, **arrays)
     else:
         grid = plots.grid(images, columns, normalize_each=config.normalize_each)
         plots.save_image(config.out, grid, scale=2)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgen.display.replacing import replacing
+
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
     """[-1, 1] to uint8 [0, 255], rounded and clipped; any shape."""
@@ -141,7 +143,8 @@ def save_image(path: Path, picture: np.ndarray, scale: int = 1) -> None:
     from PIL import Image
 
     enlarged = np.repeat(np.repeat(picture, scale, axis=0), scale, axis=1)
-    Image.fromarray(enlarged).save(path)
+    with replacing(path) as temporary:
+        Image.fromarray(enlarged).save(temporary)
 
 
 def save_animation(path: Path, frames: Sequence[Path], seconds_per_frame: float = 0.25) -> None:
@@ -150,9 +153,11 @@ def save_animation(path: Path, frames: Sequence[Path], seconds_per_frame: float 
 
     pictures = [Image.open(frame).convert("P") for frame in frames]
     durations = [round(seconds_per_frame * 1000)] * (len(pictures) - 1) + [2000]
-    pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True
-    )
+    more = pictures[1:]
+    with replacing(path) as temporary:
+        pictures[0].save(
+            temporary, save_all=True, append_images=more, duration=durations, loop=0, optimize=True
+        )
 
 
 def save_curves(path: Path, columns: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
@@ -183,7 +188,8 @@ def save_curves(path: Path, columns: Mapping[str, tuple[np.ndarray, np.ndarray]]
         axes.set_ylabel(family)
         axes.legend(loc="upper right")
     axes.set_xlabel("step")
-    figure.savefig(path, dpi=100)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)
 
 
 def _block_means(

@@ -20,6 +20,7 @@ from jaxgen.settings import flag
 from jaxgen.training.task import Shown
 
 SATURATED, FROZEN = 0.02, 1e-6
+PATIENCE = 20  # log lines within which samples should become as diverse as they ought to be
 KNOWN_SHAPE = (28, 28, 1)  # of the images that the classifiers know
 _MOST_REAL = 500  # real images that samples are compared with at each log line
 
@@ -122,8 +123,8 @@ class GanQuality:
         """What looks wrong since the last log line, in words.
 
         Args:
-            history: `d_loss` and `g_loss`, a value for each step, and figures with an alarm of
-                their own, such as `diversity`, whenever they were taken.
+            history: `d_loss` and `g_loss`, a value a step since the last log line, and all values
+                so far of figures with an alarm of their own, `diversity` for one.
         """
         sentences = []
         d_loss, g_loss = history["d_loss"], history["g_loss"]
@@ -137,5 +138,11 @@ class GanQuality:
             )
         if len(d_loss) > 1 and max(np.ptp(d_loss), np.ptp(g_loss)) < FROZEN:
             sentences.append("the losses do not move at all: nothing is being learnt")
-        newest = {name: float(values[-1]) for name, values in history.items()}
+        # A generator that has learnt nothing yet has not collapsed: a figure must have been sound
+        # before, or have had its time.
+        newest = {
+            name: float(values[-1])
+            for name, values in history.items()
+            if len(values) >= PATIENCE or not report.alarms({name: float(np.max(values))})
+        }
         return sentences + report.alarms(newest)

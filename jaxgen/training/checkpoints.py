@@ -65,7 +65,7 @@ class Checkpoints:
                     step,
                     args=ocp.args.Composite(
                         state=ocp.args.StandardSave(arrays),
-                        meta=ocp.args.JsonSave({"checksum": mark}),
+                        meta=ocp.args.JsonSave({"checksum": mark, "step": step}),
                     ),
                 )
         return mark
@@ -81,13 +81,18 @@ class Checkpoints:
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
             try:
-                state, mark = self._read(step)
+                state, meta = self._read(step)
+                mark, saved = meta["checksum"], meta.get("step", step)  # 0.1.0 wrote no step
             except Exception as error:  # Orbax raises anything from KeyError to bare Exception
-                damaged[step] = f"{type(error).__name__}: {str(error).splitlines()[:1]}"
+                first = (str(error).splitlines() or [""])[0]
+                damaged[step] = f"{type(error).__name__}: {first[:200]}"
                 continue
-            if checksum(state) == mark:
+            if saved != step:
+                damaged[step] = f"it is the checkpoint of step {saved}, renamed"
+            elif checksum(state) != mark:
+                damaged[step] = "its contents do not match their checksum"
+            else:
                 return Restored(step, state, damaged)
-            damaged[step] = "its contents do not match their checksum"
         if damaged:
             raise JaxgenError(
                 f"{self._folder}: every checkpoint is damaged "
@@ -105,7 +110,7 @@ class Checkpoints:
         (self._folder / str(step)).rename(target)
         return target
 
-    def _read(self, step: int) -> tuple[dict[str, Any], str]:
+    def _read(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
         import orbax.checkpoint as ocp
 
         with self._manager() as manager:
@@ -115,12 +120,13 @@ class Checkpoints:
                     state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()
                 ),
             )
-        return jax.tree.map(np.asarray, found.state), found.meta["checksum"]
+        return jax.tree.map(np.asarray, found.state), dict(found.meta)
 
     def _manager(self) -> Any:
         import orbax.checkpoint as ocp
 
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        # What Orbax logs of a damaged checkpoint is 150 lines of tracebacks; the warning is ours.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=self._keep, enable_async_checkpointing=False
         )

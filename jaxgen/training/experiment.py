@@ -14,11 +14,13 @@ from jaxgen.data import cache
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training import configs
-from jaxgen.training.checkpoints import Restored
+from jaxgen.training.checkpoints import Restored, checksum
 from jaxgen.training.configs import Record
+from jaxgen.training.finishing import finish, is_whole
 from jaxgen.training.loop import Loop, Outcome
 from jaxgen.training.recorder import Recorder
 from jaxgen.training.run_folder import Run
+from jaxgen.training.run_lock import RunLock
 from jaxgen.training.task import Saved, TrainConfig, TrainedModel
 
 
@@ -45,11 +47,20 @@ def train(
             configuration or of other data; training diverged.
     """
     settings.check(config)
+    if not config.workdir:
+        raise JaxgenError(f"{flag('workdir')} must name a folder, got ''")
     cache.keep_compiled_programs()
     run = Run(config.workdir)
-    record = Record(
-        recorded(config), recorded(default or config), {}, jaxgen.__version__, configs.commit()
-    )
+    with RunLock(run.path) as lock:
+        if run.exists():
+            lock.acquire()
+        return _train(config, default or config, reschedule, run, lock)
+
+
+def _train(
+    config: TrainConfig, default: TrainConfig, reschedule: bool, run: Run, lock: RunLock
+) -> Outcome | None:
+    record = Record(recorded(config), recorded(default), {}, jaxgen.__version__, configs.commit())
     earlier = restored = None
     if run.exists():
         earlier = run.record()
@@ -68,6 +79,9 @@ def train(
     if start == config.steps:
         if earlier and recorded(read_config(run, earlier.config)) != record.config:
             run.write_record(record)  # settings that may change have changed
+        if restored and not is_whole(run, start):
+            print(f"finishing {run.path}, whose results are not all there", file=sys.stderr)
+            finish(run, config, start, checksum(restored.state))
         return None
     loop = Loop(task, config)
     state = None
@@ -75,7 +89,7 @@ def train(
         state = flax.serialization.from_state_dict(loop.state_shapes, restored.state)
     what = f"going on at step {start}" if start else "starting"
     print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
-    recorder = Recorder(run, config, start, record)
+    recorder = Recorder(run, config, start, record, lock)
     try:
         outcome = loop.run(state, start, recorder)
     except BaseException:

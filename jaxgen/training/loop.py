@@ -152,6 +152,7 @@ class Loop:
         active_alarms: set[str] = set()
         began, step, saved = time.perf_counter(), start, start
         history: list[dict[str, np.ndarray]] = []
+        watched: list[dict[str, np.ndarray]] = []
 
         with _signals_noted() as noted:
             while step < config.steps and not noted:
@@ -171,7 +172,8 @@ class Loop:
                 shown = task.show(state) if last or _due(step, config.sample_every) else None
                 if _due(step, config.evaluate_every) or (last and config.evaluate_every):
                     figures = figures | task.evaluate(state)
-                history += [part, {name: np.asarray([value]) for name, value in figures.items()}]
+                history.append(part)
+                watched.append({name: np.asarray([value]) for name, value in figures.items()})
                 watcher.metrics(first, part, figures)
                 if shown:
                     watcher.show(step, shown)
@@ -179,7 +181,7 @@ class Loop:
                     watcher.checkpoint(step, state)
                     saved = step
                 if log:
-                    sentences = set(task.alarms(_join(history)))
+                    sentences = set(task.alarms(_join(history) | _join(watched)))
                     for sentence in sorted(sentences - active_alarms):
                         watcher.alarm(step, sentence)
                     active_alarms, history = sentences, []

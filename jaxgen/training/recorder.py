@@ -1,34 +1,43 @@
 """Writes what the loop reports into a run's folder, and shows the progress."""
 
-import platform
-import time
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxgen.display import plots
 from jaxgen.display.progress import Progress
+from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag
 from jaxgen.training.configs import Record
+from jaxgen.training.finishing import finish
 from jaxgen.training.loop import Outcome, Watcher
-from jaxgen.training.metrics_file import MetricsFile, read_metrics
-from jaxgen.training.run_folder import Run, read_json, write_json
+from jaxgen.training.metrics_file import MetricsFile
+from jaxgen.training.run_folder import Run
+from jaxgen.training.run_lock import RunLock
 from jaxgen.training.task import Shown, TrainConfig
 
 
 class Recorder(Watcher):
     """Writes what the loop reports into a run's folder, and shows the progress."""
 
-    def __init__(self, run: Run, config: TrainConfig, start: int, record: Record) -> None:
+    def __init__(
+        self, run: Run, config: TrainConfig, start: int, record: Record, lock: RunLock
+    ) -> None:
         self._run, self._config, self._start, self._record = run, config, start, record
+        self._lock, self._resumed = lock, run.exists()
         self._checkpoints = run.checkpoints(config.keep_checkpoints)
         self._pending: dict[str, list[np.ndarray]] = {}
-        self._newest: dict[str, float] = {}
         self._checksum = ""
 
     def start(self) -> None:
+        self._run.make()
+        self._lock.acquire()
+        if self._run.exists() and not self._resumed:
+            raise JaxgenError(
+                f"another process began a run in {self._run.path} meanwhile; repeat the command to "
+                f"go on with it, or choose another {flag('workdir')}"
+            )
         self._run.write_record(self._record)
         self._metrics = MetricsFile(self._run.metrics_path, self._start)
         self._progress = Progress(self._config.steps, self._start)
@@ -74,31 +83,8 @@ class Recorder(Watcher):
     def finish(self, outcome: Outcome) -> None:
         """Write the curves, the animation and `summary.json`."""
         self.close()
-        plots.save_curves(self._run.path / "curves.png", read_metrics(self._run.metrics_path))
-        frames = sorted(self._run.samples_path.glob("step_*.png"))
-        if frames:
-            plots.save_animation(self._run.path / "samples.gif", frames)
-        earlier = read_json(self._run.summary_path) if self._run.summary_path.exists() else {}
-        seconds = outcome.seconds + (earlier.get("wall_seconds", 0) if self._start else 0)
-        steps = outcome.step - self._start
-        write_json(
-            self._run.summary_path,
-            {
-                "step": outcome.step,
-                "finished": outcome.step == self._config.steps,
-                "metrics": self._newest,
-                "wall_seconds": round(seconds, 3),
-                "steps_per_second": round(steps / outcome.seconds, 3),
-                "parameters_sha256": self._checksum,
-                "seed": self._config.seed,
-                "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-                "versions": {
-                    "python": platform.python_version(),
-                    **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
-                },
-                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            },
-        )
+        trained = outcome.step - self._start
+        finish(self._run, self._config, outcome.step, self._checksum, outcome.seconds, trained)
 
     def close(self) -> None:
         """Close the files and leave the progress as it stands."""
@@ -115,7 +101,6 @@ class Recorder(Watcher):
         return SummaryWriter(str(self._run.path / "tensorboard"), purge_step=self._start + 1)
 
     def _board_scalars(self, step: int, figures: dict[str, float]) -> None:
-        self._newest |= figures
         for name, value in figures.items():
             self._board.add_scalar(name, value, step)
 

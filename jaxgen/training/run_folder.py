@@ -5,12 +5,13 @@ checkpoints/  tensorboard/  summary.json
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from jaxgen.display.replacing import PARTIAL, replacing
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
+from jaxgen.training import run_lock
 from jaxgen.training.checkpoints import Checkpoints
 from jaxgen.training.configs import Record
 
@@ -19,9 +20,8 @@ _MOST_BYTES = 64 * 2**20  # of a JSON file; the largest vocabularies take a hund
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -41,6 +41,11 @@ def read_json(path: Path) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a process that died before `config.json` was written has left this."""
+    return path.name == run_lock.NAME or path.name.startswith(PARTIAL)
 
 
 class Run:
@@ -64,7 +69,7 @@ class Run:
         if self.path.exists() and not self.path.is_dir():
             raise JaxgenError(f"{self.path} is not a folder; choose another {flag('workdir')}")
         try:
-            foreign = self.path.is_dir() and any(self.path.iterdir())
+            foreign = self.path.is_dir() and not all(map(_is_leftover, self.path.iterdir()))
         except OSError as error:
             raise JaxgenError(f"cannot read {self.path}: {error.strerror}") from error
         if foreign:
@@ -74,11 +79,30 @@ class Run:
             )
         return False
 
-    def write_record(self, record: Record) -> None:
-        """Make the folder if it is not there, and write `config.json`, which makes it a run."""
+    def make(self) -> None:
+        """Make the folder if it is not there, and remove what a killed process left half-written.
+
+        Raises:
+            JaxgenError: it cannot be made.
+        """
         try:
-            self.samples_path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            for folder in (self.path, self.samples_path):
+                for path in folder.glob(f"{PARTIAL}*"):
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise JaxgenError(f"cannot write to {self.path}: {error.strerror}") from error
+
+    def write_record(self, record: Record) -> None:
+        """Write `config.json`, which makes the folder a run, before anything else is in it.
+
+        Raises:
+            JaxgenError: it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
             write_json(self.config_path, record.as_json())
+            self.samples_path.mkdir(exist_ok=True)
         except OSError as error:
             raise JaxgenError(f"cannot write to {self.path}: {error.strerror}") from error
 

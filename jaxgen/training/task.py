@@ -82,8 +82,8 @@ class Task:
     evaluate: Callable[[PyTree], dict[str, float]] = _no_figures
     """state -> figures that take longer to measure"""
     alarms: Callable[[dict[str, np.ndarray]], list[str]] = _no_alarms
-    """metrics since the last log line, a row a step, and what was watched -> sentences about what
-    looks wrong"""
+    """metrics since the last log line, a value a step, and all figures so far -> sentences about
+    what looks wrong"""
     about: dict[str, Any] = field(default_factory=dict)
     """what the data say of the model, as JSON values: with the configuration, enough to rebuild
     it"""

@@ -56,14 +56,14 @@ def summary(workdir):
 
 
 def snapshot(folder):
-    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
 def test_a_run_leaves_all_it_promises(finished):
     names = {path.name for path in finished.iterdir()}
     assert names == {
         "config.json", "metrics.csv", "curves.png", "samples", "samples.gif", "checkpoints",
-        "tensorboard", "summary.json",
+        "tensorboard", "summary.json", ".lock",
     }  # fmt: skip
     with (finished / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))

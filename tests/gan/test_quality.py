@@ -50,8 +50,11 @@ def test_alarms_say_what_is_wrong(real):
     assert "saturated" in saturated
     (frozen,) = quality.alarms(history(d_loss=np.full(10, 1.3), g_loss=np.full(10, 0.7)))
     assert "do not move" in frozen
-    (collapsed,) = quality.alarms(history(diversity=[0.9, 0.1]))
-    assert "collapsed" in collapsed
+    for fell in ([0.9, 0.1], [0.1] * 20, [0.1, 0.7, 0.9, 0.3]):
+        (collapsed,) = quality.alarms(history(diversity=fell))
+        assert "collapsed" in collapsed
+    for rising in ([0.1], [0.1, 0.2, 0.4], [0.1] * 19 + [0.6]):
+        assert quality.alarms(history(diversity=rising)) == []
     wasserstein, _ = quality_and_weights(replace(CONFIG, loss=losses.wasserstein_gp), real)
     assert wasserstein.alarms(history(d_loss=np.linspace(-3, -2, 10))) == []
 
@@ -83,19 +86,19 @@ def test_figures_of_images_that_no_classifier_knows_are_refused_at_once(real):
 
 
 def test_collapse_is_seen_however_often_pictures_are_drawn(real, tmp_path, capsys):
-    """A generator that never learns is still the same few images at the first log line."""
+    """A generator that never learns is still the same few images after twenty log lines."""
     networks = MLP(generator_hidden=(1,), discriminator_hidden=(4,))
-    for sample_every in (0, 100):
+    for sample_every in (0, 2, 50):
         config = replace(
             CONFIG,
             networks=networks,
-            steps=100,
-            log_every=50,
+            steps=50,
+            log_every=2,
             sample_every=sample_every,
             workdir=str(tmp_path / str(sample_every)),
         )
         experiment.train(config)
-        assert "warning: step 50: samples differ less than 50%" in capsys.readouterr().err
+        assert "warning: step 40: samples differ less than 50%" in capsys.readouterr().err
 
 
 def test_figures_are_beside_their_floor(real):

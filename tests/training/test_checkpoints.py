@@ -74,3 +74,21 @@ def test_checksum_sees_every_change():
     assert checksum(STATE | {"count": 4}) != same
     assert checksum(STATE | {"params": {"v": STATE["params"]["w"]}}) != same
     assert checksum(STATE | {"params": {"w": STATE["params"]["w"].reshape(3, 2)}}) != same
+
+
+def test_a_checkpoint_under_another_steps_name_is_damaged(checkpoints, capfd):
+    folder = checkpoints._folder
+    (folder / "30").rename(folder / "40")
+    restored = checkpoints.restore()
+    assert restored.step == 20
+    assert restored.damaged == {40: "it is the checkpoint of step 30, renamed"}
+
+
+def test_a_damaged_checkpoint_is_one_line_of_ours_and_none_of_orbaxs(checkpoints, capfd):
+    for path in (checkpoints._folder / "30").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"x")
+    restored = checkpoints.restore()
+    assert restored.step == 20
+    assert "\n" not in restored.damaged[30]
+    assert len(capfd.readouterr().err.splitlines()) <= 1

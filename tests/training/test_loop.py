@@ -171,6 +171,20 @@ def test_an_alarm_is_said_once_until_it_ends():
     assert watcher.alarms == [(2, "too small"), (16, "too small")]
 
 
+def test_alarms_get_the_newest_metrics_and_all_figures():
+    seen = []
+
+    def alarms(history):
+        seen.append({name: len(values) for name, values in history.items()})
+        return []
+
+    toy = toy_task()
+    task = Task(toy.source, toy.init, toy.step, toy.show, watch=toy.watch, alarms=alarms)
+    run(task, config(steps=7, log_every=2, sample_every=3))
+    counts = [(told["loss"], told["size"]) for told in seen]
+    assert counts == [(2, 1), (2, 2), (2, 3), (1, 4)]
+
+
 def test_a_signal_saves_and_ends():
     task = toy_task()
 

@@ -1,0 +1,67 @@
+"""`metrics.csv`: a row a step, cut back when a run goes on, and not trusted where it is damaged."""
+
+import numpy as np
+import pytest
+
+from jaxgen.training.metrics_file import MetricsFile, read_metrics
+
+SOUND = "step,d_loss,fid\n1,0.5,\n2,0.25,\n3,0.125,7\n4,0.0625,\n"
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "metrics.csv").write_text(SOUND)
+    return tmp_path / "metrics.csv"
+
+
+def test_metrics_by_name_without_empty_cells(path, tmp_path):
+    metrics = read_metrics(path)
+    assert metrics["d_loss"][0].tolist() == [1, 2, 3, 4]
+    assert metrics["fid"] == (np.array([3]), np.array([7.0]))
+    assert read_metrics(tmp_path / "absent.csv") == {}
+
+
+def test_a_run_that_goes_on_cuts_its_rows_back_and_may_get_a_column(path, capsys):
+    file = MetricsFile(path, 3)
+    assert path.read_text() == "".join(SOUND.splitlines(keepends=True)[:4])
+    file.add([{"step": 4, "d_loss": "0.5", "kid": "1"}])
+    metrics = read_metrics(path)
+    assert metrics["d_loss"][1].tolist() == [0.5, 0.25, 0.125, 0.5]
+    assert metrics["kid"][0].tolist() == [4]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept"),
+    [
+        (lambda text: text.replace("2,0.25", "2,0.2x5"), [1, 3]),
+        (lambda text: text.replace("2,0.25,", "2,nan,"), [1, 3]),
+        (lambda text: text.replace("2,0.25", "x,0.25"), [1, 3]),
+        (lambda text: text.replace("2,0.25", "1,0.25"), [1, 3]),
+        (lambda text: text.replace("2,0.25,\n", ""), [1, 3]),
+        (lambda text: text.replace("2,0.25,", "2,0.25,,,9"), [1, 3]),
+        (lambda text: text.replace("2,0.25,", "2\x00,0.25"), [1, 3]),
+        (lambda text: text.replace("step", "stop"), []),
+        (lambda text: text.replace("d_loss", "d\xfcloss"), []),
+        (lambda text: text[:23], [1]),
+        (lambda text: "", []),
+        (lambda text: "\xff\xfe" * 50, []),
+    ],
+)
+def test_damaged_rows_are_told_and_the_sound_ones_kept(path, capsys, damage, kept):
+    path.write_bytes(damage(SOUND).encode("latin-1"))
+    before = path.read_bytes()
+    MetricsFile(path, 3)
+    told = capsys.readouterr().err
+    assert f"sound rows for {len(kept)} of 3 steps" in told
+    assert told.count("\n") == 1
+    assert path.with_name("damaged-metrics.csv").read_bytes() == before
+    steps = read_metrics(path)["d_loss"][0].tolist() if kept else []
+    assert steps == kept
+
+
+def test_a_missing_file_is_told(tmp_path, capsys):
+    MetricsFile(tmp_path / "metrics.csv", 2)
+    assert "has sound rows for 0 of 2 steps\n" in capsys.readouterr().err
+    MetricsFile(tmp_path / "new.csv", 0)
+    assert capsys.readouterr().err == ""
