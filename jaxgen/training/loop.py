@@ -87,7 +87,9 @@ class Loop:
             )
         self._replicated = NamedSharding(self.mesh, PartitionSpec())
         self._split_batch = NamedSharding(self.mesh, PartitionSpec(None, "data"))
-        self._capacity = min(config.log_every, config.steps)  # the most steps of one dispatch
+        # The most steps of one dispatch. With room for a single one XLA simplifies the loop away,
+        # and the steps would differ from those of other programs in their last bits.
+        self._capacity = max(2, min(config.log_every, config.steps))
 
         # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same numbers.
         @partial(jax.jit, compiler_options=_on_cpu(xla_backend_optimization_level=1))
