@@ -22,7 +22,7 @@ ATTENTION = "attention.png"
 class CaptionImagesConfig(RunArgument):
     """Caption validation images with a trained captioner."""
 
-    n: int = setting(8, least=1)
+    n: int = setting(8, least=1, most=1000)
     """How many images, evenly spaced."""
     out: Path = Path("captions.png")
     """A picture of the images, with generated and true sentences."""

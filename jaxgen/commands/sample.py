@@ -17,7 +17,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 class SampleConfig(RunArgument):
     """Draw samples from a trained model."""
 
-    n: int = setting(64, least=1)
+    n: int = setting(64, least=1, most=1_000_000)
     """How many; of a conditional model the classes take turns."""
     labels: tuple[int, ...] = setting((), least=0)
     """Classes to draw, of a conditional model, one after the other until there are n."""
@@ -28,7 +28,7 @@ class SampleConfig(RunArgument):
     conditional model, labels."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of the noise."""
-    columns: int = setting(0, least=0)
+    columns: int = setting(0, least=0, most=10_000)
     """Images in a row of the grid; 0 for the squarest."""
     normalize_each: bool = False
     """Stretch the contrast of each image of the grid by itself."""

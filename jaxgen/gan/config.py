@@ -79,7 +79,7 @@ class GanConfig(TrainConfig):
         gan = self.gan(about)
         quality = self._quality(about, real)
         if self.evaluate_every:
-            quality.check_classifier()  # to be refused before the first step, not after hundreds
+            quality.check_measurable()  # to be refused before the first step, not after hundreds
         return Task(
             source=Source.of(real),
             init=gan.init,

@@ -22,6 +22,7 @@ from jaxgen.training.task import Shown
 SATURATED, FROZEN = 0.02, 1e-6
 PATIENCE = 20  # log lines within which samples should become as diverse as they ought to be
 KNOWN_SHAPE = (28, 28, 1)  # of the images that the classifiers know
+LEAST_REAL = 8  # real images that figures can be taken of, and twice the samples
 _MOST_REAL = 500  # real images that samples are compared with at each log line
 
 
@@ -50,9 +51,15 @@ class GanQuality:
         self._sampler, self._real, self._loss = sampler, real, loss
         self._classes, self._seed, self._evaluate_samples = classes, seed, evaluate_samples
 
-    def check_classifier(self) -> None:
-        """Raise JaxgenError if no classifier knows the real images."""
+    def check_measurable(self) -> None:
+        """Raise JaxgenError if figures cannot be taken: no classifier, or too few images."""
         _ = self._classifier
+        real, made = len(self._real["image"]), self._evaluate_samples
+        if real < LEAST_REAL or made < LEAST_REAL // 2:
+            raise JaxgenError(
+                f"{real} real images and {flag('evaluate_samples')} {made} are too few to measure: "
+                f"give at least {LEAST_REAL} and {LEAST_REAL // 2}, or no {flag('evaluate_every')}"
+            )
 
     @cached_property
     def _classifier(self) -> classifier.Classifier:
@@ -78,18 +85,21 @@ class GanQuality:
         )
 
     def watch(self, weights: Weights) -> dict[str, float]:
-        """`diversity` of the samples that `show` shows, as a share of the real images'."""
+        """`diversity` of the samples that `show` shows, as a share of the real images'.
+
+        Nothing where no two real images differ.
+        """
         made, labels = self._shown_samples(weights), self._shown_labels
         real, of = self._real["image"], self._real["label"]
         # Class by class where there are classes, or one that collapsed would hide among the others.
         groups = range(self._sampler.classes)
         pairs = [(made[labels == k], real[of == k]) for k in groups] or [(made, real)]
-        return {
-            "diversity": min(
-                spread_ratio(to_model_range(some[:: len(some) // _MOST_REAL + 1]), fake)
-                for fake, some in pairs
-            )
-        }
+        ratios = [
+            spread_ratio(to_model_range(some), fake)
+            for fake, some in ((fake, some[:: len(some) // _MOST_REAL + 1]) for fake, some in pairs)
+            if len(some) > 1 and (some != some[0]).any()  # else there is nothing to compare with
+        ]
+        return {"diversity": min(ratios)} if ratios else {}
 
     @cached_property
     def _shown_labels(self) -> np.ndarray:

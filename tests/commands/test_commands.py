@@ -241,6 +241,10 @@ def test_sample_command(finished, tmp_path, run_module):
         ([finished, "--out", tmp_path / "grid.txt"], "error: --out"),
         ([finished, "--labels", 3, "--out", tmp_path / "x.png"], "not conditional"),
         ([finished, "--n", 0], "--n must be at least 1"),
+        ([finished, "--n", 10**9], "--n must be at most 1000000"),
+        ([finished, "--columns", 10**9], "--columns must be at most 10000"),
+        ([finished, "--seed", -1], "--seed must be at least 0"),
+        ([finished, "--interpolate", "--labels", 3], "give --interpolate or --labels, not both"),
         ([tmp_path / "absent"], "is not a run"),
     ):
         code, told = run_module("jaxgen", "sample", *flags)

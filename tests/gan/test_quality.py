@@ -79,7 +79,7 @@ def test_conditional_pictures_have_a_row_for_each_class(real):
 def test_figures_of_images_that_no_classifier_knows_are_refused_at_once(real):
     colours = {"image": np.repeat(real["image"], 3, axis=3), "label": real["label"]}
     quality, made = quality_and_weights(CONFIG, colours)
-    for ask in (lambda: quality.evaluate(made), quality.check_classifier):
+    for ask in (lambda: quality.evaluate(made), quality.check_measurable):
         with pytest.raises(JaxgenError, match=r"28x28 pixels and 3 channels .* only of 28x28 grey"):
             ask()
     assert quality.watch(made)["diversity"] > 0
@@ -109,3 +109,34 @@ def test_figures_are_beside_their_floor(real):
     figures = quality.evaluate(made)
     assert figures["fid"] == report["fid"]["value"]
     assert 0 <= figures["label_agreement"] <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "figure"),
+    [
+        (np.full((40, 28, 28, 1), 7), np.zeros(40), False),  # all equal
+        (np.arange(40 * 784) % 251, np.zeros(40), True),  # one class
+        (np.arange(40 * 784) % 251, np.where(np.arange(40) < 20, 0, 9), True),  # classes missing
+        (np.arange(40 * 784) % 251, np.where(np.arange(40) < 1, 1, 0), True),  # a class of one
+    ],
+)
+def test_odd_data_never_end_a_training(image, label, figure):
+    real = {
+        "image": np.uint8(np.reshape(image, (40, 28, 28, 1))),
+        "label": label.astype(np.int32),
+    }
+    for conditional in (False, True):
+        about = AboutImages((28, 28, 1), classes=int(label.max()) + 1, examples=40)
+        config = replace(CONFIG, conditional=conditional)
+        state = jax.jit(config.gan(about).init)(jax.random.key(0), real)
+        quality = config._quality(about, real)
+        assert quality.show(weights(state)).picture.size
+        assert ("diversity" in quality.watch(weights(state))) == figure
+
+
+def test_too_few_images_to_measure_are_told_before_training(real):
+    few = {name: array[:7] for name, array in real.items()}
+    for config, some in ((CONFIG, few), (replace(CONFIG, evaluate_samples=3), real)):
+        quality, _ = quality_and_weights(config, some)
+        with pytest.raises(JaxgenError, match="are too few to measure: give at least 8 and 4"):
+            quality.check_measurable()

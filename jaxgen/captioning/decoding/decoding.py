@@ -18,13 +18,13 @@ Array = jax.Array
 class Decoding:
     """How the words of a caption are chosen; greedily by default."""
 
-    beam: int = setting(1, least=1)
+    beam: int = setting(1, least=1, most=1000)
     """Candidates kept by beam search; 1 for none but the best word each time."""
     length_penalty: float = setting(0.0, least=0)
     """beam search: larger values favour longer captions."""
     temperature: float = setting(0.0, least=0)
     """Draw words at random, more evenly the higher it is; 0 for the most probable ones."""
-    top_k: int = setting(0, least=0)
+    top_k: int = setting(0, least=0, most=2**31 - 1)
     """Draw from this many most probable words only; 0 for all."""
     top_p: float = setting(1.0, above=0, most=1)
     """Draw from the fewest most probable words that together reach this probability."""
