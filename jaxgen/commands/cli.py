@@ -164,6 +164,8 @@ def _with_classes(config: TrainConfig, flags: list[str]) -> TrainConfig:
         for chosen in _taken(flags, settings.flag(name))[-1:]:
             known = settings.subclasses(base)
             if chosen not in known:
+                known = settings.subclasses(base, everywhere=True)
+            if chosen not in known:
                 raise JaxgenError(
                     f"{settings.flag(name)} {chosen}: there are {', '.join(known)}"
                     " (--import FILE for one of your own)"

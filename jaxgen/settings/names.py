@@ -72,9 +72,16 @@ def find_class(name: str, base: type = object) -> type:
     return cls
 
 
-def subclasses(base: type) -> dict[str, type]:
-    """Every named or own class that is a kind of `base`, by its name; those of jaxgen first."""
-    _import_jaxgen()
+def subclasses(base: type, everywhere: bool = False) -> dict[str, type]:
+    """Every named or own class that is a kind of `base`, by its name; those of jaxgen first.
+
+    Args:
+        base: the class.
+        everywhere: look in all of jaxgen, which takes a quarter of a second; by default in what is
+            imported already and in the package of `base`.
+    """
+    home = base.__module__.rpartition(".")[0]
+    _import_jaxgen("jaxgen" if everywhere or not home.startswith("jaxgen.") else home)
     found = {vars(cls)["stable_name"]: cls for cls in _classes.values() if issubclass(cls, base)}
     own = {
         class_name(value): value
@@ -223,9 +230,10 @@ def _in_loaded_modules(name: str) -> Any:
     return getattr(module, variable, None)
 
 
-def _import_jaxgen() -> None:
-    """Import every module of jaxgen, so that all of its classes are known by their names."""
-    for info in pkgutil.walk_packages([str(_PACKAGE)], "jaxgen."):
+def _import_jaxgen(package: str = "jaxgen") -> None:
+    """Import every module of jaxgen, or of a package of it, so that its classes are known."""
+    folder = _PACKAGE.joinpath(*package.split(".")[1:])
+    for info in pkgutil.walk_packages([str(folder)], f"{package}."):
         if not info.name.startswith(("jaxgen.commands", "jaxgen.__main__")):
             importlib.import_module(info.name)
 

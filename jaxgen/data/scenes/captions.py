@@ -5,7 +5,6 @@ from typing import Literal
 
 from jaxgen.data.captions import course_files
 from jaxgen.data.captions.base import CaptionData, Captions
-from jaxgen.data.scenes import build, files
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import named, setting
 
@@ -33,6 +32,8 @@ class Scenes(Captions):
         Raises:
             JaxgenError: they cannot be made, or a file is missing or not sound.
         """
+        from jaxgen.data.scenes import build, files  # the network and the sentences of scenes
+
         if self.dir:
             directory = course_files.existing_folder(self.dir)
         else:
