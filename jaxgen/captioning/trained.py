@@ -12,6 +12,7 @@ from jaxgen.captioning.quality import CaptionQuality
 from jaxgen.captioning.writing import Writer
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import report as captions_report
+from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.metrics_file import History
 from jaxgen.training.task import Saved, Shown, TrainConfig
 
@@ -30,10 +31,13 @@ class TrainedCaptioner:
         """Take the configuration, how it captions, what was saved, and how to measure it.
 
         Raises:
-            JaxgenError: what was saved is not the state of a captioner.
+            JaxgenError: what was saved is not the state of a captioner, or one of another
+                configuration.
         """
         if not isinstance(saved.state.get("params"), dict):
             raise JaxgenError(f"the checkpoint of step {saved.step} does not hold a captioner")
+        shapes = writer.param_shapes(feature_shape)
+        refuse_misfit(shapes, saved.state["params"], saved.step)
         self.config, self.vocabulary = config, writer.vocabulary
         self.feature_shape = feature_shape
         """Of one image's features."""

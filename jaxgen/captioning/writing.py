@@ -63,6 +63,12 @@ class Writer:
             key,
         )
 
+    def param_shapes(self, feature_shape: tuple[int, ...]) -> PyTree:
+        """Shapes and dtypes of the captioner's parameters, for images of such features."""
+        features = jax.ShapeDtypeStruct((1, *feature_shape), np.float32)
+        words_NT = jax.ShapeDtypeStruct((1, 2), np.int32)
+        return jax.eval_shape(self.module.init, jax.random.key(0), features, words_NT)["params"]
+
     def sentences(
         self, params: PyTree, features: np.ndarray, decoding: Decoding, seed: int = 0
     ) -> list[str]:

@@ -62,6 +62,14 @@ class Sampler:
         )[0]
         return images_NHWC
 
+    def weight_shapes(self) -> Weights:
+        """Shapes and dtypes of the weights that the generator needs."""
+        noise_NZ = jax.ShapeDtypeStruct((2, self.noise_size), np.float32)
+        label_NK = jax.ShapeDtypeStruct((2, self.classes), np.float32) if self.classes else None
+        init = partial(self.generator.init, train=True)
+        variables = jax.eval_shape(init, jax.random.key(0), noise_NZ, label_NK)
+        return Weights(variables["params"], variables.get("batch_stats", {}))
+
     def draw_noise(self, n: int, seed: int) -> np.ndarray:
         """Noise float32 (at least n, Z) in whole blocks; the first rows do not depend on `n`."""
         keys = [jax.random.fold_in(jax.random.key(seed), i) for i in range(-(-n // self.block))]

@@ -11,6 +11,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
+from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.metrics_file import History
 from jaxgen.training.task import Saved, TrainConfig
 
@@ -28,7 +29,7 @@ class TrainedGan:
         """Take the configuration, how it is sampled, what was saved, and how to measure it.
 
         Raises:
-            JaxgenError: what was saved is not the state of a GAN.
+            JaxgenError: what was saved is not the state of a GAN, or one of another configuration.
         """
         try:
             kept = saved.state["average"] or saved.state["generator"]
@@ -37,6 +38,7 @@ class TrainedGan:
             raise JaxgenError(
                 f"the checkpoint of step {saved.step} does not hold a GAN ({error} is missing)"
             ) from error
+        refuse_misfit(sampler.weight_shapes()._asdict(), self._weights._asdict(), saved.step)
         self.config = config
         self.classes = sampler.classes
         """Classes that can be asked for; 0 where the model is not conditional."""

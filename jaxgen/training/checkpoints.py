@@ -40,6 +40,34 @@ def checksum(state: PyTree) -> str:
     return digest.hexdigest()
 
 
+def refuse_misfit(expected: PyTree, saved: PyTree, step: int) -> None:
+    """Hold a checkpoint's arrays against those that a configuration asks for.
+
+    Args:
+        expected: a pytree of arrays, or of their shapes and dtypes.
+        saved: nested dicts of arrays, as `flax.serialization.to_state_dict` gives for `expected`.
+        step: of the checkpoint.
+
+    Raises:
+        JaxgenError: an array is missing, too many, or of another shape.
+    """
+    wanted, found = (
+        {
+            jax.tree_util.keystr(path, simple=True, separator="."): tuple(np.shape(leaf))
+            for path, leaf in jax.tree_util.tree_flatten_with_path(
+                flax.serialization.to_state_dict(tree)
+            )[0]
+        }
+        for tree in (expected, saved)
+    )
+    for name in [*wanted, *found]:
+        if wanted.get(name) != found.get(name):
+            raise JaxgenError(
+                f"the checkpoint of step {step} does not fit the configuration: {name} has shape "
+                f"{found.get(name)}, not {wanted.get(name)}; one of the two was altered"
+            )
+
+
 class Checkpoints:
     """The checkpoints in a folder, newest `keep` of them kept."""
 

@@ -14,7 +14,7 @@ from jaxgen.data import cache
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training import configs
-from jaxgen.training.checkpoints import Restored, checksum
+from jaxgen.training.checkpoints import Restored, checksum, refuse_misfit
 from jaxgen.training.configs import Record
 from jaxgen.training.finishing import finish, is_whole
 from jaxgen.training.loop import Loop, Outcome
@@ -86,6 +86,7 @@ def _train(
     loop = Loop(task, config)
     state = None
     if restored:
+        refuse_misfit(loop.state_shapes, restored.state, start)
         state = flax.serialization.from_state_dict(loop.state_shapes, restored.state)
     what = f"going on at step {start}" if start else "starting"
     print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import JaxgenError
-from jaxgen.training.checkpoints import Checkpoints, checksum
+from jaxgen.training.checkpoints import Checkpoints, checksum, refuse_misfit
 
 STATE = {"params": {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}, "stats": {}, "count": 3}
 
@@ -92,3 +92,14 @@ def test_a_damaged_checkpoint_is_one_line_of_ours_and_none_of_orbaxs(checkpoints
     assert restored.step == 20
     assert "\n" not in restored.damaged[30]
     assert len(capfd.readouterr().err.splitlines()) <= 1
+
+
+def test_arrays_that_a_configuration_does_not_ask_for_are_named():
+    refuse_misfit(STATE, STATE, 3)
+    other = STATE | {"params": {"w": np.zeros((2, 4), np.float32)}}
+    with pytest.raises(JaxgenError, match=r"step 3 does not .*: params\.w has shape \(2, 4\), not"):
+        refuse_misfit(STATE, other, 3)
+    with pytest.raises(JaxgenError, match=r"params\.w has shape None, not \(2, 3\)"):
+        refuse_misfit(STATE, STATE | {"params": {}}, 3)
+    with pytest.raises(JaxgenError, match=r"more has shape \(\), not None"):
+        refuse_misfit(STATE, STATE | {"more": 1}, 3)

@@ -155,3 +155,25 @@ def test_an_older_run_of_an_unknown_set_is_told(tmp_path):
     (folder / "config.json").write_text(json.dumps(record))
     with pytest.raises(JaxgenError, match="mnist6k"):
         jaxgen.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("gan", lambda record: record["config"]["networks"].update(generator_hidden=[8])),
+        ("gan", lambda record: record["config"].update(noise_size=7)),
+        ("gan", lambda record: record["config"].update(conditional=False)),
+        ("gan", lambda record: record["about"].update(image_shape=[28, 28, 3])),
+        ("captioner", lambda record: record["about"]["vocabulary"].pop()),
+        ("captioner", lambda record: record["config"]["captioner"].update(hidden=17)),
+        ("captioner", lambda record: record["about"].update(feature_shape=[511])),
+    ],
+)
+def test_a_configuration_that_does_not_fit_its_checkpoint_is_told(tmp_path, name, change):
+    """A record of then has no checksum, so that a change of it may go unseen until here."""
+    folder = shutil.copytree(RUNS / name, tmp_path / name)
+    record = json.loads((folder / "config.json").read_text())
+    change(record)
+    (folder / "config.json").write_text(json.dumps(record))
+    with pytest.raises(JaxgenError, match="checkpoint of step 20 does not fit the configuration"):
+        jaxgen.load(folder)
