@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from jaxgen.data.fetch import MOST_PIXELS
+from jaxgen.data.fetch import FORMATS, MOST_PIXELS
 from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Colour = Literal["auto", "grey", "rgb"]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-# Pillow's other formats are rare, and one of them starts another program (EPS).
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _BLOCK = 256  # pictures handed to the threads at a time, so that Ctrl-C waits for no more
 _TOLD = 5  # broken pictures reported one by one
 
@@ -76,7 +74,7 @@ def read(file: Path | bytes, side: int) -> np.ndarray:
     if isinstance(file, Path) and not file.is_file():  # to open a pipe would wait for its writer
         raise JaxgenError("it is not a file, or a link to one that is gone")
     source = file if isinstance(file, Path) else io.BytesIO(file)
-    with Image.open(source, formats=_FORMATS) as image:
+    with Image.open(source, formats=FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
             raise JaxgenError(f"{image.width} x {image.height} is more than {MOST_PIXELS} pixels")
         if side:

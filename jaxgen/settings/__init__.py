@@ -6,7 +6,15 @@ configuration against its declarations. A class is called by its `named` name in
 so that it can move; code of a user's own is found once the user has imported it (`import_own`).
 """
 
-from jaxgen.settings.fields import check, field_problem, flag, flags_spelled, rules, setting
+from jaxgen.settings.fields import (
+    check,
+    field_problem,
+    flag,
+    flags_spelled,
+    rules,
+    setting,
+    shortened,
+)
 from jaxgen.settings.names import (
     Choice,
     class_name,
@@ -30,5 +38,6 @@ __all__ = [
     "own_modules",
     "rules",
     "setting",
+    "shortened",
     "subclasses",
 ]

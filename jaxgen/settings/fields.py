@@ -128,7 +128,7 @@ def check(config: Any, prefix: str = "") -> None:
         value = getattr(config, field.name)
         name = prefix + field.name
         if problem := field_problem(value, hints[field.name], rules(field)):
-            raise JaxgenError(f"{flag(name)} {problem}, got {_shown(value)}")
+            raise JaxgenError(f"{flag(name)} {problem}, got {shortened(repr(value), 80)}")
         if dataclasses.is_dataclass(value) and not isinstance(value, Choice):
             check(value, f"{name}.")
     if hasattr(config, "check_together"):
@@ -204,6 +204,6 @@ def _in_words(hint: Any) -> str:
     return f"a {hint.__name__}" if isinstance(hint, type) else str(hint)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def shortened(text: str, most: int = 60) -> str:
+    """The text, cut to `most` characters with an ellipsis, for a message of one line."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -211,8 +211,7 @@ def _checksum(value: dict[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return settings.shortened(value if isinstance(value, str) else repr(value))
 
 
 def commit() -> str:

@@ -61,11 +61,12 @@ def _train(
     config: TrainConfig, default: TrainConfig, reschedule: bool, run: Run, lock: RunLock
 ) -> Outcome | None:
     record = Record(recorded(config), recorded(default), {}, jaxgen.__version__, configs.commit())
-    earlier = restored = None
+    earlier = old = restored = None
     if run.exists():
         earlier = run.record()
+        old = read_config(run, earlier.config)
         restored = run.checkpoints().restore()
-        _refuse_other(run, config, record, restored.step if restored else 0, reschedule)
+        _refuse_other(run, old, config, restored.step if restored else 0, reschedule)
         record = dataclasses.replace(record, default=earlier.default)
     task = config.task()
     record = dataclasses.replace(record, about=_as_json(task.about))
@@ -77,7 +78,7 @@ def _train(
         for step in restored.damaged:
             run.checkpoints().set_aside(step)
     if start == config.steps:
-        if earlier and recorded(read_config(run, earlier.config)) != record.config:
+        if old and recorded(old) != record.config:
             run.write_record(record)  # settings that may change have changed
         if restored and not is_whole(run, start):
             print(f"finishing {run.path}, whose results are not all there", file=sys.stderr)
@@ -159,14 +160,13 @@ def _tell_damage(restored: Restored) -> None:
 
 
 def _refuse_other(
-    run: Run, config: TrainConfig, record: Record, start: int, reschedule: bool
+    run: Run, old: TrainConfig, config: TrainConfig, start: int, reschedule: bool
 ) -> None:
-    """Raises JaxgenError if the run cannot go on under this configuration."""
-    old = read_config(run, run.record().config)
+    """Raises JaxgenError if a run of the `old` configuration cannot go on under the new one."""
     free = configs.may_change(config)
     changed = [
         difference
-        for difference in configs.differences(recorded(old), record.config)
+        for difference in configs.differences(recorded(old), recorded(config))
         if difference.name not in free and difference.name != "steps"
     ]
     if changed:

@@ -14,7 +14,7 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "colab"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LARGEST = 1_000_000  # bytes, pictures included
-SOMEONES_PATH = re.compile(r"(/home/|/root/|/tmp/|/Users/|[A-Z]:\\)\S*")
+SOMEONES_PATH = re.compile(r"(/(home|root|tmp|Users)/|[A-Z]:\\)\S*")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -26,7 +26,7 @@ from jaxgen.data.captions.checks import sound
 from jaxgen.data.captions.contents import CaptionData, Features, Split
 from jaxgen.data.captions.vocabulary import Units
 from jaxgen.errors import JaxgenError
-from jaxgen.settings import setting
+from jaxgen.settings import setting, shortened
 
 __all__ = ["CaptionData", "Captions", "Features", "Split", "load_captions"]
 
@@ -70,14 +70,14 @@ class Captions(ABC):
         if not isinstance(value, dict) or value.get("name") not in ("scenes", "coco"):
             raise JaxgenError(
                 f'{where} must be an object with the "type" of a set of captions, or what jaxgen '
-                f'0.1.0 wrote, with the "name" scenes or coco, got {_short(value)}'
+                f'0.1.0 wrote, with the "name" scenes or coco, got {shortened(repr(value))}'
             )
         fields = {key: item for key, item in value.items() if key != "name"}
         if value["name"] == "coco":
             features = fields.pop("features", None)
             if features != "vector":
                 raise JaxgenError(
-                    f"{where}.features must be 'vector' for coco, got {_short(features)}"
+                    f"{where}.features must be 'vector' for coco, got {shortened(repr(features))}"
                 )
             fields.pop("scenes", None)
         return {"type": value["name"], **fields}
@@ -117,8 +117,3 @@ def load_captions(captions: Captions) -> CaptionData:
         some = {name: array[rows] for name, array in train.captions.items()}
         train = dataclasses.replace(train, captions=some)
     return dataclasses.replace(data, train=train, validation=validation, vocabulary=vocabulary)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
