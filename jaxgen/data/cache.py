@@ -1,14 +1,17 @@
-"""The user's cache folder: parsed data sets, loaded in milliseconds, and compiled programs."""
+"""The user's cache folder, and the parsed data sets in it, which load in milliseconds."""
 
+import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
+
+from jaxgen.data import ordinary_files
+from jaxgen.display.replacing import replacing
 
 FORMAT = b"1"  # part of every fingerprint: raise it when the parsed form changes
 
@@ -17,15 +20,6 @@ def folder() -> Path:
     """The cache folder: `$JAXGEN_CACHE_DIR`, or the platform's cache folder of the user."""
     chosen = os.environ.get("JAXGEN_CACHE_DIR")
     return Path(chosen or platformdirs.user_cache_dir("jaxgen", appauthor=False)).expanduser()
-
-
-def keep_compiled_programs() -> None:
-    """Keeps what XLA compiles in the cache folder, so that a second start does not wait."""
-    import jax
-
-    if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
-        jax.config.update("jax_compilation_cache_dir", str(folder() / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def parsed(
@@ -81,6 +75,7 @@ def _fingerprint(sources: Sequence[Path]) -> str:
 
 def _read(path: Path, fingerprint: str) -> dict[str, np.ndarray] | None:
     try:
+        ordinary_files.check(path, "")  # to open a pipe would wait for its writer
         # Zip files carry a CRC-32 of every array, so that a flipped byte is an error here.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays = dict(content)
@@ -90,13 +85,9 @@ def _read(path: Path, fingerprint: str) -> dict[str, np.ndarray] | None:
 
 
 def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    temporary = None
-    try:
+    # A full disk or a read-only home costs a second per start, not the run.
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            temporary = file.name
+        # Two runs that start together see no half-written file.
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
-        os.replace(temporary, path)  # atomic: two runs that start together see no half-written file
-    except OSError:  # a full disk or a read-only home costs a second per start, not the run
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

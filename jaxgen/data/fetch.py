@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgen.data import hdf5, ordinary_files
+
 TIMEOUT = 10.0  # seconds for a whole picture
 MOST_BYTES = 20 * 2**20
 MOST_PIXELS = 50_000_000  # a small file can unpack to a huge picture
@@ -46,9 +48,7 @@ def _fetch(location: str, directory: Path) -> np.ndarray:
     path = directory / file
     if place:
         return _read_row(path, place)
-    if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"larger than {MOST_BYTES} bytes")
-    return _unpack(path.read_bytes())
+    return _unpack(ordinary_files.contents(path, "give a picture", MOST_BYTES))
 
 
 def _download(url: str) -> bytes:
@@ -90,15 +90,11 @@ def _unpack(contents: bytes) -> np.ndarray:
 
 
 def _read_row(path: Path, place: str) -> np.ndarray:
-    import h5py
-
     key, _, row = place.rpartition("/")
-    with h5py.File(path) as file:
-        found = file[key]
-        if (
-            not isinstance(found, h5py.Dataset)
-            or found.dtype != np.uint8
-            or found.shape[3:] != (3,)
-        ):
+    with hdf5.open_file(path) as file:
+        found = hdf5.dataset(file, key, rank=4, kind="u")
+        if found.dtype != np.uint8 or found.shape[3:] != (3,):
             raise ValueError(f"{key} holds no pictures of three channels")
-        return found[int(row)]
+        if not -len(found) <= int(row) < len(found):
+            raise ValueError(f"{key} has no row {row}")
+        return hdf5.rows(found, int(row))

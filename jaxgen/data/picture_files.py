@@ -7,24 +7,34 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
 from jaxgen.data.fetch import FORMATS, MOST_PIXELS
 from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Colour = Literal["auto", "grey", "rgb"]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+MOST_BYTES = 2**29  # of a file: `MOST_PIXELS` of four channels and 16 bits, packed in no way
+MOST_IN_THREADS = 1_000_000  # pixels, of up to 20 bytes each; larger pictures come one at a time
+_STRIP = 256  # rows
 _BLOCK = 256  # pictures handed to the threads at a time, so that Ctrl-C waits for no more
 _TOLD = 5  # broken pictures reported one by one
+
+
+class Large(Exception):
+    """A picture has more pixels than the caller wants to decode here."""
 
 
 def find(folder: Path) -> list[Path]:
@@ -51,7 +61,7 @@ def find(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def read(file: Path | bytes, side: int) -> np.ndarray:
+def read(file: Path | bytes, side: int, most: int = MOST_PIXELS) -> np.ndarray:
     """The largest square in the middle of a picture, scaled with Lanczos' filter.
 
     The picture is turned as its EXIF data say; transparency shows white; of several frames the
@@ -60,27 +70,39 @@ def read(file: Path | bytes, side: int) -> np.ndarray:
     Args:
         file: its path or its contents.
         side: S; 0 leaves the picture as it is.
+        most: pixels to decode here.
 
     Returns:
         uint8 (S, S, 3) or (H, W, 3), also of a grey picture.
 
     Raises:
-        JaxgenError: it is not a file, has more than `MOST_PIXELS` pixels, or pixels of an unknown
-            range.
+        JaxgenError: it is not a file, has more than `MOST_PIXELS` pixels or `MOST_BYTES` bytes,
+            or pixels of an unknown range.
+        Large: it has more than `most` pixels to decode.
         Exception: of nearly any kind, where the file cannot be read or is damaged.
     """
     from PIL import Image, ImageOps
 
-    if isinstance(file, Path) and not file.is_file():  # to open a pipe would wait for its writer
-        raise JaxgenError("it is not a file, or a link to one that is gone")
+    if isinstance(file, Path):
+        if not file.is_file():  # to open a pipe would wait for its writer
+            raise JaxgenError("it is not a file, or a link to one that is gone")
+        if file.stat().st_size > MOST_BYTES:
+            raise JaxgenError(f"it has more than {MOST_BYTES} bytes")
     source = file if isinstance(file, Path) else io.BytesIO(file)
     with Image.open(source, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
+        pixels = image.width * image.height
+        if pixels > MOST_PIXELS:
             raise JaxgenError(f"{image.width} x {image.height} is more than {MOST_PIXELS} pixels")
         if side:
             # A JPEG decodes many times faster at an eighth of its size; twice the side is ample.
             image.draft(None, (2 * side, 2 * side))
-        upright = _rgb(ImageOps.exif_transpose(image))
+            if "progressive" not in image.info:  # which is decoded whole all the same
+                pixels = image.width * image.height
+        if pixels > most:
+            raise Large
+        image.load()  # which may change its mode
+        ImageOps.exif_transpose(image, in_place=True)  # a copy would be a whole picture more
+        upright = _rgb(image)
         if side:
             upright = ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS)
         return np.asarray(upright)
@@ -95,9 +117,21 @@ def _rgb(image: "Picture") -> "Picture":
             raise JaxgenError("its pixels are neither 8 nor 16 bits")
         image = Image.fromarray((values >> 8).astype(np.uint8))
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return image.convert("RGB")
+        return _over_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _over_white(image: "Picture") -> "Picture":
+    """A picture without transparency, in strips: to make it at once takes five of its size."""
+    from PIL import Image
+
+    width, height = image.size
+    opaque = Image.new("RGB", image.size)
+    for top in range(0, height, _STRIP):
+        strip = image.crop((0, top, width, min(top + _STRIP, height))).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        opaque.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, top))
+    return opaque
 
 
 def in_colour(image_NHWC: np.ndarray, colour: Colour) -> np.ndarray:
@@ -124,6 +158,34 @@ def _all_grey(image_NHWC: np.ndarray) -> bool:
     return all(bool((image_HWC == image_HWC[..., :1]).all()) for image_HWC in image_NHWC)
 
 
+def in_threads(
+    pool: ThreadPoolExecutor, attempt: Callable[[Item, int], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """Results of reading pictures in threads, and large ones one at a time in this thread.
+
+    Each thread keeps the memory that the largest of its pictures took. So it is bounded, whatever
+    the number of threads: 36 of them, as many as there ever are, take 0.7 GB, a large picture 0.9.
+
+    Args:
+        pool: the threads.
+        attempt: takes an item and the `most` that it is to give to `read`.
+        items: of which each is attempted.
+
+    Yields:
+        What `attempt` gave, in the order of the items.
+    """
+
+    def small(item: Item) -> tuple[Result] | None:
+        try:
+            return (attempt(item, MOST_IN_THREADS),)
+        except Large:
+            return None
+
+    items = list(items)
+    for item, found in zip(items, pool.map(small, items), strict=True):
+        yield attempt(item, MOST_PIXELS) if found is None else found[0]
+
+
 def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Reads pictures, with a progress bar where it takes longer than a second.
 
@@ -137,11 +199,14 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
         problems: a sentence for each of the others.
     """
 
-    def attempt(path: Path) -> np.ndarray | str:
+    def attempt(path: Path, most: int) -> np.ndarray | str:
         try:
-            return read(path, side)
+            return read(path, side, most)
+        except Large:
+            raise
         except Exception as error:  # foreign files make decoders raise nearly anything
-            return f"{path}: {' '.join(str(error).split()) or type(error).__name__}"
+            reason = shortened(" ".join(str(error).split()), 200)
+            return f"{path}: {reason or type(error).__name__}"
 
     images, rows, problems = [], [], []
     with (
@@ -151,7 +216,7 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
     ):
         for start in range(0, len(paths), _BLOCK):
             block = paths[start : start + _BLOCK]
-            for row, result in enumerate(pool.map(attempt, block), start):
+            for row, result in enumerate(in_threads(pool, attempt, block), start):
                 if isinstance(result, str):
                     problems.append(result)
                 else:

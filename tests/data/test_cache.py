@@ -96,3 +96,21 @@ def test_a_failed_replacement_leaves_no_temporary_file(parsed):
     (cache.folder() / "set.npz").mkdir(parents=True)
     parsed()
     assert [path.name for path in cache.folder().iterdir()] == ["set.npz"]
+
+
+def test_a_pipe_in_place_of_a_file_does_not_hang(parsed):
+    cache.folder().mkdir(parents=True)
+    os.mkfifo(cache.folder() / "set.npz")
+    parsed()
+    parsed()
+    assert parsed.count == 1
+
+
+def test_what_killed_processes_left_a_day_ago_goes_when_the_file_is_written(parsed):
+    cache.folder().mkdir(parents=True)
+    old, new = (cache.folder() / f".partial-{pid}-set.npz" for pid in (77, 78))
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    parsed()
+    assert {path.name for path in cache.folder().iterdir()} == {"set.npz", new.name}

@@ -109,13 +109,22 @@ def test_an_unreadable_file_is_told(tmp_path, location):
 
 @pytest.mark.parametrize(
     ("key", "told"),
-    [("a/0", "no pictures"), ("b/0", "no pictures"), ("group/0", "no pictures"), ("c/7", "7")],
+    [
+        ("a/0", "must hold integers"),
+        ("b/0", "must have 4 axes"),
+        ("d/0", "no pictures"),
+        ("group/0", "has no array 'group'"),
+        ("c/7", "no row 7"),
+        ("linked/0", "has no array 'linked'"),
+    ],
 )
 def test_a_row_of_hdf5_that_is_no_picture_is_told(tmp_path, key, told):
     with h5py.File(tmp_path / "images.h5", "w") as file:
         file["a"] = PIXELS[None].astype(np.float32)
         file["b"] = PIXELS
         file["c"] = PIXELS[None]
+        file["d"] = PIXELS[None, ..., :1]
+        file["linked"] = h5py.ExternalLink("other.h5", "c")
         file.create_group("group")
     picture, message = pictures.fetch(f"images.h5#{key}", tmp_path)
     assert picture is None

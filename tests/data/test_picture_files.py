@@ -1,5 +1,9 @@
 """Single picture files: which square of which colours is read, and what is refused."""
 
+import subprocess
+import sys
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -150,3 +154,79 @@ def test_find_sorts_by_path_and_leaves_out_the_rest(tmp_path):
         (tmp_path / name).touch()
     found = [path.relative_to(tmp_path).as_posix() for path in picture_files.find(tmp_path)]
     assert found == ["a/x/1.png", "b.png", "b/2.JPG"]
+
+
+def test_large_pictures_are_decoded_one_at_a_time_in_the_callers_thread(tmp_path, monkeypatch):
+    """Each thread keeps the memory of its largest picture, so that only one may decode large."""
+    monkeypatch.setattr(picture_files, "MOST_IN_THREADS", 24 * 16)
+    small, large = stripes(RED, GREEN), stripes(GREEN, RED, height=25)
+    paths = [
+        save(tmp_path / f"{number}.png", large if number % 2 else small) for number in range(20)
+    ]
+    decoded = []
+    over = picture_files._rgb
+
+    def watched(image):
+        decoded.append((image.height, threading.get_ident() == threading.main_thread().ident))
+        return over(image)
+
+    monkeypatch.setattr(picture_files, "_rgb", watched)
+    images, rows, problems = picture_files.read_all(paths, 8)
+    assert (rows.tolist(), problems) == (list(range(20)), [])
+    assert sorted(decoded) == [(24, False)] * 10 + [(25, True)] * 10
+    for number, image in enumerate(images):
+        np.testing.assert_array_equal(image, picture_files.read(paths[number], 8))
+
+
+def test_a_jpeg_is_large_only_if_it_is_decoded_whole(tmp_path):
+    pixels = stripes(RED, width=800, height=800)
+    plain = save(tmp_path / "a.jpg", pixels)
+    progressive = save(tmp_path / "b.jpg", pixels, progressive=True)
+    assert picture_files.read(plain, 8, most=100 * 100).shape == (8, 8, 3)  # an eighth
+    with pytest.raises(picture_files.Large):
+        picture_files.read(progressive, 8, most=100 * 100)
+    with pytest.raises(picture_files.Large):
+        picture_files.read(plain, 0, most=100 * 100)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_in_strips_is_that_of_the_whole(mode, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 11, 4), np.uint8)
+    image = Image.fromarray(pixels).convert(mode)
+    if mode == "P":
+        image.info["transparency"] = 3
+    monkeypatch.setattr(picture_files, "_STRIP", 8)
+    white = Image.new("RGBA", image.size, "white")
+    expected = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    np.testing.assert_array_equal(picture_files._over_white(image), expected)
+    if mode != "P":
+        assert (np.asarray(expected) != np.asarray(image.convert("RGB"))).any()
+
+
+def test_a_file_of_too_many_bytes_is_refused(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.png", stripes(RED))
+    monkeypatch.setattr(picture_files, "MOST_BYTES", path.stat().st_size - 1)
+    with pytest.raises(JaxgenError, match=r"it has more than \d+ bytes"):
+        picture_files.read(path, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_eight_of_the_largest_pictures_take_less_than_a_gigabyte(tmp_path, mode):
+    """They took 3.4 and 4.5 to 5.6 GB. Measured in a process of its own."""
+    code = f"""
+import resource
+from pathlib import Path
+from PIL import Image
+from jaxgen.data import picture_files
+folder = Path({str(tmp_path)!r})
+side = int(picture_files.MOST_PIXELS ** 0.5)
+Image.new({mode!r}, (side, side)).save(folder / "0.png")
+for number in range(1, 8):
+    (folder / f"{{number}}.png").symlink_to(folder / "0.png")
+images, _, problems = picture_files.read_all(picture_files.find(folder), 64)
+assert images.shape == (8, 64, 64, 3), problems
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1_000_000  # kilobytes

@@ -22,7 +22,7 @@ from jaxgen.data import picture_files
 from jaxgen.data.captions import caption_files, course_files, image_features, own_pictures
 from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.errors import JaxgenError
-from jaxgen.settings import flag, setting
+from jaxgen.settings import flag, setting, shortened
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _sentences(config: BuildConfig, names: set[str]) -> tuple[dict[str, list[str
         else:
             cut += len(words) > config.max_words
             found.setdefault(image, []).append(" ".join(words[: config.max_words]))
-    example = f" ({unknown[0]!r}, for one)" if unknown else ""
+    example = f" ({shortened(repr(unknown[0]), 200)}, for one)" if unknown else ""
     if not found:
         raise JaxgenError(
             f"no caption of {config.captions} is about a picture of {config.images}{example}; an "

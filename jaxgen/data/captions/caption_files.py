@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jaxgen.data import ordinary_files
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import shortened
 
 _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`")
 
@@ -31,10 +33,7 @@ def read(path: Path) -> list[tuple[str, str]]:
     Raises:
         JaxgenError: the file cannot be read or is of another form.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise JaxgenError(f"{path} cannot be read ({error}); give captions in UTF-8") from error
+    text = ordinary_files.text(path, "give a file of captions in UTF-8")
     pairs = _of_json(path, text) if path.suffix.lower() == ".json" else _of_csv(path, text)
     if not pairs:
         raise JaxgenError(f"{path} has no captions; give one row for each")
@@ -59,7 +58,7 @@ def _of_csv(path: Path, text: str) -> list[tuple[str, str]]:
         if not {"image", "caption"} <= columns.keys():
             raise JaxgenError(
                 f"{path} must be CSV with a header that names the columns image and caption; its "
-                f"first line has {', '.join(reader.fieldnames or ()) or 'nothing'}"
+                f"first line has {_line(', '.join(reader.fieldnames or ())) or 'nothing'}"
             )
         pairs = []
         for row in reader:
@@ -84,12 +83,20 @@ def _of_json(path: Path, text: str) -> list[tuple[str, str]]:
     except (KeyError, TypeError, AttributeError) as error:
         raise JaxgenError(
             f'{path} must hold [{{"image": ..., "caption": ...}}, ...], {{"image": ["caption", '
-            f'...], ...}} or COCO\'s "images" and "annotations" ({type(error).__name__}: {error})'
+            f'...], ...}} or COCO\'s "images" and "annotations" ({type(error).__name__}: '
+            f"{_line(error)})"
         ) from error
     for number, pair in enumerate(pairs):
         if not all(isinstance(text, str) for text in pair):
-            raise JaxgenError(f"{path}: image and caption {number} must be texts, not {pair}")
+            raise JaxgenError(
+                f"{path}: image and caption {number} must be texts, not {_line(pair)}"
+            )
     return pairs
+
+
+def _line(value: object) -> str:
+    """What of a file a message shows: one line, and not a long one."""
+    return shortened(" ".join(str(value).split()), 200)
 
 
 def _pairs(content: Any) -> Iterator[tuple[Any, Any]]:

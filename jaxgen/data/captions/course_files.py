@@ -8,18 +8,19 @@ N captions, T tokens (17 in words), M images.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from jaxgen.data import hdf5
+from jaxgen.data import hdf5, ordinary_files
 from jaxgen.data.captions import checks
 from jaxgen.data.captions.contents import CaptionData, Features, Split
 from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.errors import JaxgenError
-from jaxgen.settings import flag
+from jaxgen.settings import flag, shortened
 
 CAPTIONS = "coco2014_captions.h5"
 FEATURES_KEY = "features"
@@ -106,11 +107,13 @@ def _read_vocabulary(path: Path) -> Vocabulary:
     try:
         contents = json.loads(text)
         words = contents["idx_to_word"]
+        if not isinstance(words, list):
+            raise TypeError("idx_to_word is no list")
         agrees = contents["word_to_idx"] == {word: index for index, word in enumerate(words)}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JaxgenError(
             f"{path} must be JSON with idx_to_word, a list of words, and word_to_idx, its inverse "
-            f"({type(error).__name__}: {error})"
+            f"({type(error).__name__}: {shortened(str(error))})"
         ) from error
     if not agrees:
         raise JaxgenError(f"{path}: word_to_idx and idx_to_word disagree; write the file again")
@@ -148,7 +151,7 @@ def _read_features(path: Path, rank: int, in_memory_mb: int) -> Features:
     with hdf5.open_file(path) as file:
         dataset = hdf5.dataset(file, FEATURES_KEY, rank, kind="f")
         shape = dataset.shape
-        row_bytes = 4 * int(np.prod(shape[1:]))
+        row_bytes = 4 * math.prod(shape[1:])
         keep = shape[0] * row_bytes <= in_memory_mb * 2**20
         array = np.empty(shape, np.float32) if keep else None
         step = max(1, _BLOCK_BYTES // max(1, row_bytes))
@@ -157,22 +160,25 @@ def _read_features(path: Path, rank: int, in_memory_mb: int) -> Features:
             checks.check_finite(block, f"{path} key {FEATURES_KEY}", DAMAGED, start)
             if array is not None:
                 array[start : start + step] = block
-    return Features(shape, array, None if keep else _reader(path, rank))
+    return Features(shape, array, None if keep else _reader(path, shape))
 
 
-def _reader(path: Path, rank: int) -> Callable[[np.ndarray], np.ndarray]:
+def _reader(path: Path, shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
     def rows(index_K: np.ndarray) -> np.ndarray:
         with hdf5.open_file(path) as file:
-            return hdf5.rows(hdf5.dataset(file, FEATURES_KEY, rank, kind="f"), index_K)
+            dataset = hdf5.dataset(file, FEATURES_KEY, len(shape), kind="f")
+            if dataset.shape != shape:
+                raise JaxgenError(
+                    f"{path} key {FEATURES_KEY} had shape {shape} and now has {dataset.shape}; "
+                    "leave the file as it is while it is used"
+                )
+            return hdf5.rows(dataset, index_K)
 
     return rows
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise JaxgenError(f"{path} cannot be read ({error})") from error
+    return ordinary_files.text(path, f"put it there, or give another {flag('data.dir')}")
 
 
 def write_captions(

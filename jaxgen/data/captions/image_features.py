@@ -3,14 +3,17 @@
 N images, M those of training, F width, P width after reduction.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
+from jaxgen.data import ordinary_files
 from jaxgen.errors import JaxgenError
-from jaxgen.settings import flag
+from jaxgen.settings import flag, shortened
 
 SIDE = 16  # of the squares whose pixels are features
+MOST_BYTES = 8 * 2**30  # of features: those of a million images, 2,048 wide
 WIDEST = 512  # features after reduction, as many as the course's files for COCO have
 
 
@@ -40,16 +43,31 @@ def read(path: Path, rows: int) -> np.ndarray:
         JaxgenError: the file cannot be read, or holds anything else.
     """
     name = f"{flag('features')} {path}"
+    ordinary_files.check(path, f"give another {flag('features')}")
     try:
-        features_NF = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise JaxgenError(f"{name} cannot be read as a .npy file ({error})") from error
-    if not isinstance(features_NF, np.ndarray) or features_NF.dtype.kind not in "fiu":
+        # Mapped, not read: a header that announces more than the file holds is refused so, and
+        # nothing is ever unpickled.
+        with warnings.catch_warnings(action="ignore"):  # NumPy's, about headers that it can read
+            features_NF = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # damaged headers raise nearly anything
+        reason = shortened(" ".join(str(error).split()), 200) or type(error).__name__
+        raise JaxgenError(
+            f"{name} cannot be read as a .npy file ({reason}); write it with numpy.save"
+        ) from error
+    if not isinstance(features_NF, np.ndarray):
+        features_NF.close()
+        raise JaxgenError(f"{name} must hold one array, as numpy.save writes it")
+    if features_NF.dtype.kind not in "fiu":
         raise JaxgenError(f"{name} must hold one array of real numbers")
     if features_NF.ndim != 2 or len(features_NF) != rows or not features_NF.size:
         raise JaxgenError(
             f"{name} has shape {features_NF.shape}: expected ({rows}, width), a row for "
             "each picture of the folder in the order of their sorted names"
+        )
+    if features_NF.size * 4 > MOST_BYTES:
+        raise JaxgenError(
+            f"{name} has shape {features_NF.shape}, more than the {MOST_BYTES} bytes that are "
+            "read; reduce the features to fewer numbers an image"
         )
     features_NF = features_NF.astype(np.float32)
     is_bad_N = ~np.isfinite(features_NF).all(axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import shortened
 
 Units = Literal["words", "characters"]
 NULL, START, END, UNK = SPECIAL = ("<NULL>", "<START>", "<END>", "<UNK>")
@@ -29,14 +30,17 @@ class Vocabulary:
             JaxgenError: a word is not a string or appears twice, or a special word is missing.
         """
         self.words, self.units = tuple(words), units
-        if strange := [word for word in self.words if not isinstance(word, str)]:
-            raise JaxgenError(f"the vocabulary has {strange[0]!r}, which is no text; give words")
+        if strange := [word for word in self.words if not _is_text(word)]:
+            shown = shortened(ascii(strange[0]))
+            raise JaxgenError(f"the vocabulary has {shown}, which is no text; give words")
         self._index = {word: index for index, word in enumerate(self.words)}
         if missing := [word for word in SPECIAL if word not in self._index]:
             raise JaxgenError(f"the vocabulary lacks {', '.join(missing)}; add them to its words")
         if len(self._index) < len(self.words):
             [(word, _)] = collections.Counter(self.words).most_common(1)
-            raise JaxgenError(f"the vocabulary has the word {word!r} twice; keep one of them")
+            raise JaxgenError(
+                f"the vocabulary has the word {shortened(repr(word))} twice; keep one of them"
+            )
         self.null, self.start, self.end, self.unk = (self._index[word] for word in SPECIAL)
 
     def __len__(self) -> int:
@@ -118,3 +122,12 @@ class Vocabulary:
             if index == self.end:
                 break
         return words
+
+
+def _is_text(word: Any) -> bool:
+    """Whether it can be written: JSON may hold half of a pair of code units, which is no text."""
+    try:
+        str.encode(word)
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True

@@ -12,12 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgen.data import ordinary_files
 from jaxgen.data.images.base import Images, needed_folder
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, named
 
 UNSIGNED_BYTE = 0x08
 MAX_BYTES = 2**30  # 17 times MNIST; a file that announces more is damaged or hostile
+
+_MOST_OVERHEAD = 2**16  # bytes of a file that are no data, besides a hundredth of what gzip packs
+_TOO_LONG = "{} goes on after its last element: its header announces {} bytes of data"
+_TOO_SHORT = "{} is truncated: its header announces {} bytes of data"
 
 
 @named("idx")
@@ -65,10 +70,14 @@ def read(path: Path, *, rank: int) -> np.ndarray:
         JaxgenError: the file cannot be read, is damaged, or is not IDX of that rank.
     """
     opener = gzip.open if path.suffix == ".gz" else open
+    ordinary_files.check(path, "download it again", 2 * MAX_BYTES)
     try:
         with opener(path, "rb") as file:
             shape = _shape(path, file.read(4), file.read(4 * rank), rank)
             size = math.prod(shape)
+            # Zeros after its end, which a disk may leave, gzip would read one by one.
+            if path.stat().st_size > size + size // 100 + _MOST_OVERHEAD:
+                raise JaxgenError(_TOO_LONG.format(path, size))
             content = file.read(size + 1)  # no more than announced, whatever the file unpacks to
     except EOFError as error:
         raise JaxgenError(f"{path} is truncated; download it again") from error
@@ -79,8 +88,8 @@ def read(path: Path, *, rank: int) -> np.ndarray:
     except OSError as error:
         raise JaxgenError(f"cannot read {path}: {error.strerror or error}") from error
     if len(content) != size:
-        problem = "is truncated" if len(content) < size else "goes on after its last element"
-        raise JaxgenError(f"{path} {problem}: its header announces {size} bytes of data")
+        told = _TOO_LONG if len(content) > size else _TOO_SHORT
+        raise JaxgenError(told.format(path, size))
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 

@@ -8,19 +8,20 @@ import importlib.util
 import os
 import re
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxgen.data import cache, picture_files
+from jaxgen.data import cache, ordinary_files, picture_files
 from jaxgen.data.images import tfds_download
 from jaxgen.data.images.base import Images, refuse_side
 from jaxgen.data.picture_files import Colour
 from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
-from jaxgen.settings import check, flag, named, setting
+from jaxgen.settings import check, flag, named, setting, shortened
 
 INSTALL = "`pip install 'jaxgen[tfds]'`"
 CHUNK = 1_000  # examples per read: array_record reads a chunk in parallel
@@ -75,7 +76,9 @@ class Tfds(Images):
         if importlib.util.find_spec("tensorflow_datasets") is None:
             raise JaxgenError(f"data set {self.name!r} needs TensorFlow Datasets; {INSTALL}")
         copy = _copy(self)
-        sources = [copy / "dataset_info.json", *_shards(copy, self.name)]
+        shards = _shards(copy, self.name)
+        _refuse_no_files(copy, shards)
+        sources = [copy / "dataset_info.json", *shards]
         key = f"tfds-{self.name.replace('/', '-')}-{self.size}-{self.colour}"
         try:
             return cache.parsed(key, sources, lambda: _read(copy, self))
@@ -86,7 +89,7 @@ class Tfds(Images):
         except Exception as error:  # damaged copies make TFDS and its parsers raise nearly anything
             raise JaxgenError(
                 f"cannot read the TFDS copy {copy}; delete it and prepare it again "
-                f"({type(error).__name__}: {' '.join(str(error).split())})"
+                f"({type(error).__name__}: {shortened(' '.join(str(error).split()), 300)})"
             ) from error
 
 
@@ -120,6 +123,14 @@ def _version(copy: Path) -> tuple[int, ...]:
 
 def _shards(copy: Path, name: str) -> list[Path]:
     return sorted(copy.glob(f"{name.partition('/')[0]}-train.array_record*"))
+
+
+def _refuse_no_files(copy: Path, shards: Sequence[Path]) -> None:
+    advice = "prepare the TFDS copy again"
+    for path in copy.glob("*.json"):
+        ordinary_files.check(path, advice, ordinary_files.MOST_TEXT)
+    for path in shards:
+        ordinary_files.check(path, advice)
 
 
 def _what_to_do(config: Tfds, data_dir: Path) -> str:
@@ -166,7 +177,7 @@ def _wanted(declared: Any, name: str) -> Any:
     if not isinstance(image, tfds.features.Image) or image.np_dtype not in (np.uint8, np.uint16):
         raise JaxgenError(
             f"TFDS set {name!r} has no feature 'image' that holds pictures of 8 or 16 bits; its "
-            f"features are {', '.join(sorted(features)) or declared}"
+            f"features are {shortened(', '.join(sorted(features)) or str(declared), 300)}"
         )
     is_class = label is not None and label.shape == () and np.issubdtype(label.np_dtype, np.integer)
     return tfds.features.FeaturesDict({"image": image} | ({"label": label} if is_class else {}))
@@ -179,10 +190,10 @@ def _decoded(raw: Any, features: Any, config: Tfds) -> tuple[np.ndarray, np.ndar
     # TFDS's own image decoder warns where OpenCV is absent; pictures need no more than Pillow.
     as_files = {"image": tfds.decode.SkipDecoding()}
 
-    def decode(record: bytes) -> tuple[np.ndarray, int]:
+    def decode(record: bytes, most: int) -> tuple[np.ndarray, int]:
         example = features.deserialize_example_np(record, decoders=as_files)
         try:
-            image_HWC = picture_files.read(example["image"], config.size)
+            image_HWC = picture_files.read(example["image"], config.size, most)
         except JaxgenError as error:
             raise JaxgenError(f"TFDS set {config.name!r} has an unusable image: {error}") from error
         return image_HWC, example.get("label", 0)
@@ -196,7 +207,7 @@ def _decoded(raw: Any, features: Any, config: Tfds) -> tuple[np.ndarray, np.ndar
     ):
         for start in range(0, len(raw), CHUNK):
             rows = range(start, min(start + CHUNK, len(raw)))
-            examples = pool.map(decode, raw.__getitems__(rows))
+            examples = picture_files.in_threads(pool, decode, raw.__getitems__(rows))
             for row, (image_HWC, label_N[row]) in zip(rows, examples, strict=True):
                 if row == 0:
                     image_NHWC = np.empty((len(raw), *image_HWC.shape), np.uint8)

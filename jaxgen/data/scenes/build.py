@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen import settings
-from jaxgen.data import cache
+from jaxgen.data import cache, ordinary_files
 from jaxgen.data.scenes import features, files
+from jaxgen.display.replacing import PARTIAL, sweep
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
 
 VERSION = 1  # raise it when the same settings yield another set
 _MANIFEST = "manifest.json"
+_MOST_BYTES = 2**35  # of a file: a hundred times the largest of the default set
+_SUFFIXES = (".h5", ".json", ".txt")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ def ensure(config: ScenesConfig | None = None) -> Path:
         return directory
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory.parent, suffix=".tmp") as temporary:
+        for pattern in (f"{PARTIAL}*", "*.tmp"):  # the second as 0.1.0 named them
+            sweep(directory.parent, pattern)
+        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=PARTIAL) as temporary:
             made, old = Path(temporary) / "made", Path(temporary) / "old"
             made.mkdir()
             build(made, config)
@@ -104,16 +109,20 @@ def _about(config: ScenesConfig) -> dict[str, Any]:
 def _is_sound(directory: Path, config: ScenesConfig) -> bool:
     """Whether the folder holds this set, every file as it was written."""
     try:
-        manifest = json.loads((directory / _MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(ordinary_files.text(directory / _MANIFEST, ""))
         hashes = manifest.pop("sha256")
-        return manifest == _about(config) and all(
-            _hash(directory / name) == sha256 for name, sha256 in hashes.items()
+        made = {path.name for path in directory.iterdir() if path.suffix in _SUFFIXES}
+        return (
+            manifest == _about(config)
+            and made - {_MANIFEST} <= hashes.keys()
+            and all(_hash(directory / name) == sha256 for name, sha256 in hashes.items())
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 
 def _hash(path: Path) -> str:
+    ordinary_files.check(path, "", _MOST_BYTES)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -19,7 +19,7 @@ class Scenes(Captions):
     features: Literal["vector", "grid", "attributes", "attribute_tokens"] = "vector"
     """vector: one an image. grid: 16 tokens an image, for attention. To try a captioner without the
     network that sees, the true attributes as one vector or as one token for each digit."""
-    scenes: int = setting(20_000, least=10)
+    scenes: int = setting(20_000, least=10, most=10_000_000)
     """How many training scenes to make, with a tenth as many for validation."""
     pca: bool = True
     """Vectors reduced by PCA (512 wide), or as the network gave them (1024)."""

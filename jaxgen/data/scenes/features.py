@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxgen.data import ordinary_files
 from jaxgen.data.scenes.rendering import CLASSES, GRID
 from jaxgen.errors import JaxgenError
 
@@ -26,6 +27,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "scene_features.npz"
 SHA256 = "c026cb00b338e7f1e1e6e15394c3309f21d32d7d05ee4fd49c09377a6fbaa7b8"
 TOKEN_SIDE, TOKEN_WIDTH, HIDDEN = 4, 128, 1024
 _LAYERS = ((16, 5, 2), (48, 3, 2), (48, 3, 1), (96, 3, 2), (96, 3, 1), (TOKEN_WIDTH, 3, 2))
+MOST_BYTES = 64 * 2**20  # of the weights, which take a hundredth of it
 BATCH = 128  # images of one compiled shape
 
 ArrayLike = jax.Array | np.ndarray
@@ -105,9 +107,9 @@ def load_weights(path: Path = WEIGHTS, sha256: str = SHA256) -> dict[str, Any]:
         JaxgenError: the file is missing or is not the one recorded.
     """
     try:
-        contents = path.read_bytes()
-    except OSError as error:
-        raise JaxgenError(f"cannot read the feature weights {path} ({error}); reinstall") from error
+        contents = ordinary_files.contents(path, "reinstall jaxgen", MOST_BYTES)
+    except JaxgenError as error:
+        raise JaxgenError(f"cannot read the feature weights: {error}") from error
     found = hashlib.sha256(contents).hexdigest()
     if found != sha256:
         raise JaxgenError(

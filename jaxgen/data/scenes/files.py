@@ -97,6 +97,8 @@ def load_scenes(directory: Path, split: str) -> list[Scene]:
             f"{path} key {split}_facts has shape {facts_NSA.shape}; make the scenes again"
         )
     is_known = (facts_NSA == EMPTY) | ((facts_NSA >= 0) & (facts_NSA < np.array(CLASSES)))
+    is_empty_NS = facts_NSA[:, :, 0] == EMPTY
+    is_known &= (facts_NSA == EMPTY) == is_empty_NS[:, :, None]  # of a digit, all is known
     if not is_known.all():
         raise JaxgenError(
             f"{path} key {split}_facts does not hold facts of scenes; make the scenes again"

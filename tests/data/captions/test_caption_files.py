@@ -48,6 +48,10 @@ def test_the_three_forms_of_json(tmp_path):
     [
         ("a.csv", "picture,text\na.png,dog\n", "first line has picture, text"),
         ("a.csv", "", "first line has nothing"),
+        ("a.csv", 'a\0b,"c\nd"\n', r"first line has a\\x00b, c d$"),
+        ("a.csv", "x" * 100_000 + "\n", r"first line has x{197}\.\.\.$"),
+        ("a.json", [{"image": 3, "caption": "x" * 9000}], "must be texts, not .3, 'x{1,200}"),
+        ("a.json", {"annotations": [{"image_id": "x" * 9000}], "images": []}, "KeyError: 'x"),
         ("a.csv", "image,caption\n", "has no captions"),
         ("a.csv", "image,caption\na.png,a dog, running\n", "line 2 has more fields"),
         ("a.csv", "image,caption\na.png,dog\nb.png\n", "line 3 has fewer fields"),
@@ -66,6 +70,16 @@ def test_files_of_another_form_are_refused(tmp_path, name, content, message):
     with pytest.raises(JaxgenError, match=message) as raised:
         caption_files.read(written(tmp_path, name, content))
     assert str(tmp_path / name) in str(raised.value)
+    told = str(raised.value).replace(str(tmp_path), "")
+    assert told.isprintable() and len(told) < 500
+
+
+def test_files_of_more_than_an_eighth_of_a_gigabyte_are_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    with path.open("wb") as file:
+        file.truncate(2**27 + 1)  # takes no room on the disk
+    with pytest.raises(JaxgenError, match=f"{2**27 + 1} bytes are more than {2**27}"):
+        caption_files.read(path)
 
 
 def test_files_that_are_no_text_are_refused(tmp_path):

@@ -105,7 +105,11 @@ def test_features_left_in_their_file_are_the_same(folder):
     np.testing.assert_array_equal(gathered, features("train", 2)[rows])
     np.testing.assert_array_equal(kept.train.features.gather(rows), gathered)
     (folder / PCA).unlink()
-    with pytest.raises(JaxgenError, match=f"{PCA} is missing"):
+    with pytest.raises(JaxgenError, match=rf"{PCA} cannot be read \(it is missing\)"):
+        left.train.features.gather(rows)
+    with h5py.File(folder / PCA, "w") as file:
+        file["features"] = features("train", 3)
+    with pytest.raises(JaxgenError, match=r"had shape \(3, 2\) and now has \(3, 3\)"):
         left.train.features.gather(rows)
 
 
@@ -172,6 +176,8 @@ def test_a_missing_key_is_named_beside_those_there(folder):
         (WORDS, {"word_to_idx": {"a": 0}}, "disagree"),
         (WORDS, {"idx_to_word": 3}, "TypeError"),
         (WORDS[1:], {}, "lacks <NULL>"),
+        ([*WORDS, "\ud800"], {}, r"'\\ud800', which is no text"),
+        (dict.fromkeys(WORDS), {}, "idx_to_word is no list"),
         ([*WORDS, "cat"], {}, "'cat' twice"),
         ([*WORDS, 3], {"word_to_idx": {w: i for i, w in enumerate(WORDS)} | {3: 7}}, "disagree"),
     ],
@@ -190,7 +196,10 @@ def test_a_vocabulary_of_no_json_is_refused(folder):
             load_from(folder)
 
 
-def test_other_features_to_validate_on_are_refused(folder):
-    overwrite(folder / "val2014_vgg16_fc7_pca.h5", "features", np.ones((2, 5)))
-    with pytest.raises(JaxgenError, match=rf"^{folder} .* of one shape, not \(2,\) .* and \(5,\)"):
-        load_from(folder)
+@pytest.mark.parametrize("width", [1, 5])  # narrower and wider than those to train on
+@pytest.mark.parametrize("in_memory_mb", [0, 512])
+def test_other_features_to_validate_on_are_refused(folder, width, in_memory_mb):
+    overwrite(folder / "val2014_vgg16_fc7_pca.h5", "features", np.ones((2, width)))
+    message = rf"^{folder} .* of one shape, not \(2,\) .* and \({width},\)"
+    with pytest.raises(JaxgenError, match=message):
+        load_from(folder, in_memory_mb=in_memory_mb)

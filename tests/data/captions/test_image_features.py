@@ -69,3 +69,61 @@ def test_unsound_features_are_refused(tmp_path, array, message):
         path.write_bytes(content)
         with pytest.raises(JaxgenError, match="cannot be read"):
             image_features.read(path, 3)
+
+
+def npy(header, data=b""):
+    """A file in NumPy's format 1.0 with any header."""
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, ",  # SyntaxError of Python's parser
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, \"\"\"",  # TokenError
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-3, 2)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2.5)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 10000000000000)}",  # MemoryError
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 10000000000000000000000)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4611686018427387904)}",
+        "{'descr': ('<f4', {}), 'fortran_order': False, 'shape': (3, 2)}",  # TypeError
+        "{'descr': [('a', '<f4', -1)], 'fortran_order': False, 'shape': (3, 2)}",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (3, 2)}",
+        "{'descr': '<f4', {}: 1, 'shape': (3, 2)}",
+        "(" * 3000,
+        "\0" * 100,
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2)} \U0001f98a",
+    ],
+)
+def test_damaged_headers_make_one_sentence(tmp_path, header):
+    path = tmp_path / "features.npy"
+    path.write_bytes(npy(header, bytes(20)))  # 4 bytes fewer than 3 rows of 2
+    with pytest.raises(JaxgenError, match=r"features .*features\.npy cannot be read") as raised:
+        image_features.read(path, 3)
+    assert str(raised.value).isprintable()
+    assert str(raised.value).endswith("write it with numpy.save")
+
+
+def test_other_orders_of_bytes_and_axes_are_read(tmp_path):
+    path = tmp_path / "features.npy"
+    for dtype in (">f8", "u1"):
+        np.save(path, np.asfortranarray(np.arange(6, dtype=dtype).reshape(3, 2)))
+        assert image_features.read(path, 3).tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_an_archive_is_told_apart(tmp_path):
+    path = tmp_path / "features.npy"
+    with path.open("wb") as file:
+        np.savez(file, a=np.ones((3, 2)))
+    with pytest.raises(JaxgenError, match=r"must hold one array, as numpy\.save writes it"):
+        image_features.read(path, 3)
+
+
+def test_features_that_no_memory_holds_are_refused(tmp_path):
+    path = tmp_path / "features.npy"
+    path.write_bytes(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1000000000)}"))
+    with path.open("ab") as file:
+        file.truncate(13 * 10**9)  # takes no room on the disk
+    with pytest.raises(JaxgenError, match=r"shape \(3, 1000000000\), more than the 8589934592"):
+        image_features.read(path, 3)

@@ -83,5 +83,5 @@ def test_the_folder_must_be_one_that_was_built(own, old, tmp_path):
     with pytest.raises(JaxgenError, match=r"coco2014_vocab\.json cannot be read"):
         load_captions(Coco(str(own)))
     (own / "validation_features_pca.h5").unlink()
-    with pytest.raises(JaxgenError, match=r"validation_features_pca\.h5 is missing"):
+    with pytest.raises(JaxgenError, match=r"validation_features_pca\.h5 cannot be read"):
         load_captions(CaptionedPictures(str(own)))

@@ -1,5 +1,6 @@
 """TFDS copies: small real ones in array_record format, written and read without TensorFlow."""
 
+import json
 import os
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def load(data_dir="", name="mnist", **fields):
 def refusal(*args, **fields):
     with pytest.raises(JaxgenError) as raised:
         load(*args, **fields)
-    assert "\n" not in str(raised.value)
+    assert str(raised.value).isprintable()
     return str(raised.value)
 
 
@@ -327,6 +328,24 @@ def test_a_damaged_copy_is_refused(copies, victim, damage):
         load(copies)
     assert str(copy) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("victim", ["dataset_info.json", "features.json", "*-00001"])
+def test_a_pipe_in_a_copy_is_refused(copies, victim):
+    copy = prepare(copies)
+    (path,) = copy.glob(victim)
+    path.unlink()
+    os.mkfifo(path)  # to open it would wait for ever
+    assert refusal(copies) == (
+        f"{path} cannot be read (it is a pipe or a device, not a file); prepare the TFDS copy again"
+    )
+
+
+def test_what_tfds_says_is_shown_in_a_line(copies):
+    copy = prepare(copies)
+    path = copy / "dataset_info.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": "\0" + "x" * 5000}))
+    assert len(refusal(copies).replace(str(copy), "")) < 500
 
 
 def test_the_missing_extra_is_named(copies, monkeypatch):

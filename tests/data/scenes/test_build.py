@@ -1,6 +1,7 @@
 """The cached folder of scenes: made when need be, whole or not at all."""
 
 import json
+import os
 import shutil
 
 import h5py
@@ -31,6 +32,10 @@ def test_a_damaged_set_is_made_again_to_the_last_byte(made, copied, tiny):
     assert [path.name for path in copied.parent.iterdir()] == [copied.name]  # nothing left over
 
 
+def tell_no_hash(path):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": {}}))
+
+
 def change_version(copied, monkeypatch):
     monkeypatch.setattr(build, "VERSION", build.VERSION + 1)
 
@@ -43,6 +48,9 @@ def change_version(copied, monkeypatch):
         (lambda copied, _: (copied / "val2014_urls.txt").unlink(), 1),
         (lambda copied, _: (copied / "manifest.json").write_text("[]"), 1),
         (lambda copied, _: (copied / "manifest.json").write_text("{"), 1),
+        (lambda copied, _: (copied / "manifest.json").write_text("[" * 100_000), 1),
+        (lambda copied, _: tell_no_hash(copied / "manifest.json"), 1),
+        (lambda copied, _: (copied / ".DS_Store").touch(), 0),
         (change_version, 1),
     ],
 )
@@ -102,3 +110,15 @@ def test_h5_files_have_the_keys_of_coco(made):
             "val_image_idxs": (25,),
         }
         assert {file[name].dtype for name in file} == {np.dtype(np.int32)}
+
+
+def test_what_killed_builds_left_a_day_ago_is_removed(in_tmp_cache, tiny):
+    names = ("tmpabc.tmp", ".partial-abc", ".partial-young")  # the first as 0.1.0 had it
+    for name in names:
+        (in_tmp_cache / name).mkdir(parents=True)
+        (in_tmp_cache / name / "made").touch()
+    for name in names[:2]:
+        os.utime(in_tmp_cache / name, (0, 0))
+    build.ensure(tiny)
+    left = {path.name for path in in_tmp_cache.iterdir()}
+    assert left & set(names) == {".partial-young"}

@@ -78,6 +78,7 @@ def rewritten(key, array):
         (rewritten("val_facts", np.ones((5, 3, 4), int)), r"val_facts has shape \(5, 3, 4\)"),
         (rewritten("val_facts", np.full((5, 3, 5), 9)), "val_facts does not hold facts"),
         (rewritten("val_facts", np.full((5, 3, 5), -2)), "val_facts does not hold facts"),
+        (rewritten("val_facts", np.full((5, 3, 5), [1, 1, 1, 1, -1])), "does not hold facts"),
         (rewritten("val_facts", np.ones((4, 3, 5), int)), "5 images to .* tells what is in 4"),
         (lambda folder: (folder / "val2014_urls.txt").unlink(), "val2014_urls.txt cannot be read"),
     ],
