@@ -5,6 +5,7 @@ import importlib
 import sys
 
 import jaxgen
+from jaxgen.commands import guard
 from jaxgen.errors import JaxgenError
 
 COMMANDS = {
@@ -19,6 +20,7 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command that the first word names, and exit."""
+    guard.leave_on_interrupt()
     argv = sys.argv[1:]
     if not argv or argv[0] in ("-h", "--help"):
         print(f"jaxgen {jaxgen.__version__}: generative models in JAX\n")
@@ -34,10 +36,8 @@ def main() -> None:
         hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(COMMANDS)}"
         print(f"error: jaxgen has no command {argv[0]}{hint}", file=sys.stderr)
         sys.exit(JaxgenError.exit_code)
-    from jaxgen.commands import cli
-
     command = importlib.import_module(f"jaxgen.commands.{argv[0]}")
-    cli.run_guarded(lambda: command.main(argv[1:]))
+    guard.run_guarded(lambda: command.main(argv[1:]))
 
 
 if __name__ == "__main__":

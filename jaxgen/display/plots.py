@@ -3,6 +3,7 @@
 N batch, H height, W width, C channels (1 grey or 3 colours).
 """
 
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,8 +28,8 @@ def grid(
 
     Args:
         images_NHWC: floats in [-1, 1], 1 or 3 channels.
-        columns: images in a row; 0 for the squarest grid.
-        padding: black pixels around each image.
+        columns: images in a row, if there are as many; 0 for the squarest grid.
+        padding: black pixels around each image; a single image has none, as torchvision's.
         normalize_each: stretch each image so that its lowest value is black, its highest white
             (`make_grid(normalize=True, scale_each=True)`); a uniform image becomes black.
 
@@ -38,22 +39,27 @@ def grid(
     Raises:
         ValueError: no images, or not of four axes.
     """
-    images = np.asarray(images_NHWC, np.float64)
+    images = np.asarray(images_NHWC)
     if images.ndim != 4 or not len(images):
         raise ValueError(f"a grid needs images (N, H, W, C) with N > 0, not {images.shape}")
-    if normalize_each:
-        low = images.min(axis=(1, 2, 3), keepdims=True)
-        span = images.max(axis=(1, 2, 3), keepdims=True) - low
-        images = 2 * (images - low) / np.maximum(span, 1e-5) - 1
     count, height, width, channels = images.shape
-    columns = columns or int(np.ceil(np.sqrt(count)))
-    rows = -(-count // columns)
-    cells = np.zeros((rows * columns, height + padding, width + padding, channels), np.uint8)
-    cells[:count, padding:, padding:] = to_bytes(images)
-    cells = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
-    picture = cells.reshape(rows * (height + padding), columns * (width + padding), channels)
-    picture = np.pad(picture, ((0, padding), (0, padding), (0, 0)))
+    padding = padding if count > 1 else 0
+    columns = min(columns or int(np.ceil(np.sqrt(count))), count)
+    down, across = height + padding, width + padding
+    size = -(-count // columns) * down + padding, columns * across + padding
+    picture = np.zeros((*size, channels), np.uint8)
+    # One image after the other, since all of them in float64 take eight times the picture's memory.
+    for index, image_HWC in enumerate(images):
+        top, left = index // columns * down + padding, index % columns * across + padding
+        pixels = to_bytes(_stretched(image_HWC) if normalize_each else image_HWC)
+        picture[top : top + height, left : left + width] = pixels
     return picture[..., 0] if channels == 1 else picture
+
+
+def _stretched(image_HWC: np.ndarray) -> np.ndarray:
+    """The image with its lowest value at -1 and its highest at 1."""
+    from_low = np.asarray(image_HWC, np.float64) - np.float64(image_HWC.min())
+    return 2 * from_low / max(from_low.max(), 1e-5) - 1
 
 
 def captioned(
@@ -148,10 +154,21 @@ def save_image(path: Path, picture: np.ndarray, scale: int = 1) -> None:
 
 
 def save_animation(path: Path, frames: Sequence[Path], seconds_per_frame: float = 0.25) -> None:
-    """Write pictures of one size as an endless GIF; the last frame stays for two seconds."""
+    """Write pictures of one size as an endless GIF; the last frame stays for two seconds.
+
+    Pictures that cannot be read are left out, with a warning.
+    """
     from PIL import Image
 
-    pictures = [Image.open(frame).convert("P") for frame in frames]
+    pictures = []
+    for frame in frames:
+        try:
+            with Image.open(frame, formats=["PNG"]) as picture:
+                pictures.append(picture.convert("P"))
+        except Exception as error:  # a damaged file makes Pillow raise nearly anything
+            print(f"warning: {path.name} goes without {frame} ({error})", file=sys.stderr)
+    if not pictures:
+        return
     durations = [round(seconds_per_frame * 1000)] * (len(pictures) - 1) + [2000]
     more = pictures[1:]
     with replacing(path) as temporary:

@@ -1,12 +1,42 @@
 """Files that are whole or not there: written beside their place, then moved into it."""
 
+import glob
 import os
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PARTIAL = ".partial-"
 """What the names of files begin with while they are written."""
+_DAY = 24 * 60 * 60
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk, where a loss of power spares it.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        if path.is_dir():  # one that may be written and not read; on Windows every folder
+            return
+        raise
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left a day ago or earlier; younger ones may be in use."""
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _DAY:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
@@ -17,10 +47,11 @@ def replacing(path: Path) -> Iterator[Path]:
     leaves one of the two.
     """
     temporary = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    sweep(path.parent, f"{PARTIAL}*-{glob.escape(path.name)}")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)

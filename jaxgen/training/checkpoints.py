@@ -1,11 +1,14 @@
-"""Checkpoints of a run: Orbax folders with a checksum, since Orbax misses a flipped byte.
+"""Checkpoints of a run: folders named by their step, each with a safetensors file and its checksum.
 
 A checkpoint holds the state as nested dicts of arrays (`flax.serialization.to_state_dict`), so that
-the generator can be read without rebuilding the optimiser around it.
+the generator can be read without rebuilding the optimiser around it. It is written beside its
+place, brought to the disk and then renamed: a folder that has a step's name is whole.
 """
 
 import hashlib
-import logging
+import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +16,17 @@ import flax.serialization
 import jax
 import numpy as np
 
+from jaxgen.display.replacing import PARTIAL, sync
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
+from jaxgen.training import old_checkpoints
+from jaxgen.training.sealing import seal
 
 PyTree = Any
+
+STATE_FILE = "state-00000-of-00001.safetensors"
+_TOLD = "jaxgen"
+"""The entry of its metadata, JSON with the step, the checksum, how arrays nest, and metrics."""
 
 
 class Restored(NamedTuple):
@@ -27,6 +37,8 @@ class Restored(NamedTuple):
     """Nested dicts of NumPy arrays."""
     damaged: dict[int, str]
     """What was wrong with each newer checkpoint, by its step."""
+    row: dict[str, str]
+    """The metrics of the last step, which a run that was killed soon after had not written yet."""
 
 
 def checksum(state: PyTree) -> str:
@@ -81,21 +93,35 @@ class Checkpoints:
             return []
         return sorted(int(p.name) for p in self._folder.iterdir() if p.name.isdecimal())
 
-    def save(self, step: int, state: PyTree) -> str:
-        """Save the state after `step` steps and return its checksum; an existing one stays."""
-        import orbax.checkpoint as ocp
+    def save(self, step: int, state: PyTree, row: dict[str, str] | None = None) -> str:
+        """Save the state after `step` steps, on the disk when this returns; an existing one stays.
 
+        Args:
+            step: steps taken.
+            state: a pytree of arrays.
+            row: the metrics of that step.
+
+        Returns:
+            The checksum of the state.
+
+        Raises:
+            OSError: it cannot be written. The checkpoints before it are as they were.
+        """
         arrays = jax.tree.map(np.asarray, flax.serialization.to_state_dict(state))
         mark = checksum(arrays)
         if step not in self.steps():
-            with self._manager() as manager:
-                manager.save(
-                    step,
-                    args=ocp.args.Composite(
-                        state=ocp.args.StandardSave(arrays),
-                        meta=ocp.args.JsonSave({"checksum": mark, "step": step}),
-                    ),
-                )
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary = self._folder / f"{PARTIAL}{os.getpid()}-{step}"
+            try:
+                temporary.mkdir()
+                _write(temporary / STATE_FILE, arrays, mark, step, row or {})
+                sync(temporary)
+                temporary.rename(self._folder / str(step))
+                sync(self._folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            for old in self.steps()[: -self._keep]:
+                self._remove(old)
         return mark
 
     def restore(self) -> Restored | None:
@@ -109,18 +135,11 @@ class Checkpoints:
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
             try:
-                state, meta = self._read(step)
-                mark, saved = meta["checksum"], meta.get("step", step)  # 0.1.0 wrote no step
-            except Exception as error:  # Orbax raises anything from KeyError to bare Exception
-                first = (str(error).splitlines() or [""])[0]
-                damaged[step] = f"{type(error).__name__}: {first[:200]}"
-                continue
-            if saved != step:
-                damaged[step] = f"it is the checkpoint of step {saved}, renamed"
-            elif checksum(state) != mark:
-                damaged[step] = "its contents do not match their checksum"
+                state, row = _read(self._folder / str(step), step)
+            except _Damaged as error:
+                damaged[step] = str(error)
             else:
-                return Restored(step, state, damaged)
+                return Restored(step, state, damaged, row)
         if damaged:
             raise JaxgenError(
                 f"{self._folder}: every checkpoint is damaged "
@@ -138,24 +157,73 @@ class Checkpoints:
         (self._folder / str(step)).rename(target)
         return target
 
-    def _read(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        import orbax.checkpoint as ocp
+    def sweep(self) -> None:
+        """Remove what processes that were killed while they saved or removed left behind."""
+        if self._folder.is_dir():
+            for path in self._folder.glob(f"{PARTIAL}*"):
+                shutil.rmtree(path, ignore_errors=True)
 
-        with self._manager() as manager:
-            found = manager.restore(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()
-                ),
-            )
-        return jax.tree.map(np.asarray, found.state), dict(found.meta)
+    def _remove(self, step: int) -> None:
+        # Renamed first: a kill in between must not leave half of a folder that has a step's name.
+        temporary = self._folder / f"{PARTIAL}{os.getpid()}-old-{step}"
+        (self._folder / str(step)).rename(temporary)
+        shutil.rmtree(temporary, ignore_errors=True)
 
-    def _manager(self) -> Any:
-        import orbax.checkpoint as ocp
 
-        # What Orbax logs of a damaged checkpoint is 150 lines of tracebacks; the warning is ours.
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=self._keep, enable_async_checkpointing=False
-        )
-        return ocp.CheckpointManager(self._folder, options=options)
+class _Damaged(Exception):
+    """Why a checkpoint cannot be used."""
+
+
+def _write(path: Path, arrays: PyTree, mark: str, step: int, row: dict[str, str]) -> None:
+    """Write nested dicts of arrays; the file's metadata say how they nest."""
+    import safetensors.numpy
+
+    leaves = jax.tree_util.tree_flatten_with_path(arrays)[0]
+    named = {jax.tree_util.keystr(place): np.asarray(leaf, order="C") for place, leaf in leaves}
+    names = jax.tree_util.tree_map_with_path(lambda place, _: jax.tree_util.keystr(place), arrays)
+    told = {"step": step, "checksum": mark, "tree": names, "row": row}
+    # One entry of metadata, since the library writes several in an order that changes.
+    sealed = json.dumps(told | {"sha256": seal(told)})
+    try:
+        safetensors.numpy.save_file(named, path, {_TOLD: sealed})
+    except safetensors.SafetensorError as error:  # its only kind, which tells no errno
+        raise OSError(None, str(error).rpartition("I/O error: ")[2], str(path)) from error
+    sync(path)
+
+
+def _read(folder: Path, step: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """A checkpoint's state and its row of metrics.
+
+    Raises:
+        _Damaged: it cannot be read, is that of another step, or is not as it was written.
+    """
+    path = folder / STATE_FILE
+    try:
+        if not path.is_file() and old_checkpoints.is_old(folder):
+            state, mark, saved = old_checkpoints.read(folder)
+            row = {}
+        else:
+            state, mark, saved, row = _read_file(path)
+    except _Damaged:
+        raise
+    except Exception as error:  # foreign bytes make readers raise nearly anything
+        first = (str(error).splitlines() or [""])[0]
+        raise _Damaged(f"{type(error).__name__}: {first[:200]}") from error
+    if saved not in (step, None):
+        raise _Damaged(f"it is the checkpoint of step {saved}, renamed")
+    if checksum(state) != mark:
+        raise _Damaged("its contents do not match their checksum")
+    return state, row
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], str, int, dict[str, str]]:
+    from safetensors import safe_open
+
+    if not path.is_file():  # to open a pipe would wait for its writer
+        raise _Damaged(f"{path.name} is missing")
+    with safe_open(path, framework="numpy") as file:
+        told = json.loads((file.metadata() or {})[_TOLD])
+        if told.pop("sha256") != seal(told):
+            raise _Damaged("its contents do not match their checksum")
+        state = jax.tree.map(lambda name: np.array(file.get_tensor(name)), told["tree"])
+    return state, told["checksum"], told["step"], told["row"]

@@ -6,9 +6,7 @@ yet takes the value declared for such runs; all else that does not fit is refuse
 """
 
 import dataclasses
-import hashlib
 import inspect
-import json
 import subprocess
 import typing
 from pathlib import Path
@@ -18,6 +16,7 @@ import jaxgen
 from jaxgen import settings
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import Choice
+from jaxgen.training.sealing import seal
 
 FORMAT = 2
 """Of the record. 1 had no format number: classes were called by their modules."""
@@ -168,7 +167,7 @@ class Record:
     def as_json(self) -> dict[str, Any]:
         """With the format's number and a checksum over the rest."""
         written = {"format": FORMAT, **dataclasses.asdict(self)}
-        return {**written, "sha256": _checksum(written)}
+        return {**written, "sha256": seal(written)}
 
     @classmethod
     def of_json(cls, value: Any, where: str) -> "Record":
@@ -185,8 +184,7 @@ class Record:
                 f"{where} has format {_short(value['format'])}, and jaxgen {jaxgen.__version__} "
                 f"reads 1 and {FORMAT}; use a newer jaxgen"
             )
-        checksum = value.pop("sha256", None)
-        if checksum is not None and checksum != _checksum(value):
+        if "sha256" in value and value.pop("sha256") != seal(value):
             raise JaxgenError(
                 f"{where} is not as it was written: its checksum does not match; restore it from a "
                 'copy, or, if the change is meant, delete its entry "sha256"'
@@ -204,10 +202,6 @@ class Record:
             if not isinstance(item, typing.get_origin(kinds[name]) or kinds[name]):
                 raise JaxgenError(f"{where}: the entry {name!r} cannot be {_short(item)}")
         return cls(**value)
-
-
-def _checksum(value: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _short(value: Any) -> str:

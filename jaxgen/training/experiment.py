@@ -10,7 +10,7 @@ import flax.serialization
 
 import jaxgen
 from jaxgen import settings
-from jaxgen.data import cache
+from jaxgen.data import compiled_programs
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training import configs
@@ -18,6 +18,7 @@ from jaxgen.training.checkpoints import Restored, checksum, refuse_misfit
 from jaxgen.training.configs import Record
 from jaxgen.training.finishing import finish, is_whole
 from jaxgen.training.loop import Loop, Outcome
+from jaxgen.training.metrics_file import has_step, metrics_of
 from jaxgen.training.recorder import Recorder
 from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
@@ -49,7 +50,7 @@ def train(
     settings.check(config)
     if not config.workdir:
         raise JaxgenError(f"{flag('workdir')} must name a folder, got ''")
-    cache.keep_compiled_programs()
+    compiled_programs.keep()
     run = Run(config.workdir)
     with RunLock(run.path) as lock:
         if run.exists():
@@ -77,11 +78,14 @@ def _train(
         _tell_damage(restored)
         for step in restored.damaged:
             run.checkpoints().set_aside(step)
-    if start == config.steps:
+    # Killed between a checkpoint and the pictures and figures that were due.
+    unseen = bool(restored and restored.row and not has_step(run.metrics_path, start))
+    if start == config.steps and not unseen:
         if old and recorded(old) != record.config:
             run.write_record(record)  # settings that may change have changed
         if restored and not is_whole(run, start):
             print(f"finishing {run.path}, whose results are not all there", file=sys.stderr)
+            run.make()
             finish(run, config, start, checksum(restored.state))
         return None
     loop = Loop(task, config)
@@ -91,9 +95,10 @@ def _train(
         state = flax.serialization.from_state_dict(loop.state_shapes, restored.state)
     what = f"going on at step {start}" if start else "starting"
     print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
-    recorder = Recorder(run, config, start, record, lock)
+    row = restored.row if restored and unseen else None
+    recorder = Recorder(run, config, start, record, lock, row)
     try:
-        outcome = loop.run(state, start, recorder)
+        outcome = loop.run(state, start, recorder, unseen=metrics_of(row) if row else None)
     except BaseException:
         recorder.close()
         raise

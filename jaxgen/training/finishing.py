@@ -1,13 +1,18 @@
 """What a run's folder gets when training ends: curves, an animation and, last, `summary.json`.
 
 All of it follows from what the folder holds, so that a run whose process died while it was being
-finished is finished by the next call.
+finished is finished by the next call. `summary.json` tells the SHA-256 of what is there, and its
+own.
 """
 
+import hashlib
+import json
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,16 +22,48 @@ from jaxgen.display import plots
 from jaxgen.errors import JaxgenError
 from jaxgen.training.metrics_file import History, read_metrics
 from jaxgen.training.run_folder import Run, read_json, write_json
+from jaxgen.training.sealing import seal
 from jaxgen.training.task import TrainConfig
 
+_CURVES, _ANIMATION = "curves.png", "samples.gif"
 MOST_FRAMES = 200  # of the animation: more of them take minutes and gigabytes
 
 
 def is_whole(run: Run, step: int) -> bool:
-    """Whether all that a run of `step` steps promises is there."""
+    """Whether all that a run of `step` steps promises is there, as it was written.
+
+    Metrics and pictures that were altered cannot be had again; a warning names them.
+    """
     summary = read_summary(run)
-    told = (summary.get("step"), summary.get("finished")) == (step, True)
-    return told and (run.path / "curves.png").is_file()
+    if (summary.get("step"), summary.get("finished")) != (step, True):
+        return False
+    told, found = summary.get("files"), _files(run)
+    if not isinstance(told, dict):  # 0.1.0 told none
+        return _CURVES in found
+    for name in (run.metrics_path.name, run.samples_path.name):
+        if told.get(name) != found.get(name):
+            print(
+                f"warning: {run.path / name} is not as it was when the run ended", file=sys.stderr
+            )
+    return all(told.get(name) == found.get(name) for name in (_CURVES, _ANIMATION))
+
+
+def _files(run: Run) -> dict[str, str]:
+    """SHA-256 of a run's results by name; all pictures have one together."""
+    found = {
+        path.name: _sha256([path])
+        for path in (run.path / _CURVES, run.path / _ANIMATION, run.metrics_path)
+        if path.is_file()
+    }
+    pictures = sorted(path for path in run.samples_path.glob("step_*.png") if path.is_file())
+    return found | ({run.samples_path.name: _sha256(pictures)} if pictures else {})
+
+
+def _sha256(paths: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def read_summary(run: Run) -> dict[str, Any]:
@@ -36,15 +73,24 @@ def read_summary(run: Run) -> dict[str, Any]:
         return {}
     try:
         summary = read_json(path)
-        if isinstance(summary, dict):
+        if not isinstance(summary, dict):
+            problem = "it holds no JSON object"
+        elif "sha256" not in summary or summary.pop("sha256") == seal(summary):  # 0.1.0 had none
             return summary
-        problem = "it holds no JSON object"
+        else:
+            problem = "its checksum does not match"
     except JaxgenError as error:
         problem = str(error)
     aside = path.with_name("damaged-summary.json")
     path.replace(aside)
     print(f"warning: {path} is damaged ({problem}); it is now {aside.name}", file=sys.stderr)
     return {}
+
+
+def write_summary(run: Run, summary: dict[str, Any]) -> None:
+    """Write `summary.json`, with a checksum over its entries."""
+    summary = json.loads(json.dumps(summary))
+    write_json(run.summary_path, summary | {"sha256": seal(summary)})
 
 
 def finish(
@@ -69,16 +115,16 @@ def finish(
     history = read_metrics(run.metrics_path)
     if finished:  # on a signal there may be no time
         if history:
-            plots.save_curves(run.path / "curves.png", history)
+            plots.save_curves(run.path / _CURVES, history)
         frames = sorted(run.samples_path.glob("step_*.png"))
         if frames:
             chosen = np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).astype(int)
-            plots.save_animation(run.path / "samples.gif", [frames[index] for index in chosen])
+            plots.save_animation(run.path / _ANIMATION, [frames[index] for index in chosen])
     earlier = read_summary(run) if trained < step else {}
     before = earlier.get("wall_seconds", 0)
     speed = round(trained / seconds, 3) if seconds else earlier.get("steps_per_second")
-    write_json(
-        run.summary_path,
+    write_summary(
+        run,
         {
             "step": step,
             "finished": finished,
@@ -92,6 +138,7 @@ def finish(
                 "python": platform.python_version(),
                 **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
             },
+            "files": _files(run) if finished else {},
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
     )

@@ -5,22 +5,23 @@ steps into dispatches runs the same program, so a run that was stopped and resum
 same arithmetic as one that never stopped.
 """
 
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training.batches import epoch_indices
+from jaxgen.training.signals import signals_noted
+from jaxgen.training.state_size import refuse_large
 from jaxgen.training.task import Shown, Task, TrainConfig
 
 PyTree = Any
@@ -38,19 +39,20 @@ class Watcher:
     def start(self) -> None:
         """All is compiled, and the first step is next."""
 
-    def metrics(
-        self, first_step: int, history: dict[str, np.ndarray], figures: dict[str, float]
-    ) -> None:
-        """Metrics of the steps `first_step`, `first_step + 1`, ...; figures after the last one."""
+    def metrics(self, first_step: int, history: dict[str, np.ndarray]) -> None:
+        """Metrics of the steps `first_step`, `first_step + 1`, ...; figures may follow."""
+
+    def checkpoint(self, step: int, state: PyTree) -> None:
+        """The state after `step` steps, to be saved."""
 
     def show(self, step: int, shown: Shown) -> None:
         """A picture of the state after `step` steps."""
 
+    def figures(self, step: int, figures: dict[str, float]) -> None:
+        """What was measured after `step` steps, perhaps nothing; `step` is done with."""
+
     def alarm(self, step: int, sentence: str) -> None:
         """Something looks wrong."""
-
-    def checkpoint(self, step: int, state: PyTree) -> None:
-        """The state after `step` steps, to be saved."""
 
 
 class Outcome(NamedTuple):
@@ -106,7 +108,8 @@ class Loop:
 
     def initial_state(self) -> PyTree:
         """The state before the first step."""
-        return self._init()
+        with jax.ensure_compile_time_eval():  # nested programs may not have options of their own
+            return self._init()
 
     def dispatch(self, state: PyTree, first_step: int, count: int) -> tuple[PyTree, PyTree]:
         """Take `count` steps in one dispatch.
@@ -122,18 +125,30 @@ class Loop:
         """
         # Indices are padded to the capacity, since another shape would be another program.
         host_chunk = self._host_chunk(first_step, first_step + self._capacity)
-        chunk = jax.device_put(host_chunk, self._split_batch)
-        return self._program(state, self._arrays, chunk, first_step, count, self._key)
+        with jax.ensure_compile_time_eval():
+            chunk = jax.device_put(host_chunk, self._split_batch)
+            arguments = self._arrays, chunk, first_step, count, self._key
+        is_nested = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(state))
+        return (self._steps if is_nested else self._program)(state, *arguments)
 
     def run(
-        self, state: PyTree | None = None, start: int = 0, watcher: Watcher | None = None
+        self,
+        state: PyTree | None = None,
+        start: int = 0,
+        watcher: Watcher | None = None,
+        *,
+        unseen: Mapping[str, float] | None = None,
     ) -> Outcome:
         """Train from step `start` to `config.steps`.
+
+        Nothing that is drawn or measured can lose training: a checkpoint that is due comes first,
+        and a run that died in between looks at that state again.
 
         Args:
             state: the state after `start` steps; the initial one if None.
             start: steps done before.
-            watcher: gets metrics, pictures, figures, alarms and checkpoints.
+            watcher: gets metrics, checkpoints, pictures, figures and alarms.
+            unseen: metrics of step `start`, if its pictures and figures are still to come.
 
         Returns:
             The last state and how it came to be; a signal (Ctrl-C, SIGTERM) ends the loop after
@@ -151,12 +166,29 @@ class Loop:
         state = jax.device_put(state, self._replicated)
         watcher = watcher or Watcher()
         watcher.start()
-        active_alarms: set[str] = set()
         began, step, saved = time.perf_counter(), start, start
-        history: list[dict[str, np.ndarray]] = []
-        watched: list[dict[str, np.ndarray]] = []
+        watched = _Watched(task)
 
-        with _signals_noted() as noted:
+        def look() -> None:
+            last = step == config.steps
+            figures = task.watch(state) if last or _due(step, config.log_every) else {}
+            shown = task.show(state) if last or _due(step, config.sample_every) else None
+            if _due(step, config.evaluate_every) or (last and config.evaluate_every):
+                figures = figures | task.evaluate(state)
+            if shown:
+                watcher.show(step, shown)
+            watcher.figures(step, figures)
+            watched.figures.append(figures)
+            if last or _due(step, config.log_every):
+                for sentence in watched.new_alarms():
+                    watcher.alarm(step, sentence)
+
+        with signals_noted() as noted:
+            if unseen is not None:
+                watched.metrics.append({name: np.asarray([x]) for name, x in unseen.items()})
+                look()
+            if config.sample_at_start and not start:
+                watcher.show(0, task.show(state))
             while step < config.steps and not noted:
                 stop = _next_stop(step, config)
                 state, device_history = self.dispatch(state, step, stop - step)
@@ -164,29 +196,14 @@ class Loop:
                     name: np.asarray(row)[: stop - step] for name, row in device_history.items()
                 }
                 _check_finite(part, step)
-                first, step = step + 1, stop
-                last = step == config.steps
-                log = last or _due(step, config.log_every)
-                save = last or bool(noted) or _due(step, config.checkpoint_every)
-                if save:
+                watcher.metrics(step + 1, part)
+                watched.metrics.append(part)
+                step = stop
+                if step == config.steps or noted or _due(step, config.checkpoint_every):
                     _check_parameters(state, step)
-                figures = task.watch(state) if log else {}
-                shown = task.show(state) if last or _due(step, config.sample_every) else None
-                if _due(step, config.evaluate_every) or (last and config.evaluate_every):
-                    figures = figures | task.evaluate(state)
-                history.append(part)
-                watched.append({name: np.asarray([value]) for name, value in figures.items()})
-                watcher.metrics(first, part, figures)
-                if shown:
-                    watcher.show(step, shown)
-                if save:
                     watcher.checkpoint(step, state)
                     saved = step
-                if log:
-                    sentences = set(task.alarms(_join(history) | _join(watched)))
-                    for sentence in sorted(sentences - active_alarms):
-                        watcher.alarm(step, sentence)
-                    active_alarms, history = sentences, []
+                look()
             if step != saved:  # a signal came while pictures were drawn
                 _check_parameters(state, step)
                 watcher.checkpoint(step, state)
@@ -204,20 +221,33 @@ class Loop:
     def _key(self) -> jax.Array:
         return jax.device_put(jax.random.key(self._config.seed), self._replicated)
 
-    @cached_property
-    def _program(self) -> Callable:
-        """The compiled loop over at most `_capacity` steps; `state` is donated."""
-        task, capacity = self._task, self._capacity
+    def _steps(
+        self, state: PyTree, arrays: PyTree, chunk: PyTree, first_step: Any, count: Any, key: Any
+    ) -> tuple[PyTree, dict[str, jax.Array]]:
+        """The next `count` of at most `_capacity` steps."""
+        task = self._task
 
         @partial(jax.jit, inline=True)  # traced once, although it is called twice below
-        def one_step(
-            i: Any, state: PyTree, arrays: PyTree, chunk: PyTree, first_step: Any, key: jax.Array
-        ) -> tuple[PyTree, dict[str, jax.Array]]:
+        def one_step(i: Any, state: PyTree) -> tuple[PyTree, dict[str, jax.Array]]:
             batch = task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[i], chunk))
             return task.step(state, batch, jax.random.fold_in(key, first_step + i))
 
-        @partial(
-            jax.jit,
+        _, metrics = jax.eval_shape(one_step, 0, state)
+        history = {name: jnp.zeros(self._capacity, jnp.float32) for name in metrics}
+
+        def body(i: jax.Array, carry: tuple[PyTree, Any]) -> tuple[PyTree, Any]:
+            state, history = carry
+            state, metrics = one_step(i, state)
+            new = {name: jnp.asarray(metrics[name], jnp.float32) for name in history}
+            return state, {name: history[name].at[i].set(new[name]) for name in history}
+
+        return jax.lax.fori_loop(0, count, body, (state, history))
+
+    @cached_property
+    def _program(self) -> Callable:
+        """`_steps`, compiled; `state` is donated."""
+        steps = jax.jit(
+            self._steps,
             # Without it each step copies most parameters and moments before Adam overwrites them:
             # XLA does not see that all who read them came before. An MLP GAN's step is 1.12 times
             # as fast.
@@ -226,30 +256,14 @@ class Loop:
             in_shardings=(self._replicated, self._replicated, self._split_batch, None, None, None),
             out_shardings=self._replicated,
         )
-        def steps(
-            state: PyTree,
-            arrays: PyTree,
-            chunk: PyTree,
-            first_step: Any,
-            count: Any,
-            key: jax.Array,
-        ) -> tuple[PyTree, dict[str, jax.Array]]:
-            _, metrics = jax.eval_shape(one_step, 0, state, arrays, chunk, first_step, key)
-            history = {name: jnp.zeros(capacity, jnp.float32) for name in metrics}
-
-            def body(i: jax.Array, carry: tuple[PyTree, Any]) -> tuple[PyTree, Any]:
-                state, history = carry
-                state, metrics = one_step(i, state, arrays, chunk, first_step, key)
-                return state, {name: history[name].at[i].set(metrics[name]) for name in history}
-
-            return jax.lax.fori_loop(0, count, body, (state, history))
-
         chunk = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((capacity, *leaf.shape[1:]), leaf.dtype),
+            lambda leaf: jax.ShapeDtypeStruct((self._capacity, *leaf.shape[1:]), leaf.dtype),
             self._host_chunk(0, 1),
         )
-        arguments = self.state_shapes, task.source.arrays, chunk, 0, 1, self._key
-        return steps.lower(*arguments).compile()
+        arguments = self.state_shapes, self._task.source.arrays, chunk, 0, 1, self._key
+        program = steps.lower(*arguments).compile()
+        refuse_large(program, f"choose a smaller {flag('batch_size')}")
+        return program
 
 
 def _make_mesh() -> jax.sharding.Mesh:
@@ -278,10 +292,27 @@ def _due(step: int, period: int) -> bool:
     return period > 0 and step % period == 0
 
 
-def _join(history: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+class _Watched:
+    """What alarms read: metrics since the last log line, and the figures of every stop."""
+
+    def __init__(self, task: Task) -> None:
+        self._task, self._active = task, set[str]()
+        self.metrics: list[dict[str, np.ndarray]] = []
+        self.figures: list[dict[str, float]] = []
+
+    def new_alarms(self) -> list[str]:
+        """Sentences that were not true at the last log line; a new log line begins."""
+        found = set(self._task.alarms(_join(self.metrics) | _join(self.figures)))
+        new = sorted(found - self._active)
+        self._active, self.metrics = found, []
+        return new
+
+
+def _join(history: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     names = dict.fromkeys(name for part in history for name in part)
     return {
-        name: np.concatenate([part[name] for part in history if name in part]) for name in names
+        name: np.concatenate([np.atleast_1d(part[name]) for part in history if name in part])
+        for name in names
     }
 
 
@@ -315,26 +346,3 @@ def _check_parameters(state: PyTree, step: int) -> None:
     if not is_finite.all():
         path = jax.tree_util.keystr(found[int(is_finite.argmin())][0])
         raise Diverged(f"the parameters are not finite after step {step} ({path}): {_advice()}")
-
-
-@contextmanager
-def _signals_noted() -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM instead of dying; a second one acts as it always did."""
-    noted: list[int] = []
-    previous: dict[int, Any] = {}
-
-    def note(number: int, frame: Any) -> None:
-        noted.append(number)
-        for other, handler in previous.items():
-            signal.signal(other, handler)
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, note)
-    except ValueError:  # not the main thread, which alone may set handlers
-        pass
-    try:
-        yield noted
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

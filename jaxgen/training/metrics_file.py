@@ -1,17 +1,23 @@
-"""`metrics.csv` of a run: a row a step, a column a metric."""
+"""`metrics.csv` of a run: a row a step, a column a metric.
+
+Beside it, `metrics.sha256` has the file's checksum and how many of its bytes that covers, so that a
+changed digit does not pass for a measurement.
+"""
 
 import csv
+import hashlib
+import io
 import math
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
-from jaxgen.display.replacing import replacing
+from jaxgen.display.replacing import PARTIAL, replacing, sync
 
 History = dict[str, tuple[np.ndarray, np.ndarray]]
 """Each metric by name: the steps at which it was taken, int (S,), and its values, float (S,)."""
@@ -30,24 +36,35 @@ def read_metrics(path: Path) -> History:
     }
 
 
+def has_step(path: Path, step: int) -> bool:
+    """Whether `metrics.csv` holds a sound row of a step."""
+    return any(int(row["step"]) == step for row in _sound_rows(path, step)[1])
+
+
+def metrics_of(row: Mapping[str, str]) -> dict[str, float]:
+    """The numbers of a row, by the metric's name."""
+    return {name: float(value) for name, value in row.items() if name != "step"}
+
+
 class MetricsFile:
     """The file as it is written; cut back to `start` steps when a run goes on from there."""
 
     def __init__(self, path: Path, start: int) -> None:
         """Opens the file of a run that goes on after `start` steps.
 
-        Where it does not hold one sound row for each of these steps, it is set aside, a warning
-        says so, and the rows that can be trusted are kept.
+        Where it does not hold one sound row for each of these steps, or is not as it was written,
+        it is set aside, a warning says so, and the rows that can be read are kept.
         """
-        self._path = path
+        self._path, self._mark = path, path.with_suffix(".sha256")
         self._names, rows = _sound_rows(path, start)
-        if len(rows) < start:
+        if len(rows) < start or not _is_as_written(path, self._mark):
             aside = ""
             if path.is_file():
                 shutil.copyfile(path, path.with_name(f"damaged-{path.name}"))
                 aside = f"; the file as it was is now damaged-{path.name}"
+            sound = " but is not as it was written" if len(rows) == start else ""
             print(
-                f"warning: {path} has sound rows for {len(rows)} of {start} steps{aside}",
+                f"warning: {path} has sound rows for {len(rows)} of {start} steps{sound}{aside}",
                 file=sys.stderr,
             )
         self._write(rows)
@@ -63,14 +80,33 @@ class MetricsFile:
                     rows = [*csv.DictReader(file), *rows]
             self._write(rows)
             return
-        with self._path.open("a", newline="") as file:
-            csv.DictWriter(file, ["step", *self._names], restval="").writerows(rows)
+        lines = io.StringIO(newline="")
+        csv.DictWriter(lines, ["step", *self._names], restval="").writerows(rows)
+        with self._path.open("ab") as file:
+            file.write(lines.getvalue().encode())
+        self._cover(lines.getvalue().encode())
+
+    def sync(self) -> None:
+        """Bring what was added to the disk."""
+        sync(self._path)
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         with replacing(self._path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, ["step", *self._names], restval="")
             writer.writeheader()
             writer.writerows(rows)
+            self._mark.unlink(missing_ok=True)  # of the old file
+        self._digest, self._covered = hashlib.sha256(), 0
+        self._cover(self._path.read_bytes())
+
+    def _cover(self, added: bytes) -> None:
+        """Write the checksum of the file, which was lengthened by `added`."""
+        self._digest.update(added)
+        self._covered += len(added)
+        # In one piece, but not to the disk at once: without it the file is read unchecked.
+        temporary = self._mark.with_name(f"{PARTIAL}{self._mark.name}")
+        temporary.write_text(f"{self._covered} {self._digest.hexdigest()}\n")
+        temporary.replace(self._mark)
 
 
 def _sound_rows(path: Path, start: int) -> tuple[list[str], list[dict[str, str]]]:
@@ -81,7 +117,7 @@ def _sound_rows(path: Path, start: int) -> tuple[list[str], list[dict[str, str]]
     # The last line of a killed run may be cut short, even within its step; damage may be anywhere.
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         try:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(_lines(file))
             names = [name for name in reader.fieldnames or [] if name != "step"]
             if "step" not in (reader.fieldnames or []) or not all(map(_NAME.fullmatch, names)):
                 return [], []
@@ -93,12 +129,32 @@ def _sound_rows(path: Path, start: int) -> tuple[list[str], list[dict[str, str]]
     return names, [rows[step] for step in sorted(rows)]
 
 
+def _is_as_written(path: Path, mark: Path) -> bool:
+    """Whether the part of the file that a checksum covers has that checksum, if there is one."""
+    try:
+        covered, expected = mark.read_text().split()
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(int(covered))).hexdigest() == expected
+    except (OSError, ValueError):  # none, or one that a loss of power has cut
+        return True
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Its lines up to one that is too long, such as the zeros that a loss of power may leave."""
+    while line := file.readline(_LONGEST):
+        if len(line) == _LONGEST:
+            return
+        yield line
+
+
+_LONGEST = 2**20  # characters of a line
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]+")
+_STEP = re.compile(r"[0-9]{1,18}")  # an int64
 
 
 def _is_sound(row: dict[Any, Any], names: list[str]) -> bool:
     """Whether a row has a step, a cell for each name, and numbers or nothing in the cells."""
-    if None in row or None in row.values() or not str(row["step"]).isdecimal():
+    if None in row or None in row.values() or not _STEP.fullmatch(str(row["step"])):
         return False
     try:
         return all(not row[name] or math.isfinite(float(row[name])) for name in names)

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 
 from jaxgen.settings import Choice, setting
+
+Schedule = Callable[[Any], Any]
+"""Steps taken before -> the learning rate of the next one."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,36 @@ class Rule(Choice):
     """How gradients become updates: a function of an `Optimizer`'s numbers."""
 
     transform: Callable[["Optimizer"], optax.GradientTransformation]
+    """(numbers) -> what turns gradients into updates, before they are multiplied by the rate."""
+    with_schedule: Callable[["Optimizer", Schedule], optax.GradientTransformation] | None = None
+    """(numbers, rate) -> what turns gradients into whole updates where the rate changes; None if
+    that is `transform` times the rate."""
+
+
+def _velocity(numbers: "Optimizer", rate: Schedule) -> optax.GradientTransformation:
+    """The velocity v = momentum v - rate g, in which each gradient keeps the rate of its step.
+
+    The state is that of a constant rate, -v divided by the newest rate, so that runs that took up
+    the rate after the velocity go on.
+    """
+
+    def init(params: optax.Params) -> tuple[optax.TraceState, optax.ScaleByScheduleState]:
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return optax.TraceState(zeros), optax.ScaleByScheduleState(jnp.int32(0))
+
+    def update(
+        updates: optax.Updates, state: Any, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, Any]:
+        trace, schedule = state
+        now, before = (jnp.asarray(rate(schedule.count - ago), jnp.float32) for ago in (0, 1))
+        # A rate that is rounded to 0 ends all movement.
+        decay = jnp.where(now > 0, numbers.momentum * before / jnp.where(now > 0, now, 1), 0)
+        kept = jax.tree.map(lambda g, v: g + decay.astype(g.dtype) * v, updates, trace.trace)
+        updates = jax.tree.map(lambda v: -now.astype(v.dtype) * v, kept)
+        taken = optax.safe_increment(schedule.count)
+        return updates, (optax.TraceState(kept), optax.ScaleByScheduleState(taken))
+
+    return optax.GradientTransformation(init, update)
 
 
 adam = Rule(lambda numbers: optax.scale_by_adam(numbers.b1, numbers.b2))
@@ -23,8 +57,8 @@ adam = Rule(lambda numbers: optax.scale_by_adam(numbers.b1, numbers.b2))
 sgd = Rule(lambda numbers: optax.identity())
 """Plain gradient descent."""
 
-momentum = Rule(lambda numbers: optax.trace(numbers.momentum))
-"""Polyak 1964: a velocity that decays and takes up each gradient."""
+momentum = Rule(lambda numbers: optax.trace(numbers.momentum), _velocity)
+"""Polyak 1964: a velocity that decays and takes up each gradient times the rate of its step."""
 
 rmsprop = Rule(lambda numbers: optax.scale_by_rms(numbers.rms_decay, 1e-8, eps_in_sqrt=False))
 """Tieleman and Hinton 2012; epsilon 1e-8."""
@@ -68,6 +102,8 @@ class Optimizer:
             return now * (0.5 + 0.5 * jnp.cos(jnp.pi * step / steps)) if self.cosine else now
 
         constant = self.epoch_decay == 1 and not self.warm_up and not self.cosine
+        if self.rule.with_schedule and not constant:
+            return self.rule.with_schedule(self, rate)
         return optax.chain(
             self.rule.transform(self),
             optax.scale_by_learning_rate(self.learning_rate if constant else rate),

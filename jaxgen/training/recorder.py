@@ -9,10 +9,11 @@ from jaxgen.display import plots
 from jaxgen.display.progress import Progress
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
+from jaxgen.training.checkpoints import checksum
 from jaxgen.training.configs import Record
 from jaxgen.training.finishing import finish
 from jaxgen.training.loop import Outcome, Watcher
-from jaxgen.training.metrics_file import MetricsFile
+from jaxgen.training.metrics_file import MetricsFile, metrics_of
 from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
 from jaxgen.training.task import Shown, TrainConfig
@@ -22,13 +23,32 @@ class Recorder(Watcher):
     """Writes what the loop reports into a run's folder, and shows the progress."""
 
     def __init__(
-        self, run: Run, config: TrainConfig, start: int, record: Record, lock: RunLock
+        self,
+        run: Run,
+        config: TrainConfig,
+        start: int,
+        record: Record,
+        lock: RunLock,
+        row: dict[str, str] | None = None,
     ) -> None:
+        """Takes the folder, its numbers, the steps done, what it will hold, and its lock.
+
+        Args:
+            run: the folder.
+            config: the run's numbers.
+            start: steps done before.
+            record: for `config.json`.
+            lock: of the folder.
+            row: metrics of the step `start`, which the file lacks.
+        """
         self._run, self._config, self._start, self._record = run, config, start, record
         self._lock, self._resumed = lock, run.exists()
         self._checkpoints = run.checkpoints(config.keep_checkpoints)
-        self._pending: dict[str, list[np.ndarray]] = {}
+        self._pending: dict[str, list[np.ndarray]] = {
+            name: [np.asarray([value])] for name, value in metrics_of(row or {}).items()
+        }
         self._checksum = ""
+        self._row: dict[str, str] = row or {}  # of the newest step, until its figures are there
 
     def start(self) -> None:
         self._run.make()
@@ -39,25 +59,38 @@ class Recorder(Watcher):
                 f"go on with it, or choose another {flag('workdir')}"
             )
         self._run.write_record(self._record)
-        self._metrics = MetricsFile(self._run.metrics_path, self._start)
+        self._metrics = MetricsFile(self._run.metrics_path, self._start - bool(self._row))
+        self._run.checkpoints().sweep()
         self._progress = Progress(self._config.steps, self._start)
         for path in self._run.samples_path.glob("step_*.png"):
             if int(path.stem.removeprefix("step_")) > self._start:
                 path.unlink()
 
-    def metrics(
-        self, first_step: int, history: dict[str, np.ndarray], figures: dict[str, float]
-    ) -> None:
+    def metrics(self, first_step: int, history: dict[str, np.ndarray]) -> None:
         count = len(next(iter(history.values())))
-        step = first_step + count - 1
         rows = [
-            {"step": first_step + i} | {name: _digits(row[i]) for name, row in history.items()}
+            {"step": str(first_step + i)} | {name: _digits(row[i]) for name, row in history.items()}
             for i in range(count)
         ]
-        rows[-1] |= {name: _digits(value) for name, value in figures.items()}
-        self._metrics.add(rows)
+        self._metrics.add(rows[:-1])
+        self._row = rows[-1]
         for name, row in history.items():
             self._pending.setdefault(name, []).append(row)
+
+    def checkpoint(self, step: int, state: Any) -> None:
+        self._metrics.sync()
+        # The last row is not written yet: without its figures it would count as done with.
+        self._checksum = self._checkpoints.save(step, state, self._row)
+
+    def show(self, step: int, shown: Shown) -> None:
+        plots.save_image(self._run.samples_path / f"step_{step:06d}.png", shown.picture)
+        self._board.add_image("samples", np.atleast_3d(shown.picture), step, dataformats="HWC")
+        if shown.text:
+            self._progress.say(shown.text)
+
+    def figures(self, step: int, figures: dict[str, float]) -> None:
+        self._metrics.add([self._row | {n: _digits(value) for n, value in figures.items()}])
+        self._row = {}
         if step % self._config.log_every == 0 or step == self._config.steps:
             means = {n: float(np.concatenate(part).mean()) for n, part in self._pending.items()}
             self._pending = {}
@@ -68,23 +101,15 @@ class Recorder(Watcher):
             words = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
             self._progress.say(f"step {step}: {words}")
 
-    def show(self, step: int, shown: Shown) -> None:
-        plots.save_image(self._run.samples_path / f"step_{step:06d}.png", shown.picture)
-        self._board.add_image("samples", np.atleast_3d(shown.picture), step, dataformats="HWC")
-        if shown.text:
-            self._progress.say(shown.text)
-
     def alarm(self, step: int, sentence: str) -> None:
         self._progress.say(f"warning: step {step}: {sentence}")
-
-    def checkpoint(self, step: int, state: Any) -> None:
-        self._checksum = self._checkpoints.save(step, state)
 
     def finish(self, outcome: Outcome) -> None:
         """Write the curves, the animation and `summary.json`."""
         self.close()
         trained = outcome.step - self._start
-        finish(self._run, self._config, outcome.step, self._checksum, outcome.seconds, trained)
+        mark = self._checksum or checksum(outcome.state)
+        finish(self._run, self._config, outcome.step, mark, outcome.seconds, trained)
 
     def close(self) -> None:
         """Close the files and leave the progress as it stands."""

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jaxgen.data import ordinary_files
 from jaxgen.display.replacing import PARTIAL, replacing
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
@@ -26,13 +27,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a run's JSON file; JaxgenError when it is not there or not JSON."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise JaxgenError(f"cannot read {path}: {error.strerror}") from error
-    if len(content) > _MOST_BYTES:
-        raise JaxgenError(f"{path} has more than {_MOST_BYTES} bytes; it is damaged")
+    content = ordinary_files.contents(path, "restore it from a copy", _MOST_BYTES)
     try:
         return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

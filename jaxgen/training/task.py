@@ -13,10 +13,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from jaxgen.settings import setting
+from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag, setting
 from jaxgen.training.metrics_file import History, read_metrics
 
 PyTree = Any
+MOST_DISPATCHED = 2**26
+"""Examples of one dispatch, all steps together."""
 
 
 class Shown(NamedTuple):
@@ -174,12 +177,25 @@ class TrainConfig:
     """Steps between log lines; also the most steps of one dispatch."""
     sample_every: int = setting(250, least=0, may_change=True)
     """Steps between sample pictures; 0 for none before the end."""
+    sample_at_start: bool = setting(False, before=False, may_change=True)
+    """Also show what is made before the first step, as step 0."""
     evaluate_every: int = setting(0, least=0, may_change=True)
     """Steps between evaluations; 0 for none."""
     checkpoint_every: int = setting(250, least=0, may_change=True)
     """Steps between checkpoints; 0 for one at the end only."""
     keep_checkpoints: int = setting(3, least=1, may_change=True)
     """Newest checkpoints kept."""
+
+    def check_together(self) -> None:
+        """Raise JaxgenError if the numbers do not go with each other."""
+        # The indices of a dispatch are made, and sent, together.
+        dispatched = min(self.log_every, self.steps) * self.batch_size
+        if dispatched > MOST_DISPATCHED:
+            raise JaxgenError(
+                f"{flag('log_every')} {self.log_every} times {flag('batch_size')} "
+                f"{self.batch_size} are {dispatched} examples of one dispatch, more than "
+                f"{MOST_DISPATCHED}: give a smaller {flag('log_every')}"
+            )
 
     def task(self) -> Task:
         """The task to train, its data loaded.

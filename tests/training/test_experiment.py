@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import jaxgen
 from experiments import vanilla_gan
@@ -11,7 +12,8 @@ from jaxgen.errors import JaxgenError
 from jaxgen.gan.networks.mlp import MLP
 from jaxgen.training import experiment
 from jaxgen.training.loop import Loop
-from jaxgen.training.run_folder import Run
+from jaxgen.training.recorder import Recorder
+from jaxgen.training.run_folder import Run, read_json
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +47,46 @@ def test_what_may_change_changes_in_a_finished_run(config):
     assert jaxgen.run(finished).config.sampling_statistics == "running"
 
 
+@pytest.mark.parametrize("step", [2, 4])
+@pytest.mark.parametrize("what", ["show", "figures"])
+def test_a_run_that_dies_while_it_is_looked_at_loses_nothing(config, monkeypatch, step, what):
+    """Its checkpoint is there; the next call draws and measures what was due, then goes on."""
+    numbers = {"sample_every": 2, "evaluate_every": 2, "evaluate_samples": 8}
+    folders = []
+    for name in ("whole", f"{what}-{step}"):
+        one = replace(config, **numbers, workdir=f"{config.workdir}-{name}")
+        folders.append(Run(one.workdir))
+        real = getattr(Recorder, what)
+
+        def dies(self, at, *rest, real=real):
+            if at == step:
+                raise MemoryError
+            real(self, at, *rest)
+
+        if name != "whole":
+            with monkeypatch.context() as patched:
+                patched.setattr(Recorder, what, dies)
+                with pytest.raises(MemoryError):
+                    jaxgen.run(one)
+            assert folders[1].checkpoints().steps()[-1] == step
+        jaxgen.run(one)
+    whole, broken = folders
+    assert whole.metrics_path.read_bytes() == broken.metrics_path.read_bytes()
+    pictures = [sorted(run.samples_path.iterdir()) for run in folders]
+    assert [p.name for p in pictures[0]] == [p.name for p in pictures[1]]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(*pictures, strict=True))
+    assert len(pictures[0]) == 2
+    told = [read_json(run.summary_path) for run in folders]
+    assert told[0]["parameters_sha256"] == told[1]["parameters_sha256"]
+    assert told[0]["metrics"] == told[1]["metrics"]
+
+
 def test_an_interrupted_run_says_so(config, monkeypatch):
     config = replace(config, workdir=f"{config.workdir}-interrupted")
     real_run = Loop.run
 
-    def interrupted(*args):
-        return real_run(*args)._replace(step=2, interrupted=2)
+    def interrupted(*args, **named):
+        return real_run(*args, **named)._replace(step=2, interrupted=2)
 
     monkeypatch.setattr(Loop, "run", interrupted)
     with pytest.raises(KeyboardInterrupt, match="after step 2"):
@@ -82,3 +118,27 @@ def test_more_steps_extend_and_history_tells_all_of_them(config):
     assert model.history["d_loss"][0].tolist() == [1, 2, 3, 4, 5, 6]
     whole = jaxgen.run(replace(config, workdir=f"{config.workdir}-whole", steps=6))
     assert np.array_equal(model.sample(n=2), whole.sample(n=2))
+
+
+def test_a_picture_before_the_first_step_where_it_is_asked_for(config, tmp_path):
+    def frames(folder):
+        with Image.open(folder / "samples.gif") as animation:
+            return animation.n_frames
+
+    workdir = tmp_path / "start"
+    asked = replace(config, workdir=str(workdir), steps=2, sample_every=1, sample_at_start=True)
+    jaxgen.run(asked)
+    first = workdir / "samples" / "step_000000.png"
+    before = first.read_bytes()
+    assert frames(workdir) == 3
+    jaxgen.run(replace(asked, steps=3))  # it stays, and is not drawn of a later state
+    assert first.read_bytes() == before
+    assert frames(workdir) == 4
+    other = tmp_path / "not_asked"
+    jaxgen.run(replace(asked, workdir=str(other), sample_at_start=False))
+    assert sorted(path.name for path in (other / "samples").iterdir()) == [
+        "step_000001.png",
+        "step_000002.png",
+    ]
+    ends = [(folder / "samples" / "step_000002.png").read_bytes() for folder in (workdir, other)]
+    assert ends[0] == ends[1]

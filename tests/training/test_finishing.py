@@ -46,12 +46,14 @@ def test_a_run_that_was_killed_after_its_last_checkpoint_is_finished(run, missin
     whole = json.loads(run.summary_path.read_text())
     for name in missing:
         (run.path / name).unlink()
+        (run.path / f".partial-77-{name}").touch()
     assert experiment.train(config) is None
     assert "whose results are not all there" in capsys.readouterr().err
     summary = json.loads(run.summary_path.read_text())
     for key in ("step", "finished", "metrics", "parameters_sha256", "seed"):
         assert summary[key] == whole[key]
     assert all((run.path / name).stat().st_size > 100 for name in RESULTS)
+    assert not list(run.path.glob(".partial-*"))
     before = run.summary_path.read_bytes()
     assert experiment.train(config) is None
     assert run.summary_path.read_bytes() == before
@@ -65,6 +67,39 @@ def test_a_damaged_summary_is_set_aside_and_written_again(run, content, capsys):
     assert "summary.json is damaged" in capsys.readouterr().err
     assert (run.path / "damaged-summary.json").read_bytes() == content
     assert json.loads(run.summary_path.read_text())["finished"]
+
+
+@pytest.mark.parametrize("name", ["curves.png", "samples.gif", "summary.json"])
+def test_a_result_that_was_altered_is_written_again(run, name):
+    run, config = run
+    before = (run.path / name).read_bytes()
+    changed = bytearray(before)
+    changed[-40] ^= 1
+    (run.path / name).write_bytes(changed)
+    assert experiment.train(config) is None
+    if name == "summary.json":
+        assert finishing.read_summary(run)["finished"]
+    else:
+        assert (run.path / name).read_bytes() == before
+    assert finishing.is_whole(run, 6)
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "samples/step_000002.png"])
+def test_what_cannot_be_had_again_is_told_when_it_was_altered(run, name, capsys):
+    run, config = run
+    path = run.path / name
+    path.write_bytes(path.read_bytes()[:-9] + b"1" + path.read_bytes()[-8:])
+    assert experiment.train(config) is None
+    assert f"{name.split('/')[0]} is not as it was when the run ended" in capsys.readouterr().err
+
+
+def test_an_animation_goes_without_pictures_that_cannot_be_read(run, capsys):
+    run, config = run
+    (run.samples_path / "step_000002.png").write_bytes(b"\x89PNG")
+    (run.path / "samples.gif").unlink()
+    assert experiment.train(config) is None
+    assert "samples.gif goes without" in capsys.readouterr().err
+    assert (run.path / "samples.gif").stat().st_size > 100
 
 
 def test_summary_metrics_are_means_since_the_log_line_before(run):

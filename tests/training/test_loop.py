@@ -1,5 +1,6 @@
 """The loop on a task of a few numbers: same results however the steps are divided."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgen.errors import JaxgenError
 from jaxgen.training.batches import epoch_indices
 from jaxgen.training.loop import Diverged, Loop, Watcher
 from jaxgen.training.task import Shown, Source, Task, TrainConfig
@@ -40,11 +42,13 @@ def config(**numbers):
 
 class Recording(Watcher):
     def __init__(self):
-        self.rows, self.shown, self.states, self.figures, self.alarms = [], [], {}, {}, []
+        self.rows, self.shown, self.states, self.measured, self.alarms = [], [], {}, {}, []
 
-    def metrics(self, first_step, history, figures):
+    def metrics(self, first_step, history):
         self.rows += [(first_step + i, float(v)) for i, v in enumerate(history["loss"])]
-        self.figures[self.rows[-1][0]] = figures
+
+    def figures(self, step, figures):
+        self.measured[step] = figures
 
     def show(self, step, shown):
         self.shown.append(step)
@@ -81,7 +85,7 @@ def test_any_division_into_dispatches_gives_the_same_bits():
     assert [step for step, _ in watched.rows] == list(range(1, 24))
     assert watched_odd.shown == [3, 6, 9, 12, 15, 18, 21, 23]
     assert list(watched_odd.states) == [7, 14, 21, 23]
-    assert [step for step, f in watched_odd.figures.items() if "score" in f] == [
+    assert [step for step, f in watched_odd.measured.items() if "score" in f] == [
         *range(4, 24, 4),
         23,
     ]
@@ -90,7 +94,7 @@ def test_any_division_into_dispatches_gives_the_same_bits():
 def test_what_is_watched_does_not_depend_on_how_often_pictures_are_drawn():
     for sample_every in (0, 3, 10):
         _, watched = run(toy_task(), config(sample_every=sample_every))
-        assert [s for s, f in watched.figures.items() if "size" in f] == [5, 10, 15, 20, 23]
+        assert [s for s, f in watched.measured.items() if "size" in f] == [5, 10, 15, 20, 23]
 
 
 def test_steps_between_log_lines_do_not_change_the_bits():
@@ -190,8 +194,8 @@ def test_a_signal_saves_and_ends():
     task = toy_task()
 
     class Interrupting(Recording):
-        def metrics(self, first_step, history, figures):
-            super().metrics(first_step, history, figures)
+        def metrics(self, first_step, history):
+            super().metrics(first_step, history)
             if first_step == 6:
                 signal.raise_signal(signal.SIGINT)
 
@@ -205,6 +209,28 @@ def test_a_signal_saves_and_ends():
     assert np.array_equal(whole.state, resumed.state)
 
 
+def test_what_cannot_be_drawn_or_measured_loses_no_training():
+    """The checkpoint comes first; the next call looks at that state before it goes on."""
+    numbers = config(checkpoint_every=10, sample_every=10, evaluate_every=10)
+    toy = toy_task()
+
+    def fails(state):
+        raise JaxgenError("cannot be drawn")
+
+    for broken in ({"show": fails}, {"watch": fails}, {"evaluate": fails}):
+        watcher = Recording()
+        with pytest.raises(JaxgenError, match="cannot be drawn"):
+            run(dataclasses.replace(toy, **broken), numbers, watcher=watcher)
+        step = max(watcher.states, default=0)
+        assert step == (0 if "watch" in broken else 10)  # watched at 5 already
+    after = Recording()
+    Loop(toy, numbers).run(watcher.states[10], 10, after, unseen={"loss": 0.5})
+    assert after.shown == [10, 20, 23]
+    assert [step for step, figures in after.measured.items() if "score" in figures] == [10, 20, 23]
+    assert after.measured[10]["size"] == float(watcher.states[10].sum())
+    assert [step for step, _ in after.rows] == list(range(11, 24))
+
+
 SHARDED = """
 import dataclasses, sys
 import jax
@@ -214,7 +240,7 @@ from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.training.loop import Loop, Watcher
 
 class Printing(Watcher):
-    def metrics(self, first_step, history, figures):
+    def metrics(self, first_step, history):
         print(jax.device_count(), *history["d_loss"], *history["g_loss"])
 
 networks = DCGAN(hidden=8, generator_channels=(4, 4), discriminator_channels=(2, 2))

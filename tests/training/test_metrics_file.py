@@ -65,3 +65,31 @@ def test_a_missing_file_is_told(tmp_path, capsys):
     assert "has sound rows for 0 of 2 steps\n" in capsys.readouterr().err
     MetricsFile(tmp_path / "new.csv", 0)
     assert capsys.readouterr().err == ""
+
+
+def test_a_changed_digit_is_told(tmp_path, capsys):
+    """Also where what was changed is still a number, and in a file with a new column."""
+    path = tmp_path / "metrics.csv"
+    file = MetricsFile(path, 0)
+    file.add([{"step": "1", "loss": "0.125"}])
+    file.add([{"step": "2", "loss": "0.5"}, {"step": "3", "loss": "0.75", "fid": "9"}])
+    file.add([{"step": "4", "loss": "1.5"}])
+    MetricsFile(path, 4)
+    assert not capsys.readouterr().err
+    altered = path.read_bytes().replace(b"0.125", b"0.625")
+    path.write_bytes(altered)
+    MetricsFile(path, 3)
+    told = capsys.readouterr().err
+    assert "sound rows for 3 of 3 steps but is not as it was written" in told
+    assert (tmp_path / "damaged-metrics.csv").read_bytes() == altered
+    MetricsFile(path, 2)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mark", [b"", b"\0" * 40, b"many 00"])
+def test_a_lost_checksum_is_no_damage(tmp_path, capsys, mark):
+    path = tmp_path / "metrics.csv"
+    MetricsFile(path, 0).add([{"step": "1", "loss": "0.125"}])
+    (tmp_path / "metrics.sha256").write_bytes(mark)
+    MetricsFile(path, 1)
+    assert not capsys.readouterr().err

@@ -132,7 +132,9 @@ def test_the_command_of_then_goes_on(cut_back, run_module, name, module, flags):
     same = [key for key in now["metrics"] if key in then["metrics"]]
     assert len(same) >= 1
     for key in same:
-        np.testing.assert_allclose(now["metrics"][key], then["metrics"][key], rtol=2e-3)
+        # Running variances had the divisor n then, and n - 1 since, which moves the samples.
+        rtol = 2e-3 if "loss" in key else 2e-2
+        np.testing.assert_allclose(now["metrics"][key], then["metrics"][key], rtol=rtol)
     record = json.loads((folder / "config.json").read_text())
     assert record["format"] == configs.FORMAT
 

@@ -47,6 +47,89 @@ def test_rules_are_those_of_the_notebook(name):
     np.testing.assert_allclose(two_steps(), expected, rtol=1e-5)
 
 
+def notebooks_way(name, gradients, rate_of):
+    """CS231n's optim.py with a rate for each step, as its solver's `lr_decay` gives: w from 0."""
+    w = v = m = cache = np.zeros_like(gradients[0])
+    for step, g in enumerate(gradients):
+        rate = rate_of(step)
+        if name == "sgd":
+            w = w - rate * g
+        elif name == "momentum":
+            v = 0.9 * v - rate * g
+            w = w + v
+        elif name == "rmsprop":
+            cache = 0.99 * cache + 0.01 * g**2
+            w = w - rate * g / (np.sqrt(cache) + 1e-8)
+        else:
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            m_hat, v_hat = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
+            w = w - rate * m_hat / (np.sqrt(v_hat) + 1e-8)
+    return w
+
+
+def after_all(optimizer, gradients, state=None):
+    """What becomes of zeros, and the optimiser's state, after a step for each gradient."""
+
+    @jax.jit
+    def run(state):
+        def step(carry, gradient):
+            params, state = carry
+            updates, state = optimizer.update(gradient, state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        return jax.lax.scan(step, (jnp.zeros(3), state), jnp.asarray(gradients, jnp.float32))[0]
+
+    return run(optimizer.init(jnp.zeros(3)) if state is None else state)
+
+
+GRADIENTS = np.cos(np.arange(40 * 3.0)).reshape(40, 3) + 0.3
+SCHEDULES = {
+    "epochs": ({"epoch_decay": 0.5}, lambda step: 0.5 ** (step // 4)),
+    "all": (
+        {"epoch_decay": 0.9, "warm_up": 6, "cosine": True},
+        lambda step: (
+            0.9 ** (step // 4) * min(1, (step + 1) / 6) * (0.5 + 0.5 * np.cos(np.pi * step / 40))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", ["sgd", "momentum", "rmsprop", "adam"])
+def test_a_rate_that_changes_acts_as_in_the_notebook(name, schedule):
+    flags, share_of = SCHEDULES[schedule]
+    optimizer = Optimizer(getattr(optimizers, name), 0.01, **flags).build(40, steps_per_epoch=4)
+    params, _ = after_all(optimizer, GRADIENTS)
+    expected = notebooks_way(name, GRADIENTS, lambda step: 0.01 * share_of(step))
+    np.testing.assert_allclose(params, expected, rtol=2e-5)
+
+
+def test_momentum_with_a_constant_rate_keeps_its_bits():
+    constant = Optimizer(optimizers.momentum, 0.01).build(40, steps_per_epoch=4)
+    chain = optax.chain(optax.trace(0.9), optax.scale_by_learning_rate(0.01))
+    same = jax.tree.map(np.array_equal, after_all(constant, GRADIENTS), after_all(chain, GRADIENTS))
+    assert all(jax.tree.leaves(same))
+
+
+def test_momentum_goes_on_with_the_state_of_older_runs():
+    """0.1.0 multiplied the whole velocity by the newest rate: the last update is what goes on."""
+    decaying = Optimizer(optimizers.momentum, 0.01, epoch_decay=0.5)
+    rate = optax.exponential_decay(0.01, 4, 0.5, staircase=True)
+    older = optax.chain(optax.trace(0.9), optax.scale_by_learning_rate(rate))
+    before, state = after_all(older, GRADIENTS[:11])
+    velocity = before - after_all(older, GRADIENTS[:10])[0]
+    params, _ = after_all(decaying.build(40, 4), GRADIENTS[11:13], state)
+    first = 0.9 * velocity - 0.01 * 0.25 * GRADIENTS[11]
+    second = 0.9 * first - 0.01 * 0.125 * GRADIENTS[12]
+    np.testing.assert_allclose(params, first + second, rtol=1e-4)
+
+
+def test_momentum_stands_still_where_the_rate_is_rounded_to_nothing():
+    numbers = Optimizer(optimizers.momentum, 1e-20, epoch_decay=1e-20)
+    params, _ = after_all(numbers.build(40, steps_per_epoch=4), GRADIENTS)
+    assert np.isfinite(params).all()
+
+
 def test_learning_rate_over_a_run():
     numbers = Optimizer(sgd, 1.0, epoch_decay=0.5, warm_up=2)
     flat = dataclasses.replace(numbers, epoch_decay=1.0, warm_up=0, cosine=True)
