@@ -1,5 +1,6 @@
 """What a captioning experiment sets, and what it builds from that: a task, a trained captioner."""
 
+import math
 from dataclasses import dataclass
 
 import flax.linen as nn
@@ -18,8 +19,11 @@ from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, named, setting
+from jaxgen.settings.memory import refuse_too_much
+from jaxgen.settings.notes import note
 from jaxgen.training import configs
 from jaxgen.training.optimizers import Optimizer
+from jaxgen.training.state_size import fitting
 from jaxgen.training.task import Saved, Source, Task, TrainConfig
 
 
@@ -45,7 +49,7 @@ class CaptionConfig(TrainConfig):
     """How that number is minimised."""
     data: Captions = Scenes()
     """Captions and features of images."""
-    max_length: int = setting(30, least=1, most=2**14)
+    max_length: int = setting(30, least=1, most=2**12)
     """Most words of a generated caption, END included."""
     evaluate_images: int = setting(2000, least=1, may_change=True)
     """Validation images to caption and to take the validation loss on, where `evaluate_every` or
@@ -64,11 +68,24 @@ class CaptionConfig(TrainConfig):
             feature_shape=tuple(data.train.features.shape[1:]),
             examples=len(data.train.captions["captions"]),
         )
+        if self.data.max_train > about.examples:
+            note(
+                f"{flag('data.max_train')} {self.data.max_train}: there are {about.examples} "
+                "training captions, all are used"
+            )
+        if data.train.features.array is None:
+            dispatched = min(self.log_every, self.steps) * self.batch_size
+            refuse_too_much(
+                2 * 4 * dispatched * math.prod(about.feature_shape),
+                f"the features of {dispatched} captions, {flag('log_every')} times "
+                f"{flag('batch_size')},",
+                f"give a smaller {flag('log_every')}",
+            )
         captioning = self.captioning(about)
         quality = self._quality(about, data)
         return Task(
             source=source(data.train),
-            init=captioning.init,
+            init=fitting(captioning.init, f"give {flag('captioner')} smaller widths"),
             step=captioning.step,
             show=lambda state: quality.show(state.params),
             evaluate=lambda state: quality.evaluate(state.params),

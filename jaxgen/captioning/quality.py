@@ -22,6 +22,7 @@ from jaxgen.metrics.captions import report as captions_report
 from jaxgen.metrics.captions.base import CaptionMetric
 from jaxgen.metrics.truth import measure as truth
 from jaxgen.settings import flag
+from jaxgen.settings.notes import note
 from jaxgen.training.task import Shown
 
 PyTree = Any
@@ -61,6 +62,11 @@ class CaptionQuality:
         self._evaluate_images, self._reproduce = evaluate_images, reproduce
         self._pictures: dict[int, np.ndarray | None] = {}
 
+    @property
+    def images(self) -> int:
+        """How many validation images have captions."""
+        return len(np.unique(self._data.validation.captions["image_index"]))
+
     def show(self, params: PyTree) -> Shown:
         """Eight validation images with their greedy captions."""
         return self.captioned(params, 8, Decoding())
@@ -84,9 +90,12 @@ class CaptionQuality:
         Raises:
             JaxgenError: the captioner cannot choose where to look.
         """
+        null = self._data.vocabulary.null
         images = _spaced(self._data.validation, n)
         features = self._data.validation.features.gather(images)
         words_NL = self._writer.words(params, features, decoding, seed)
+        # Attention takes the square of the length.
+        words_NL = words_NL[:, : max(1, *np.count_nonzero(words_NL != null, axis=1))]
         weights_NLM = self._writer.attention(params, features, words_NL)
         if weights_NLM is None or weights_NLM.shape[2] == 1:
             raise JaxgenError(
@@ -164,6 +173,11 @@ class CaptionQuality:
     @cached_property
     def _images(self) -> np.ndarray:
         """The validation images that are measured."""
+        if self._evaluate_images > self.images:
+            note(
+                f"{flag('evaluate_images')} {self._evaluate_images}: there are {self.images} "
+                "validation images, all are measured"
+            )
         return _spaced(self._data.validation, self._evaluate_images)
 
     @cached_property

@@ -50,6 +50,11 @@ class TrainedCaptioner:
         """Every metric of its run by name: steps int (S,) and values float (S,)."""
         return self._saved.history
 
+    @property
+    def images(self) -> int:
+        """How many validation images there are to show."""
+        return self._quality.images
+
     def caption(self, features: Any, seed: int = 0, **decoding: Any) -> list[str]:
         """Caption images.
 

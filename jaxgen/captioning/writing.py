@@ -15,11 +15,14 @@ import numpy as np
 from jaxgen.captioning.decoding import Decoding, SpecialWords
 from jaxgen.captioning.losses import caption_token_losses
 from jaxgen.data.captions.vocabulary import Vocabulary
+from jaxgen.settings import flag
+from jaxgen.settings.memory import refuse_too_much
 
 Array = jax.Array
 PyTree = Any
 
 _ROWS = 128  # captions of one compiled program
+_MOST_BEAMS = 1024  # of all captions of one compiled program
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,25 @@ class Writer:
         self, params: PyTree, features: np.ndarray, decoding: Decoding, seed: int = 0
     ) -> np.ndarray:
         """The same as indices of words, int32 (N, L), from the one after START on."""
-        keys = iter(jax.random.split(jax.random.key(seed), -(-len(features) // _ROWS)))
+        # Each beam is a row of its own; a search of few beams has the rows of any other decoding.
+        rows = max(1, min(_ROWS, _MOST_BEAMS // decoding.beam))
+        self._refuse_too_long(params, features[:1], rows * decoding.beam)
+        keys = iter(jax.random.split(jax.random.key(seed), -(-len(features) // rows)))
         return _in_parts(
-            lambda features: self._words_of_rows(params, features, decoding, next(keys)), features
+            lambda features: self._words_of_rows(params, features, decoding, next(keys)),
+            features,
+            rows=rows,
+        )
+
+    def _refuse_too_long(self, params: PyTree, features: np.ndarray, rows: int) -> None:
+        """Refuse what a captioner keeps of each caption, and its words, if memory is too small."""
+        start = partial(self.module.apply, method="start")
+        carry = jax.eval_shape(start, {"params": params}, features)
+        kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(carry))
+        refuse_too_much(
+            rows * (kept + 4 * self.max_length + 4 * len(self.vocabulary)),
+            f"{rows} captions of at most {self.max_length} words",
+            f"give a smaller {flag('max_length')} or {flag('decoding.beam')}",
         )
 
     def attention(
@@ -102,9 +121,15 @@ class Writer:
         start_N1 = np.full((len(words_NL), 1), self.special.start, np.int32)
         read_NL = np.concatenate([start_N1, words_NL[:, :-1]], axis=1)
         apply = jax.jit(partial(self.module.apply, mutable="intermediates"))
-        _, recorded = apply({"params": params}, features, read_NL)
-        by_layer = [np.mean(weights_NHLM, axis=1) for weights_NHLM in jax.tree.leaves(recorded)]
-        return np.mean(by_layer, axis=0) if by_layer else None
+        parts = []
+        for start in range(0, len(words_NL), _ROWS):
+            rows = slice(start, start + _ROWS)
+            _, recorded = apply({"params": params}, features[rows], read_NL[rows])
+            by_layer = [np.mean(weights_NHLM, axis=1) for weights_NHLM in jax.tree.leaves(recorded)]
+            if not by_layer:
+                return None
+            parts.append(np.mean(by_layer, axis=0))
+        return np.concatenate(parts)
 
 
 def writer(module: nn.Module, vocabulary: Vocabulary, max_length: int) -> Writer:
@@ -113,13 +138,13 @@ def writer(module: nn.Module, vocabulary: Vocabulary, max_length: int) -> Writer
     return Writer(module, vocabulary, max_length, special)
 
 
-def _in_parts(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
-    """`function` over rows, always `_ROWS` at a time, so that it is compiled once."""
+def _in_parts(function: Callable[..., Any], *arrays: np.ndarray, rows: int = _ROWS) -> np.ndarray:
+    """`function` over rows, always so many at a time, so that it is compiled once."""
     parts = []
-    for start in range(0, len(arrays[0]), _ROWS):
-        rows = [array[start : start + _ROWS] for array in arrays]
-        missing = _ROWS - len(rows[0])
+    for start in range(0, len(arrays[0]), rows):
+        some = [array[start : start + rows] for array in arrays]
+        missing = rows - len(some[0])
         # Copies of the last row, since zeros are a valid caption in no vocabulary.
-        padded = [np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in rows]
-        parts.append(np.asarray(function(*padded))[: len(rows[0])])
+        padded = [np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in some]
+        parts.append(np.asarray(function(*padded))[: len(some[0])])
     return np.concatenate(parts)

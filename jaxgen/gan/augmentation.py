@@ -29,7 +29,7 @@ def translate(images_NHWC: Array, key: Array) -> Array:
 
     def shifts(key: Array, size: int) -> Array:
         # A one-hot matrix for each image: its product is a shift whose gradient needs no scatter.
-        offset_N = jax.random.randint(key, (n,), -(size // 8), size // 8 + 1)
+        offset_N = jax.random.randint(key, (n,), -(size // 8), size // 8 + 1, jnp.int32)
         target, source = jnp.arange(size)[None, :, None], jnp.arange(size)[None, None, :]
         return (target - source == offset_N[:, None, None]).astype(images_NHWC.dtype)
 
@@ -47,7 +47,7 @@ def cutout(images_NHWC: Array, key: Array) -> Array:
     key_h, key_w = jax.random.split(key)
 
     def inside(key: Array, size: int) -> Array:
-        centre_N = jax.random.randint(key, (n,), 0, size + 1)
+        centre_N = jax.random.randint(key, (n,), 0, size + 1, jnp.int32)
         start_N1 = (centre_N - size // 4)[:, None]
         position = jnp.arange(size)[None, :]
         return (position >= start_N1) & (position < start_N1 + size // 2)

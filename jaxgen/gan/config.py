@@ -17,9 +17,10 @@ from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Statistics
 from jaxgen.gan.step import Gan, weights
 from jaxgen.gan.trained import TrainedGan
-from jaxgen.settings import named, setting
+from jaxgen.settings import flag, named, setting
 from jaxgen.training import configs
 from jaxgen.training.optimizers import Optimizer
+from jaxgen.training.state_size import fitting
 from jaxgen.training.task import Saved, Source, Task, TrainConfig
 
 
@@ -82,7 +83,7 @@ class GanConfig(TrainConfig):
             quality.check_measurable()  # to be refused before the first step, not after hundreds
         return Task(
             source=Source.of(real),
-            init=gan.init,
+            init=fitting(gan.init, f"give {flag('networks')} smaller widths"),
             step=gan.step,
             show=lambda state: quality.show(weights(state)),
             watch=lambda state: quality.watch(weights(state)),

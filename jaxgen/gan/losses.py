@@ -99,7 +99,7 @@ def gradient_penalty(critic: Critic, real: Array, fake: Array, key: Array) -> Ar
     Reference:
         Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, equation 3, without the weight.
     """
-    epsilon = jax.random.uniform(key, (real.shape[0],) + (1,) * (real.ndim - 1))
+    epsilon = jax.random.uniform(key, (real.shape[0],) + (1,) * (real.ndim - 1), real.dtype)
     between = epsilon * real + (1 - epsilon) * fake
     squares = jnp.square(_image_gradients(critic, between)).sum(axis=1)
     # The root's slope at 0 is infinite, and infinity times 0 is NaN: stay a little above 0.

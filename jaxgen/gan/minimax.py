@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.display.replacing import replacing
+
 Array = jax.Array
 
 
@@ -19,7 +21,7 @@ def value(x: Array, y: Array) -> Array:
     return x * y
 
 
-def play(step_size: float, steps: int, simultaneous: bool = False) -> np.ndarray:
+def play(step_size: float | Array, steps: int, simultaneous: bool = False) -> Array:
     """Gradient ascent in y and descent in x from (1, 1).
 
     Args:
@@ -28,8 +30,9 @@ def play(step_size: float, steps: int, simultaneous: bool = False) -> np.ndarray
         simultaneous: both move from the same point; otherwise x responds to the new y.
 
     Returns:
-        (steps + 1, 2): x and y before the first update and after each.
+        float32 (steps + 1, 2): x and y before the first update and after each.
     """
+    step_size = jnp.asarray(step_size, jnp.float32)
     slope_x, slope_y = jax.grad(value, 0), jax.grad(value, 1)
 
     def step(point: tuple[Array, Array], _: None) -> tuple[Any, Any]:
@@ -40,11 +43,12 @@ def play(step_size: float, steps: int, simultaneous: bool = False) -> np.ndarray
 
     start = jnp.float32(1), jnp.float32(1)
     _, path = jax.lax.scan(step, start, length=steps)
-    return np.concatenate([np.ones((1, 2)), np.stack(path, axis=1)])
+    return jnp.concatenate([jnp.stack(start)[None], jnp.stack(path, axis=1)])
 
 
-def table(path: np.ndarray) -> str:
+def table(path: Array | np.ndarray) -> str:
     """The points of a game as text, a column for each step."""
+    path = np.asarray(path)
     rows = [("step", range(len(path))), ("y", path[:, 1]), ("x", path[:, 0])]
     return "\n".join(
         f"{name:<5}" + "".join(f"{number:8.4g}" for number in numbers) for name, numbers in rows
@@ -59,7 +63,7 @@ def draw(path: Path, step_sizes: tuple[float, ...], steps: int) -> None:
     panels = figure.subplots(2, len(step_sizes), squeeze=False)
     for row, simultaneous in enumerate((False, True)):
         for axes, step_size in zip(panels[row], step_sizes, strict=True):
-            points = play(step_size, steps, simultaneous)
+            points = np.asarray(play(step_size, steps, simultaneous))
             axes.plot(points[:, 0], points[:, 1], ".-", linewidth=0.7, markersize=4)
             axes.plot(1, 1, "go", label="start")
             axes.plot(0, 0, "r*", label="saddle point")
@@ -69,4 +73,5 @@ def draw(path: Path, step_sizes: tuple[float, ...], steps: int) -> None:
             axes.set_ylabel("y")
             axes.set_box_aspect(1)
     panels[0, 0].legend(fontsize=8)
-    figure.savefig(path, dpi=100)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)

@@ -34,7 +34,7 @@ def _along_the_sphere(start: Array, end: Array, share: Array) -> Array:
 
 
 uniform = Noise(
-    lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0),
+    lambda key, shape: jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0),
     lambda start, end, share: (1 - share) * start + share * end,
 )
-normal = Noise(jax.random.normal, _along_the_sphere)
+normal = Noise(lambda key, shape: jax.random.normal(key, shape, jnp.float32), _along_the_sphere)

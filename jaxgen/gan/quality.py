@@ -17,6 +17,7 @@ from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import classifier, report
 from jaxgen.metrics.samples.diversity import spread_ratio
 from jaxgen.settings import flag
+from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.task import Shown
 
 SATURATED, FROZEN = 0.02, 1e-6
@@ -123,6 +124,11 @@ class GanQuality:
     ) -> tuple[np.ndarray, np.ndarray, classifier.Classifier, np.ndarray | None]:
         """Real images, samples, the classifier that knows them, and the labels asked for."""
         n = self._evaluate_samples
+        refuse_too_much(
+            3 * 4 * n * int(np.prod(self._real["image"].shape[1:])),
+            f"measuring {n} samples",
+            f"give fewer {flag('evaluate_samples')}",
+        )
         labels = np.arange(n) % self._classes
         # Not the seed of the pictures: figures are of samples that nobody picked.
         made = self._sampler.sample(weights, n, self._seed + 1, labels)

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxgen.gan.noise import Noise
+from jaxgen.settings.memory import refuse_too_much
 
 Array = jax.Array
 ArrayLike = jax.Array | np.ndarray
@@ -51,8 +52,12 @@ class Sampler:
 
     @partial(jax.jit, static_argnums=0)
     def images(self, weights: Weights, noise_NZ: ArrayLike, label_N: ArrayLike) -> Array:
-        """Images (N, H, W, C) in [-1, 1] from noise."""
-        label_NK = jax.nn.one_hot(label_N, self.classes) if self.classes else None
+        """Images (N, H, W, C) in [-1, 1] from noise.
+
+        A pure function, for any transformation; `sample` and `sample_from` collect in NumPy what
+        it makes.
+        """
+        label_NK = jax.nn.one_hot(label_N, self.classes, dtype=np.float32) if self.classes else None
         images_NHWC: Array = self.generator.apply(
             {"params": weights.params, "batch_stats": weights.stats},
             noise_NZ,
@@ -72,16 +77,15 @@ class Sampler:
 
     def draw_noise(self, n: int, seed: int) -> np.ndarray:
         """Noise float32 (at least n, Z) in whole blocks; the first rows do not depend on `n`."""
-        keys = [jax.random.fold_in(jax.random.key(seed), i) for i in range(-(-n // self.block))]
-        shape = (self.block, self.noise_size)
-        return np.concatenate([np.asarray(self.noise.draw(key, shape)) for key in keys])
+        return np.concatenate([self._noise_block(i, seed) for i in range(-(-n // self.block))])
 
     def sample(
         self, weights: Weights, n: int, seed: int = 0, labels: np.ndarray | None = None
     ) -> np.ndarray:
         """`n` images, float32 (n, H, W, C) in [-1, 1]; without labels the classes take turns."""
-        labels = self.turns(0, n) if labels is None else labels
-        return self.sample_from(weights, self.draw_noise(n, seed)[:n], labels, seed)
+        return self._in_blocks(
+            weights, n, seed, None, self.turns(0, n) if labels is None else labels
+        )
 
     def sample_from(
         self, weights: Weights, noise_NZ: np.ndarray, labels: np.ndarray, seed: int = 0
@@ -91,13 +95,37 @@ class Sampler:
         The last block is filled up with other noise and all classes in turn, since batch statistics
         need a whole one.
         """
-        n = len(noise_NZ)
-        filling = self.draw_noise(n + self.block, seed)[n:]
-        noise_NZ = np.concatenate([noise_NZ, filling])
-        labels = np.concatenate([labels, self.turns(n, n + len(filling))])
-        blocks = [slice(start, start + self.block) for start in range(0, n, self.block)]
-        made = [np.asarray(self.images(weights, noise_NZ[b], labels[b])) for b in blocks]
-        return np.concatenate(made)[:n]
+        return self._in_blocks(weights, len(noise_NZ), seed, noise_NZ, labels)
+
+    def _in_blocks(
+        self,
+        weights: Weights,
+        n: int,
+        seed: int,
+        noise_NZ: np.ndarray | None,
+        labels: np.ndarray,
+    ) -> np.ndarray:
+        """Images of given noise, or of that of the seed: one block and all images are in memory."""
+        images_NHWC = None
+        for block, start in enumerate(range(0, n, self.block)):
+            stop = min(n, start + self.block)
+            noise_BZ = self._noise_block(block, seed)
+            if noise_NZ is not None:
+                noise_BZ = np.concatenate([noise_NZ[start:stop], noise_BZ[stop - start :]])
+            label_B = np.concatenate([labels[start:stop], self.turns(stop, start + self.block)])
+            made_BHWC = np.asarray(self.images(weights, noise_BZ, label_B))
+            if images_NHWC is None:
+                refuse_too_much(n * made_BHWC[0].nbytes, f"{n} samples", "draw fewer")
+                images_NHWC = np.empty((n, *made_BHWC.shape[1:]), made_BHWC.dtype)
+            images_NHWC[start:stop] = made_BHWC[: stop - start]
+        if images_NHWC is None:
+            raise ValueError("there are no images to make")
+        return images_NHWC
+
+    def _noise_block(self, block: int, seed: int) -> np.ndarray:
+        with jax.ensure_compile_time_eval():  # numbers also while another program is traced
+            key = jax.random.fold_in(jax.random.key(seed), block)
+            return np.asarray(self.noise.draw(key, (self.block, self.noise_size)))
 
     def turns(self, start: int, stop: int) -> np.ndarray:
         """Labels of images `start` to `stop`, the classes one after the other: int (n,)."""

@@ -87,8 +87,8 @@ class Gan:
     def init(self, key: Array, batch: dict[str, Array]) -> GanState:
         """The state before the first step."""
         key_g, key_d = jax.random.split(key)
-        noise_NZ = jnp.zeros((2, self.noise_size))
-        images_NHWC = jnp.zeros((2, *self.image_shape))
+        noise_NZ = jnp.zeros((2, self.noise_size), jnp.float32)
+        images_NHWC = jnp.zeros((2, *self.image_shape), jnp.float32)
         label_NK = self._one_hot(jnp.zeros(2, jnp.int32))
 
         def network(module: nn.Module, *args: Array) -> NetworkState:
@@ -200,7 +200,7 @@ class Gan:
         return key, jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
 
     def _one_hot(self, label_N: Array) -> Array | None:
-        return jax.nn.one_hot(label_N, self.classes) if self.classes else None
+        return jax.nn.one_hot(label_N, self.classes, dtype=jnp.float32) if self.classes else None
 
     def _score(self, network: NetworkState, images_NHWC: Array, label_NK: Array | None) -> Array:
         variables = {"params": network.params, "batch_stats": network.stats}

@@ -11,6 +11,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
+from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.metrics_file import History
 from jaxgen.training.task import Saved, TrainConfig
@@ -79,7 +80,14 @@ class TrainedGan:
         Returns:
             float32 (rows * columns, height, width, channels) in [-1, 1]; in a conditional model
             each row is of one class.
+
+        Raises:
+            JaxgenError: memory does not hold them.
         """
+        if rows < 1 or columns < 1:
+            raise JaxgenError(f"rows and columns must be at least 1, got {rows} and {columns}")
+        images, size = rows * columns, self._sampler.noise_size
+        refuse_too_much(3 * 4 * images * size, f"the noise of {images} images", "draw fewer")
         sampler = self._sampler
         ends = sampler.draw_noise(2 * rows, seed)[: 2 * rows].reshape(rows, 2, -1)
         shares = np.linspace(0, 1, columns, dtype=np.float32)
@@ -103,7 +111,10 @@ class TrainedGan:
         return self._make_quality()
 
     def _checked_labels(self, labels: Any) -> np.ndarray:
-        labels = np.atleast_1d(np.asarray(labels))
+        try:
+            labels = np.atleast_1d(np.asarray(labels))
+        except ValueError as error:  # rows of different lengths
+            raise JaxgenError(f"labels must be a list of whole numbers ({error})") from error
         if not self.classes:
             raise JaxgenError("this model is not conditional: it takes no labels")
         if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):

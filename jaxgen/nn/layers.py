@@ -53,8 +53,9 @@ class Conv(nn.Module):
     def __call__(self, x_NHWC: Array) -> Array:
         channels = x_NHWC.shape[-1]
         shape = (self.window, self.window, channels, self.features)
-        kernel = self.param("kernel", fan_in_uniform, shape)
-        bias = self.param("bias", bias_uniform(self.window**2 * channels), (self.features,))
+        kernel = self.param("kernel", fan_in_uniform, shape, jnp.float32)
+        bias_init = bias_uniform(self.window**2 * channels)
+        bias = self.param("bias", bias_init, (self.features,), jnp.float32)
         x_NHWC = ops.conv(x_NHWC, kernel)
         if self.pool > 1:
             # Before the bias: the same numbers, but a smaller array for it and for its gradient.
@@ -72,15 +73,52 @@ class ConvTranspose(nn.Module):
     def __call__(self, x_NHWC: Array) -> Array:
         channels = x_NHWC.shape[-1]
         shape = (self.window, self.window, channels, self.features)
-        kernel = self.param("kernel", xavier_uniform, shape)
+        kernel = self.param("kernel", xavier_uniform, shape, jnp.float32)
         # PyTorch takes the fan in of a transposed convolution from its output channels.
-        bias = self.param("bias", bias_uniform(self.window**2 * self.features), (self.features,))
+        bias_init = bias_uniform(self.window**2 * self.features)
+        bias = self.param("bias", bias_init, (self.features,), jnp.float32)
         return ops.conv_transpose(x_NHWC, kernel, stride=2, padding="SAME") + bias[None, None, None]
 
 
 class BatchNorm(nn.Module):
-    """Batch norm over all axes but the last, with PyTorch's momentum 0.1 and epsilon 1e-5."""
+    """Batch norm over all axes but the last, as PyTorch's: momentum 0.1, epsilon 1e-5.
+
+    A batch of n values a channel is normalised by its variance with divisor n; the running variance
+    takes up the one with divisor n - 1, where Flax's own layer takes the first for both.
+
+    Reference:
+        Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167, algorithms 1 and 2.
+    """
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
-        return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5)(x)
+        return _Normalization(name="BatchNorm_0")(x, train)  # as checkpoints call it
+
+
+class _Normalization(nn.Module):
+    """What `BatchNorm` does, with the parameters and statistics of Flax's layer."""
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        channels = x.shape[-1:]
+        axes = tuple(range(x.ndim - 1))
+        scale = self.param("scale", nn.initializers.ones, channels, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
+        running_variance = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)
+        mean, variance = running_mean.value, running_variance.value
+        if train:
+            squares = jnp.square(
+                x
+            )  # before the mean, in Flax's order: so gradients keep their bits
+            mean, square = x.mean(axes), squares.mean(axes)
+            variance = jnp.maximum(0.0, square - jnp.square(mean))  # rounding may make it negative
+            if not self.is_initializing():
+                n = x.size // x.shape[-1]
+                unbiased = variance * (n / max(n - 1, 1))
+                for running, new in ((running_mean, mean), (running_variance, unbiased)):
+                    running.value = (0.9 * running.value + 0.1 * new).astype(running.value.dtype)
+        mean, variance, scale, bias = (
+            jnp.expand_dims(part, axes) for part in (mean, variance, scale, bias)
+        )
+        return (x - mean) * (jax.lax.rsqrt(variance + 1e-5) * scale) + bias

@@ -129,8 +129,8 @@ class MultiHeadAttention(nn.Module):
         # The products below read the cache in the shape that it is kept in: with a reshape between,
         # XLA's CPU backend updates a copy for each of its readers.
         k_NHSK, v_NHSK = (
-            jax.lax.dynamic_update_slice(
-                old, x_NBHK.swapaxes(1, 2).astype(old.dtype), (0, 0, t * beams, 0)
+            jax.lax.dynamic_update_slice_in_dim(
+                old, x_NBHK.swapaxes(1, 2).astype(old.dtype), t * beams, axis=2
             )
             for old, x_NBHK in zip(cache, new, strict=True)
         )

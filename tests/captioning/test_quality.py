@@ -103,3 +103,11 @@ def test_figures_are_of_as_many_images_as_asked(quality):
     report = quality(evaluate_images=2).report(["a red 3", "a large 7"])
     figures = captions_report.measure(["a red 3", "a large 7"], [TRUE[0], TRUE[2]])
     assert report["cider_d"] == pytest.approx(figures["cider_d"])
+
+
+def test_fewer_images_than_asked_for_are_said(quality, capsys):
+    quality(evaluate_images=4).evaluate(MADE)
+    told = "note: evaluate_images 4: there are 3 validation images, all are measured\n"
+    assert capsys.readouterr().err == told
+    quality(evaluate_images=3).evaluate(MADE)
+    assert capsys.readouterr().err == ""

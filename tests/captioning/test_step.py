@@ -297,7 +297,7 @@ from jaxgen.training.loop import Loop, Watcher
 import dataclasses
 
 class Printing(Watcher):
-    def metrics(self, first_step, history, figures):
+    def metrics(self, first_step, history):
         print(jax.device_count(), *history["loss"])
 
 for megabytes in (512, 0):

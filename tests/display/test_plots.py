@@ -33,6 +33,26 @@ def test_grid_places_images_row_by_row_with_padding():
     ]
 
 
+def tiny(count):
+    """White images of one row and two columns."""
+    return np.ones((count, 1, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("count", "padding", "expected"),
+    [
+        (1, 2, [[255, 255]]),
+        (2, 1, [[0] * 7, [0, 255, 255, 0, 255, 255, 0], [0] * 7]),
+        (3, 0, [[255] * 6]),
+    ],
+)
+def test_fewer_images_than_columns(count, padding, expected):
+    """As torchvision's `make_grid` with `nrow=8`: min(nrow, images) columns, each image with
+    `padding` zeros around it, and a single image as it is.
+    """
+    assert plots.grid(tiny(count), columns=8, padding=padding).tolist() == expected
+
+
 def test_grid_normalizes_each_image_by_itself():
     images = np.array([[[[0.1], [0.2]]], [[[-0.5], [0.5]]], [[[0.3], [0.3]]]])
     picture = plots.grid(images, columns=3, padding=0, normalize_each=True)

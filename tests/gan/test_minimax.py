@@ -1,6 +1,7 @@
 """The game f(x, y) = x y, and what theory says of it."""
 
 import numpy as np
+import pytest
 
 from jaxgen.gan import minimax
 
@@ -23,3 +24,18 @@ def test_alternating_updates_keep_their_invariant():
     for step in (0.1, 0.5, 1.0):
         x, y = minimax.play(step, 50).T
         np.testing.assert_allclose(x**2 + y**2 + step * x * y, 2 + step, rtol=1e-4)
+
+
+def test_the_picture_is_whole_or_not_there(tmp_path, monkeypatch):
+    picture = tmp_path / "orbit.png"
+    picture.write_bytes(b"old")
+
+    def full(figure, path, **options):
+        path.write_bytes(b"half")
+        raise OSError("no space")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    with pytest.raises(OSError, match="no space"):
+        minimax.draw(picture, (1.0,), 3)
+    assert picture.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["orbit.png"]

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from jaxgen.errors import JaxgenError
 from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
@@ -71,3 +72,16 @@ def test_more_samples_begin_with_the_same_ones():
     assert np.array_equal(few, many[:3])
     assert np.abs(many).max() <= 1
     assert not np.array_equal(many[:8], many[8:16])
+
+
+def test_samples_are_those_of_their_noise_whatever_their_number():
+    sampler, made = sampler_and_weights(SMALL)
+    noise, labels = sampler.draw_noise(19, seed=3)[:19], np.arange(19) % 10
+    drawn = sampler.sample(made, 19, seed=3)
+    np.testing.assert_array_equal(drawn, sampler.sample_from(made, noise, labels, seed=3))
+
+
+def test_more_samples_than_memory_holds_are_refused_in_bytes():
+    sampler, made = sampler_and_weights(SMALL)
+    with pytest.raises(JaxgenError, match=r"^1000000000000 samples would take 3136 TB"):
+        sampler.sample(made, 10**12, labels=np.zeros(8, int))

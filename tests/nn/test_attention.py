@@ -11,14 +11,11 @@ import pytest
 from jaxgen.nn import dropout as dropout_module
 from jaxgen.nn.attention import causal_mask, full_attention
 from jaxgen.nn.cheap_attention import low_rank_attention, random_features, window_attention
+from jaxgen.nn.checking import rel_error
 from jaxgen.nn.multi_head import MultiHeadAttention
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "attention.npz"
 PUBLISHED_ERROR = {"self": 4e-4, "masked": 2e-4, "cross": 4e-4}
-
-
-def relative_error(x, y):
-    return np.max(np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y)))
 
 
 def replay(monkeypatch, *masks):
@@ -68,7 +65,7 @@ def test_attention_of_the_notebook(x64, monkeypatch, call):
     train = jax.jit(attend, static_argnums=0)(True)
     assert not left
     np.testing.assert_allclose(train, reference[f"{call}/train"], rtol=1e-5, atol=1e-6)
-    assert relative_error(np.asarray(train), reference[f"{call}/expected"]) < PUBLISHED_ERROR[call]
+    assert rel_error(train, reference[f"{call}/expected"]) < PUBLISHED_ERROR[call]
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 5, 8])

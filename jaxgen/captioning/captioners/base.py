@@ -8,8 +8,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import flax.linen as nn
-import jax
-import numpy as np
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,3 @@ class Captioner(ABC):
         Raises:
             JaxgenError: it cannot read such features, or a number makes no sense.
         """
-
-
-def default_dtype() -> np.dtype:
-    """float64 where x64 is on, else float32."""
-    return jax.dtypes.canonicalize_dtype(float)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxgen.captioning.captioners.base import Captioner, default_dtype
+from jaxgen.captioning.captioners.base import Captioner
 from jaxgen.errors import JaxgenError
 from jaxgen.nn import ops
 from jaxgen.nn.dropout import dropout
@@ -166,7 +166,7 @@ class _Recurrent(Captioner):
                 "a recurrent captioner reads one vector an image, not tokens: "
                 f"use {flag('data.features')} vector or attributes, or caption_transformer"
             )
-        return cls(vocab_size, self.hidden, self.word_size, self.dropout, default_dtype())
+        return cls(vocab_size, self.hidden, self.word_size, self.dropout)
 
 
 @named("rnn", "jaxgen.models.recurrent:RNN")

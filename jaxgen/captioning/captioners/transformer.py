@@ -13,7 +13,7 @@ import numpy as np
 from flax import linen as nn
 from flax import struct
 
-from jaxgen.captioning.captioners.base import Captioner, default_dtype
+from jaxgen.captioning.captioners.base import Captioner
 from jaxgen.captioning.captioners.decoder_layer import DecoderLayer
 from jaxgen.errors import JaxgenError
 from jaxgen.nn import ops
@@ -177,7 +177,7 @@ class TransformerCaptioner(nn.Module):
         batch, places, t = cache.past[0][0].shape[0], cache.capacity, cache.t
         beams = words_R.shape[0] // batch
         own_R1 = jnp.tile(jnp.arange(beams, dtype=jnp.int32), batch)[:, None]
-        slots_RL = jax.lax.dynamic_update_slice(cache.slots_RL, own_R1, (0, t))
+        slots_RL = jax.lax.dynamic_update_slice_in_dim(cache.slots_RL, own_R1, t, 1)
         wrote_NBLB = (
             slots_RL.reshape(batch, beams, places, 1) == jnp.arange(beams)[None, None, None]
         )
@@ -227,11 +227,11 @@ class Transformer(Captioner):
     """Width inside the feed-forward blocks."""
     dropout: float = setting(0.1, least=0, below=1)
     """Share that is dropped in training."""
-    memory_tokens: int = setting(1, least=1)
+    memory_tokens: int = setting(1, least=1, most=2**14)
     """Read each feature vector as this many tokens."""
-    window: int = setting(0, least=0)
+    window: int = setting(0, least=0, most=2**14)
     """Let each word see only this many words, itself included; 0 for all."""
-    rank: int = setting(0, least=0)
+    rank: int = setting(0, least=0, most=2**12)
     """Approximate self-attention with this many random features; 0 for exact."""
 
     def module(
@@ -263,5 +263,4 @@ class Transformer(Captioner):
             self.window or None,
             self.rank or None,
             null,
-            default_dtype(),
         )

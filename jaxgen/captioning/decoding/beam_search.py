@@ -40,7 +40,7 @@ def beam_search(
     special: SpecialWords,
     max_length: int,
     beams: int,
-    length_penalty: float = 0.0,
+    length_penalty: float | Array = 0.0,
 ) -> tuple[Array, Array]:
     """Search for the caption with the best log-probability, keeping `beams` candidates.
 
@@ -70,7 +70,7 @@ def beam_search(
     """
     if beams < 1:
         raise ValueError(f"beams must be at least 1, got {beams}")
-    if length_penalty < 0:
+    if not isinstance(length_penalty, jax.Array) and length_penalty < 0:
         raise ValueError(f"length_penalty must not be negative, got {length_penalty}")
 
     captions = rows(carry, max_length)
@@ -79,7 +79,7 @@ def beam_search(
     dtype = logits_dtype(step, carry, start_NB.reshape(-1))
 
     def penalty(length: int | Array) -> Array:
-        return ((5 + jnp.asarray(length, dtype)) / 6) ** length_penalty
+        return (((5 + jnp.asarray(length, dtype)) / 6) ** length_penalty).astype(dtype)
 
     def unfinished(state: _Beams) -> Array:
         # Scores only fall as a caption grows, the penalty is largest at the maximum length.
@@ -92,7 +92,7 @@ def beam_search(
         score_NC, parent_NC, word_NC = candidates
         length = state.t + 1
         words_NCL = jnp.take_along_axis(state.words_NBL, parent_NC[..., None], axis=1)
-        words_NCL = jax.lax.dynamic_update_slice(words_NCL, word_NC[..., None], (0, 0, state.t))
+        words_NCL = jax.lax.dynamic_update_slice_in_dim(words_NCL, word_NC[..., None], state.t, 2)
 
         ends_NC = word_NC == special.end
         counts_NC = (ends_NC | (length == max_length)) & (jnp.arange(ends_NC.shape[1]) < beams)[

@@ -12,6 +12,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, setting
 
 Array = jax.Array
+_LEAST_TEMPERATURE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class Decoding:
 
     beam: int = setting(1, least=1, most=1000)
     """Candidates kept by beam search; 1 for none but the best word each time."""
-    length_penalty: float = setting(0.0, least=0)
+    length_penalty: float = setting(0.0, least=0, most=10)
     """beam search: larger values favour longer captions."""
-    temperature: float = setting(0.0, least=0)
+    temperature: float = setting(0.0, least=0, most=1e6)
     """Draw words at random, more evenly the higher it is; 0 for the most probable ones."""
     top_k: int = setting(0, least=0, most=2**31 - 1)
     """Draw from this many most probable words only; 0 for all."""
@@ -31,6 +32,11 @@ class Decoding:
 
     def check_together(self) -> None:
         """Raise JaxgenError if the numbers do not go with each other."""
+        if 0 < self.temperature < _LEAST_TEMPERATURE:  # logits divided by less may overflow
+            raise JaxgenError(
+                f"{flag('temperature')} must be 0, for the most probable words, or at least "
+                f"{_LEAST_TEMPERATURE:g}, got {self.temperature:g}"
+            )
         if self.beam > 1 and self.temperature:
             raise JaxgenError(f"give {flag('beam')} or {flag('temperature')}, not both")
         if not self.temperature and (self.top_k or self.top_p < 1):

@@ -61,7 +61,7 @@ def sample(
     key: Array,
     temperature: float | Array = 1.0,
     top_k: int | None = None,
-    top_p: float | None = None,
+    top_p: float | Array | None = None,
 ) -> tuple[Array, Array]:
     """Draw each word at random, optionally from the most probable ones only.
 
@@ -90,7 +90,7 @@ def sample(
         raise ValueError(f"temperature must be positive, got {temperature}; use greedy for 0")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
-    if top_p is not None and not 0 < top_p <= 1:
+    if top_p is not None and not isinstance(top_p, jax.Array) and not 0 < top_p <= 1:
         raise ValueError(f"top_p must be in (0, 1], got {top_p}")
 
     def choose(t: Array, logits_NV: Array) -> Array:
@@ -110,7 +110,7 @@ def keep_top_k(logits_NV: Array, k: int) -> Array:
     return jnp.where(logits_NV < kth_N1, -jnp.inf, logits_NV)
 
 
-def keep_top_p(logits_NV: Array, p: float) -> Array:
+def keep_top_p(logits_NV: Array, p: float | Array) -> Array:
     """Keep the fewest most probable words of each row that reach probability p, -inf elsewhere."""
     sorted_NV = jnp.sort(logits_NV, axis=-1, descending=True)
     probability_NV = jax.nn.softmax(sorted_NV, axis=-1)
@@ -142,7 +142,7 @@ def _decode(
         word_N = jnp.where(ended_N, special.null, word_N)
         log_probability_N = _log_probability(logits_NV, word_N)
         total_N = total_N + jnp.where(ended_N, 0, log_probability_N)
-        words_NL = jax.lax.dynamic_update_slice(words_NL, word_N[:, None], (0, t))
+        words_NL = jax.lax.dynamic_update_slice_in_dim(words_NL, word_N[:, None], t, 1)
         return t + 1, carry, word_N, ended_N | (word_N == special.end), words_NL, total_N
 
     words_NL = jnp.full((captions, max_length), special.null, jnp.int32)

@@ -12,9 +12,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgen.errors import JaxgenError
 from jaxgen.gan.networks.base import Networks
 from jaxgen.nn.layers import BatchNorm, Dense
-from jaxgen.settings import named, setting
+from jaxgen.settings import flag, named, setting
 
 Array = jax.Array
 
@@ -74,6 +75,14 @@ class MLP(Networks):
     """Widths of the discriminator's hidden layers."""
     discriminator_slope: float = 0.01
     """Slope of the discriminator's leaky ReLU below 0."""
+
+    def check_together(self) -> None:
+        """Refuses batch norm in a layer that is not there."""
+        if max(self.generator_normalized, default=-1) >= len(self.generator_hidden):
+            raise JaxgenError(
+                f"{flag('networks.generator_normalized')} {max(self.generator_normalized)} is no "
+                f"layer: they are counted from 0, and there are {len(self.generator_hidden)}"
+            )
 
     def generator(self, image_shape: tuple[int, int, int]) -> nn.Module:
         return Generator(

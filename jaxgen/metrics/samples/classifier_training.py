@@ -106,7 +106,7 @@ def train(config: ClassifierTraining) -> tuple[Any, float]:
         known_labels_N: jax.Array,
     ) -> tuple[Any, Any, jax.Array]:
         rows_key, warp_key, dropout_key = jax.random.split(key, 3)
-        rows_N = jax.random.randint(rows_key, (config.batch,), 0, len(known_NHWC))
+        rows_N = jax.random.randint(rows_key, (config.batch,), 0, len(known_NHWC), jnp.int32)
         warp = functools.partial(_warp, config=config)
         x_NHWC = jax.vmap(warp)(jax.random.split(warp_key, config.batch), known_NHWC[rows_N])
 
@@ -184,14 +184,14 @@ def _with_unit_features(
 
 def _warp(key: jax.Array, image_HWC: jax.Array, config: ClassifierTraining) -> jax.Array:
     """One image under a random small affine map (and mirrored); -1, black, fills the rim."""
-    draws = jax.random.uniform(key, (7,), minval=-1)
+    draws = jax.random.uniform(key, (7,), jnp.float32, -1)
     size = image_HWC.shape[0]
     middle = (size - 1) / 2
-    matrix = jnp.eye(2) + config.distortion * draws[:4].reshape(2, 2)
+    matrix = jnp.eye(2, dtype=jnp.float32) + config.distortion * draws[:4].reshape(2, 2)
     shift = config.shift * draws[4:6]
     if config.flip:
         matrix = matrix.at[1].multiply(jnp.where(draws[6] < 0, -1.0, 1.0))
-    axis = jnp.arange(size) - middle
+    axis = jnp.arange(size, dtype=jnp.float32) - middle
     grid_2HW = jnp.stack(jnp.meshgrid(axis, axis, indexing="ij"))
     rows_HW, columns_HW = jnp.tensordot(matrix, grid_2HW, 1) + (shift + middle)[:, None, None]
     warped_HW = jax.scipy.ndimage.map_coordinates(

@@ -14,6 +14,7 @@ from flax.traverse_util import unflatten_dict
 from jaxgen.captioning import decoding
 from jaxgen.captioning.captioners.transformer import TransformerCaptioner, positional_encoding
 from jaxgen.nn import dropout as dropout_module
+from jaxgen.nn.checking import rel_error
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 
@@ -21,10 +22,6 @@ REFERENCE = Path(__file__).parents[2] / "reference"
 def load(name):
     with np.load(REFERENCE / name, allow_pickle=False) as file:
         return dict(file)
-
-
-def relative_error(x, y):
-    return np.max(np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y)))
 
 
 def notebook_parameters():
@@ -51,7 +48,7 @@ def test_positional_encoding_of_the_notebook(monkeypatch):
     )
     train = dropout_module.dropout(encoded, 0.1, jax.random.key(0))
     np.testing.assert_allclose(train, reference["train"], rtol=1e-6)
-    assert relative_error(np.asarray(train), reference["expected"]) < 1.1e-4
+    assert rel_error(train, reference["expected"]) < 1.1e-4
 
 
 def test_captioner_of_the_notebook(x64, monkeypatch):
@@ -78,7 +75,7 @@ def test_captioner_of_the_notebook(x64, monkeypatch):
     )
     assert not masks
     np.testing.assert_allclose(train, reference["train"], rtol=1e-6)
-    assert relative_error(np.asarray(train), reference["expected"]) < 6e-6
+    assert rel_error(train, reference["expected"]) < 6e-6
 
 
 def test_null_has_no_gradient_in_the_embedding():

@@ -7,21 +7,18 @@ import pytest
 
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.nn.checking import count_params
 
 SHAPE = (28, 28, 1)
-
-
-def count(tree):
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
 def test_parameter_counts():
     discriminator = DCGAN().discriminator(SHAPE)
     shapes = jax.eval_shape(discriminator.init, jax.random.key(0), jnp.zeros((2, *SHAPE)))
-    assert count(shapes["params"]) == 1_102_721
+    assert count_params(shapes["params"]) == 1_102_721
     generator = DCGAN().generator(SHAPE)
     shapes = jax.eval_shape(generator.init, jax.random.key(0), jnp.zeros((2, 4)))
-    assert count(shapes["params"]) == 6_580_801
+    assert count_params(shapes["params"]) == 6_580_801
 
 
 def largest(kernel):

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from experiments import conditional_gan, lsgan, mlp_gan, vanilla_gan
+from jaxgen.errors import JaxgenError
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.nn.checking import count_params
+from jaxgen.settings import check
 
 SHAPE = (28, 28, 1)
 
 
 def count(module, *inputs):
     shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)
-    return sum(leaf.size for leaf in jax.tree.leaves(shapes["params"]))
+    return count_params(shapes["params"])
 
 
 def dense(*widths):
@@ -59,3 +63,9 @@ def test_batch_norm_stands_before_the_activation_on_the_last_three_layers():
         if outputs is not None:  # normalised and not yet rectified
             np.testing.assert_allclose(outputs.mean(axis=0), 0, atol=1e-4)
             assert (outputs < 0).mean() > 0.3
+
+
+def test_batch_norm_in_a_layer_that_is_not_there_is_refused():
+    check(MLP(generator_hidden=(8, 8), generator_normalized=(1,)))
+    with pytest.raises(JaxgenError, match="generator_normalized 2 is no layer"):
+        check(MLP(generator_hidden=(8, 8), generator_normalized=(0, 2)))
