@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import caption_steps, commands, decoding_speed, gan_steps, ops, products, report
 from benchmarks.measuring import Settings
-from jaxgen.commands.cli import run_guarded
+from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
 from jaxgen.training.run_folder import write_json
 

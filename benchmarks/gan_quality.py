@@ -48,9 +48,7 @@ class Stopwatch(Watcher):
     def __init__(self) -> None:
         self._marks = [(0, time.perf_counter())]
 
-    def metrics(
-        self, first_step: int, history: dict[str, np.ndarray], figures: dict[str, float]
-    ) -> None:
+    def metrics(self, first_step: int, history: dict[str, np.ndarray]) -> None:
         self.mark(first_step - 1 + len(next(iter(history.values()))))
 
     def mark(self, step: int) -> None:

@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from jaxgen.commands.cli import run_guarded
+from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
 
 RUNS: dict[str, list[str]] = {

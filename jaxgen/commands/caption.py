@@ -2,24 +2,21 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from jaxgen.captioning.decoding import Decoding
-from jaxgen.commands import cli
+from jaxgen.commands import cli, pictures
 from jaxgen.commands.run_argument import RunArgument
-from jaxgen.commands.sample import PICTURES
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
+from jaxgen.settings.notes import note
 
 ATTENTION = "attention.png"
 
 
 @dataclass(frozen=True)
-class CaptionImagesConfig(RunArgument):
+class CaptionImagesConfig(Decoding, RunArgument):
     """Caption validation images with a trained captioner."""
 
     n: int = setting(8, least=1, most=1000)
@@ -30,18 +27,15 @@ class CaptionImagesConfig(RunArgument):
     """Draw also where in the images each word looked, as attention.png beside the picture."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of sampling."""
-    decoding: Annotated[Decoding, tyro.conf.arg(name="")] = field(default_factory=Decoding)
-    """How words are chosen."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Caption as the command line says."""
     config = cli.parse_command(CaptionImagesConfig, argv, "jaxgen caption")
-    if config.out.suffix not in PICTURES:
-        raise JaxgenError(f"--out {config.out}: the name must end in one of {', '.join(PICTURES)}")
-    if not config.out.parent.is_dir():
-        raise JaxgenError(f"--out {config.out}: there is no folder {config.out.parent}")
+    pictures.refuse_out(config.out)
     attention = config.out.with_name(ATTENTION)
+    if config.attention:
+        pictures.refuse_out(attention)
     if config.attention and config.out == attention:
         raise JaxgenError(f"--out {config.out}: with --attention another picture has this name")
     from jaxgen.captioning.trained import TrainedCaptioner
@@ -50,9 +44,18 @@ def main(argv: Sequence[str]) -> int:
     trained = config.opened()
     if not isinstance(trained, TrainedCaptioner):
         raise JaxgenError(f"{config.run} holds no captioner; jaxgen sample draws images")
-    chosen = dataclasses.asdict(config.decoding)
+    chosen = {field.name: getattr(config, field.name) for field in dataclasses.fields(Decoding)}
+    words = len(trained.vocabulary)
+    if config.top_k > words:
+        note(f"--top-k {config.top_k}: there are {words} words, all are drawn from")
+    if config.n > trained.images:
+        note(f"--n {config.n}: there are {trained.images} validation images, all are captioned")
     looked = trained.show_attention(config.n, config.seed, **chosen) if config.attention else None
     shown = trained.show(config.n, config.seed, **chosen)
+    for path, picture in ((config.out, shown.picture), (attention, looked)):
+        if picture is not None:
+            height, width = picture.shape[:2]
+            pictures.refuse_large(path, width, height, "give a smaller --n")
     print(shown.text)
     plots.save_image(config.out, shown.picture)
     print(f"picture {config.out}")

@@ -1,8 +1,8 @@
 """From an experiment's configuration to command-line flags, and what all commands share."""
 
 import dataclasses
+import io
 import os
-import signal
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import tyro
 
 from jaxgen import settings
+from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import Choice
 from jaxgen.training import configs
@@ -41,6 +42,7 @@ def _choice_by_name(
 
 def parse(config: C, description: str, argv: Sequence[str], prog: str) -> C:
     """`config` with the numbers that the flags in `argv` set; exits with 2 on a wrong flag."""
+    _print_any_name()
     with _registry:
         return tyro.cli(
             type(config), default=config, args=list(argv), prog=prog, description=description
@@ -53,9 +55,17 @@ def parse_command(config: type[C], argv: Sequence[str], prog: str) -> C:
     Raises:
         JaxgenError: a number is out of its range.
     """
+    _print_any_name()
     parsed = tyro.cli(config, args=list(argv), prog=prog, description=config.__doc__)
     settings.check(parsed)
     return parsed
+
+
+def _print_any_name() -> None:
+    """Let names of files be printed that are no text, or none in the terminal's encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main(
@@ -93,28 +103,6 @@ def main(
         return _train(default, told, flags, reschedule)
 
     run_guarded(command)
-
-
-def run_guarded(command: Callable[[], int | None]) -> None:
-    """Run a command and exit; bad input, a refusing file system and Ctrl-C become one line."""
-    try:
-        with settings.flags_spelled():
-            status = command()
-    except JaxgenError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        sys.exit(JaxgenError.exit_code)
-    except KeyboardInterrupt:  # while loading or compiling; the loop takes signals its own way
-        print("interrupted", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
-    sys.exit(status)
 
 
 def _taken(flags: list[str], name: str) -> list[str]:

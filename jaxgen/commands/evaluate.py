@@ -18,12 +18,12 @@ class EvaluateConfig(RunArgument):
 def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says."""
     config = cli.parse_command(EvaluateConfig, argv, "jaxgen evaluate")
-    from jaxgen.training.finishing import read_summary
-    from jaxgen.training.run_folder import Run, write_json
+    from jaxgen.training.finishing import read_summary, write_summary
+    from jaxgen.training.run_folder import Run
 
     figures, table = config.opened().evaluate()
     run = Run(config.run)
-    write_json(run.summary_path, read_summary(run) | {"evaluation": figures})
+    write_summary(run, read_summary(run) | {"evaluation": figures})
     print(table)
     print(f"added to {run.summary_path}")
     return 0

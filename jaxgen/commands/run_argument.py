@@ -1,11 +1,13 @@
 """What the commands that open a run have in common."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from jaxgen import settings
+from jaxgen.errors import JaxgenError
 from jaxgen.training.task import TrainedModel
 
 
@@ -22,12 +24,21 @@ class RunArgument:
         """The trained model; compiled programs are kept for the next call.
 
         Raises:
-            JaxgenError: see `jaxgen.load`; or a file cannot be imported.
+            JaxgenError: the folder holds no run, see `jaxgen.load`; or a file cannot be imported.
         """
-        from jaxgen.data import cache
+        self._refuse_no_run()
+        from jaxgen.data import compiled_programs
         from jaxgen.training import experiment
 
         for place in self.own:
             settings.import_own(place)
-        cache.keep_compiled_programs()
+        compiled_programs.keep()
         return experiment.load(self.run)
+
+    def _refuse_no_run(self) -> None:
+        path = Path(self.run)
+        if not self.run:
+            raise JaxgenError("name the folder of a run, not ''")
+        if path.exists() and not (path / "config.json").is_file():
+            kind = "it holds no config.json" if path.is_dir() else "it is not a folder"
+            raise JaxgenError(f"{path} is not a run: {kind}")

@@ -1,16 +1,19 @@
 """`jaxgen sample RUN`: draw samples from a trained model."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxgen.commands import cli
+from jaxgen.commands import cli, pictures
 from jaxgen.commands.run_argument import RunArgument
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
+from jaxgen.settings.notes import note
 
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
+_PADDING = 2  # pixels around each
+_PIXELS = 2  # of the picture for one of a sample, each way
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class SampleConfig(RunArgument):
 
     n: int = setting(64, least=1, most=1_000_000)
     """How many; of a conditional model the classes take turns."""
-    labels: tuple[int, ...] = setting((), least=0)
+    labels: tuple[int, ...] = setting((), least=0, most=2**31 - 1)
     """Classes to draw, of a conditional model, one after the other until there are n."""
     interpolate: bool = False
     """Instead, rows of images on the way from one random input to another: 10 columns, n images."""
@@ -37,14 +40,9 @@ class SampleConfig(RunArgument):
 def main(argv: Sequence[str]) -> int:
     """Sample as the command line says."""
     config = cli.parse_command(SampleConfig, argv, "jaxgen sample")
-    if config.out.suffix not in (".npz", *PICTURES):
-        raise JaxgenError(
-            f"--out {config.out}: the name must end in .npz or one of {', '.join(PICTURES)}"
-        )
+    pictures.refuse_out(config.out, (".npz", *pictures.SUFFIXES))
     if config.interpolate and config.labels:
         raise JaxgenError("give --interpolate or --labels, not both")
-    if not config.out.parent.is_dir():
-        raise JaxgenError(f"--out {config.out}: there is no folder {config.out.parent}")
     import numpy as np
 
     from jaxgen.display import plots
@@ -54,27 +52,44 @@ def main(argv: Sequence[str]) -> int:
     model = config.opened()
     if not isinstance(model, CanSample):
         raise JaxgenError(f"{config.run} draws no samples; jaxgen caption captions images")
+    interpolate = getattr(model, "interpolate", None)
+    if config.interpolate and interpolate is None:
+        raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
     known = getattr(model, "classes", 0)
-    columns = config.columns or (10 if known or config.interpolate else 0)
-    labels = None
+    in_rows = 10 if known or config.interpolate else math.ceil(math.sqrt(config.n))
+    columns = config.columns or in_rows
+    rows = -(-config.n // columns)
+    n, labels = config.n, None
     if config.interpolate:
-        interpolate = getattr(model, "interpolate", None)
-        if interpolate is None:
-            raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
-        images = interpolate(config.seed, -(-config.n // columns), columns)
+        n = rows * columns
+        if n != config.n:
+            note(f"--n {config.n}: rows of {columns} make {n} images")
+    elif classes := config.labels[:n] or tuple(range(known)):
+        labels = np.sort(np.resize(classes, n))  # a row of the grid for each class
+        if config.labels[n:]:
+            note(f"--n {n}: there are more --labels, of which only the first {n} are drawn")
+    is_picture = config.out.suffix != ".npz"
+    if is_picture and config.columns > n:
+        note(f"--columns {config.columns}: the grid has {n}, as there are {n} images")
+    columns = min(columns, n)
+    if is_picture:
+        first = None if labels is None else labels[:1]
+        height, width = model.sample(seed=config.seed, n=1, labels=first).shape[1:3]
+        across = _PIXELS * (columns * (width + _PADDING) + _PADDING)
+        down = _PIXELS * (rows * (height + _PADDING) + _PADDING)
+        pictures.refuse_large(config.out, across, down, "give fewer samples, or a .npz file")
+    if config.interpolate and interpolate is not None:
+        images = interpolate(config.seed, rows, columns)
     else:
-        classes = config.labels or tuple(range(known))
-        if classes:
-            labels = np.sort(np.resize(classes, config.n))  # a row of the grid for each class
-        images = model.sample(seed=config.seed, n=config.n, labels=labels)
-    if config.out.suffix == ".npz":
+        images = model.sample(seed=config.seed, n=n, labels=labels)
+    if is_picture:
+        grid = plots.grid(images, columns, _PADDING, config.normalize_each)
+        plots.save_image(config.out, grid, scale=_PIXELS)
+    else:
         arrays: dict[str, Any] = {"images": images[..., 0] if images.shape[-1] == 1 else images}
         if labels is not None:
             arrays["labels"] = labels
         with replacing(config.out) as temporary:
             np.savez_compressed(temporary, **arrays)
-    else:
-        grid = plots.grid(images, columns, normalize_each=config.normalize_each)
-        plots.save_image(config.out, grid, scale=2)
     print(f"{len(images)} samples in {config.out}")
     return 0

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import numbers
+import struct
 import types
 import typing
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from jaxgen.settings.names import Choice
 
 T = TypeVar("T")
 _KEY = "jaxgen"
+_MOST_WHOLE = 2**63 - 1  # what an int64 holds; a field's own limit is lower where that matters
 _flags_are_spelled = False
 
 
@@ -152,10 +154,12 @@ def _range_problem(value: Any, declared: Rules, whole: bool) -> str:
     # A whole number is finite, but may be too large to be asked.
     if not hasattr(value, "__index__") and not math.isfinite(value):
         return "must be finite"
+    if whole and most is None and below is None:
+        most = _MOST_WHOLE
     too_low = (least is not None and value < least) or (above is not None and value <= above)
     too_high = (most is not None and value > most) or (below is not None and value >= below)
     if not (too_low or too_high):
-        return ""
+        return "" if whole else _rounding_problem(value, declared)
     low = "" if least is None and above is None else f"[{least}" if above is None else f"({above}"
     high = "" if most is None and below is None else f"{most}]" if below is None else f"{below})"
     if low and high and not whole:
@@ -165,6 +169,20 @@ def _range_problem(value: Any, declared: Rules, whole: bool) -> str:
     if too_low:
         return f"must be at least {least}"
     return f"must be at most {most}" if below is None else f"must be below {below}"
+
+
+def _rounding_problem(value: Any, declared: Rules) -> str:
+    """What is wrong with a number once it is a float32, in which all is computed."""
+    try:
+        (rounded,) = struct.unpack("<f", struct.pack("<f", float(value)))
+    except OverflowError:
+        return "must be between -3.4e38 and 3.4e38, the limits of float32"
+    _, _, above, below = declared[:4]
+    if above is not None and rounded <= above:
+        return f"must be above {above} in float32 too, which rounds it to {rounded:g}"
+    if below is not None and rounded >= below:
+        return f"must be below {below} in float32 too, which rounds it to {rounded:g}"
+    return ""
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -205,5 +223,10 @@ def _in_words(hint: Any) -> str:
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """The text, cut to `most` characters with an ellipsis, for a message of one line."""
+    """The text for a message of one line, cut to `most` characters with an ellipsis.
+
+    What is no character to print, such as the end of a line, is escaped.
+    """
+    text = text[: most + 1]
+    text = "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
     return text if len(text) <= most else f"{text[: most - 3]}..."

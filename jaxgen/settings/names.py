@@ -8,6 +8,7 @@ found again as the module `my_file`. Nothing is ever imported because a run's fo
 import dataclasses
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable
@@ -164,7 +165,9 @@ def import_own(place: str) -> ModuleType:
     Raises:
         JaxgenError: it is not there, fails, or is called like a module that is something else.
     """
-    path = Path(place).expanduser()
+    if not place:
+        raise JaxgenError("'' cannot be imported: name a file or a module")
+    path = Path(os.path.expanduser(place))
     try:
         if path.suffix != ".py" and "/" not in place:
             module = importlib.import_module(place)
@@ -172,7 +175,7 @@ def import_own(place: str) -> ModuleType:
             module = _import_file(path)
     except JaxgenError:
         raise
-    except Exception as error:  # code of a user's own raises anything
+    except (Exception, SystemExit) as error:  # code of a user's own raises anything
         problem = f"{type(error).__name__}: {error}"
         raise JaxgenError(f"{place} cannot be imported ({problem})") from error
     _imported[module.__name__] = module

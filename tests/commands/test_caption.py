@@ -15,6 +15,7 @@ from jaxgen.captioning.captioners.recurrent import RNN
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.captioning.config import AboutCaptions, CaptionConfig
 from jaxgen.commands import caption
+from jaxgen.commands.run_argument import RunArgument
 from jaxgen.data.captions.base import CaptionData, Captions, Features, Split
 from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.errors import JaxgenError
@@ -134,3 +135,15 @@ def test_the_command_writes_both_pictures(trained, tmp_path, monkeypatch, capsys
     assert f"attention {tmp_path / 'attention.png'}" in capsys.readouterr().out
     with pytest.raises(JaxgenError, match="another picture has this name"):
         run_caption("--out", tmp_path / "attention.png", "--attention")
+
+
+def test_fewer_images_or_words_than_asked_for_are_said(trained, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(RunArgument, "opened", lambda self: trained)
+    flags = ["--n", "3", "--temperature", "1", "--top-k", "7"]
+    assert caption.main(["run", *flags, "--out", str(tmp_path / "a.png")]) == 0
+    assert capsys.readouterr().err == (
+        "note: --top-k 7: there are 6 words, all are drawn from\n"
+        "note: --n 3: there are 2 validation images, all are captioned\n"
+    )
+    assert caption.main(["run", "--n", "2", "--out", str(tmp_path / "a.png")]) == 0
+    assert capsys.readouterr().err == ""

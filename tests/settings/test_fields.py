@@ -38,7 +38,7 @@ class Outer:
 def test_what_makes_sense_passes():
     settings.check(Outer())
     settings.check(Outer(steps=np.int64(5), inner=Inner(rate=1), maybe=4, sizes=()))
-    settings.check(Outer(steps=10**400))
+    settings.check(Outer(steps=2**63 - 1))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,11 @@ def test_what_makes_sense_passes():
         (Outer(inner=Inner(rate=0)), "inner.rate must be positive, got 0"),
         (Outer(inner=Inner(rate=float("nan"))), "inner.rate must be finite, got nan"),
         (Outer(inner=Inner(rate=float("inf"))), "inner.rate must be finite, got inf"),
+        (Outer(steps=2**63), "steps must be at most 9223372036854775807, got 92233720"),
+        (Outer(inner=Inner(rate=3.5e38)), "inner.rate must be between -3.4e38 and 3.4e38"),
+        (Outer(inner=Inner(rate=10**400)), "inner.rate must be between -3.4e38 and 3.4e38"),
+        (Outer(inner=Inner(rate=1e-46)), "inner.rate must be above 0 in float32 too.* to 0, got"),
+        (Outer(inner=Inner(share=1 - 1e-12)), "inner.share must be below 1 in float32 too.* to 1,"),
         (Outer(inner=Inner(share=1.0)), r"inner.share must be in \[0, 1\), got 1.0"),
         (Outer(inner=Inner(rate=0.25, share=0.25)), "give rate or share, not both"),
     ],

@@ -87,6 +87,7 @@ def test_names_of_code_that_is_not_imported_are_never_imported(tmp_path, monkeyp
         ("absent", None, "there is no such file"),
         ("broken", "x = (", "SyntaxError"),
         ("failing", "1 / 0", "ZeroDivisionError"),
+        ("leaving", "raise SystemExit(3)", "SystemExit"),
         ("json", "", "another module is called json; rename the file"),
     ],
 )
@@ -99,3 +100,5 @@ def test_files_that_cannot_be_imported_are_told(tmp_path, monkeypatch, name, con
         settings.import_own(str(path))
     with pytest.raises(JaxgenError, match=r"^no_such_module cannot be imported"):
         settings.import_own("no_such_module")
+    with pytest.raises(JaxgenError, match=r"^~nobody at all/x.py cannot be imported"):
+        settings.import_own("~nobody at all/x.py")

@@ -1,0 +1,80 @@
+"""Whether what numbers ask for fits into memory: asked before it is tried.
+
+A process that takes more than there is ends without a word, and takes others with it.
+"""
+
+import os
+from pathlib import Path
+
+from jaxgen.errors import JaxgenError
+
+_ROOT = Path("/")
+
+
+def free(root: Path = _ROOT) -> int | None:
+    """Bytes that this process can still take: of the machine, and of its control group.
+
+    Args:
+        root: of the file system that tells.
+
+    Returns:
+        The lower of the two; None where nothing tells.
+    """
+    found = [value for value in (_of_machine(root), _of_group(root)) if value is not None]
+    return min(found, default=None)
+
+
+def refuse_too_much(needed: int, what: str, advice: str, most: int | None = None) -> None:
+    """Refuse what takes more memory than there is.
+
+    Args:
+        needed: bytes that it takes at the least.
+        what: takes them, the subject of a sentence.
+        advice: what to do, a clause.
+        most: bytes that there are; by default `free()`.
+
+    Raises:
+        JaxgenError: it takes more.
+    """
+    most = free() if most is None else most
+    if most is not None and needed > most:
+        raise JaxgenError(
+            f"{what} would take {in_words(needed)} of memory, of which {in_words(most)} are free: "
+            f"{advice}"
+        )
+
+
+def in_words(size: int) -> str:
+    """Bytes as a person says them, `3.1 GB` for one."""
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}" if size < 1000 * unit else f"{size // unit} {name}"
+    return f"{size} bytes"
+
+
+def _of_machine(root: Path) -> int | None:
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        sizes = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+        return 1024 * (int(sizes["MemAvailable"][0]) + int(sizes["SwapFree"][0]))
+    except (OSError, ValueError, LookupError):  # not Linux
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _of_group(root: Path) -> int | None:
+    """What the control group of a container leaves, by either version of the kernel's files."""
+    groups = root / "sys/fs/cgroup"
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            left = int((groups / limit).read_text()) - int((groups / used).read_text())
+        except (OSError, ValueError):  # "max" where there is no limit
+            continue
+        return max(0, left)
+    return None

@@ -1,0 +1,98 @@
+"""`jaxgen sample`: what it says when it does something else than was asked, and what it refuses."""
+
+import io
+import sys
+
+import jax
+import numpy as np
+import pytest
+from flax.serialization import to_state_dict
+from PIL import Image
+
+from jaxgen.commands import sample
+from jaxgen.commands.run_argument import RunArgument
+from jaxgen.errors import JaxgenError
+from jaxgen.gan.config import AboutImages, GanConfig
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.training.task import Saved
+
+ABOUT = {"image_shape": [28, 28, 1], "classes": 10, "examples": 8}
+
+
+@pytest.fixture(autouse=True)
+def run(monkeypatch, tmp_path):
+    config = GanConfig(
+        workdir="",
+        steps=1,
+        batch_size=8,
+        noise_size=5,
+        conditional=True,
+        networks=MLP(generator_hidden=(6,), discriminator_hidden=(5,)),
+    )
+    gan = config.gan(AboutImages((28, 28, 1), 10, 8))
+    model = config.restored(Saved(to_state_dict(jax.jit(gan.init)(jax.random.key(1), {})), ABOUT))
+    monkeypatch.setattr(RunArgument, "opened", lambda self: model)
+    monkeypatch.chdir(tmp_path)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("flags", "images", "sentence"),
+    [
+        ("--labels 1 2 3 --n 2 --out a.npz", 2, "--n 2: there are more --labels, of which only"),
+        ("--interpolate --n 3 --out a.npz", 10, "--n 3: rows of 10 make 10 images"),
+        ("--n 3 --columns 9999", 3, "--columns 9999: the grid has 3, as there are 3 images"),
+    ],
+)
+def test_another_number_than_was_asked_for_is_said(capsys, flags, images, sentence):
+    assert sample.main(["run", *flags.split()]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith(f"note: {sentence}")
+    assert told.err.count("\n") == 1
+    assert told.out.startswith(f"{images} samples in ")
+
+
+def test_what_was_asked_for_is_done_without_a_word(capsys, run):
+    assert sample.main(["run", "--n", "30", "--out", "a.npz"]) == 0
+    assert capsys.readouterr().err == ""
+    with np.load("a.npz") as made:
+        np.testing.assert_array_equal(made["labels"], np.repeat(np.arange(10), 3))
+        again = run.sample(seed=0, n=30, labels=made["labels"])
+        np.testing.assert_array_equal(made["images"], again[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("flags", "size", "side"),
+    [
+        ("--out a.webp --n 300 --columns 1", "64 x 18004", "16383"),
+        ("--out a.webp --n 273 --columns 1", "64 x 16384", "16383"),
+        ("--out a.gif --n 1200 --columns 1", "64 x 72004", "65535"),
+        ("--out a.jpg --n 1200 --columns 1200", "72004 x 64", "65535"),
+        ("--out a.png --n 1000000", "604 x 6000004", "65535"),
+        ("--out a.bmp --n 100000 --columns 300", "18004 x 20044", "65535"),
+    ],
+)
+def test_a_picture_that_its_type_does_not_hold_is_refused_before_it_is_drawn(
+    monkeypatch, run, tmp_path, flags, size, side
+):
+    drawn = run.sample
+    monkeypatch.setattr(run, "sample", lambda seed, n, labels: drawn(seed, n, labels[:1]))
+    words = f"a picture of {size} pixels is larger than {side} pixels a side"
+    with pytest.raises(JaxgenError, match=words):
+        sample.main(["run", *flags.split()])
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_largest_picture_of_a_type_is_written():
+    assert sample.main(["run", "--n", "272", "--columns", "1", "--out", "a.webp"]) == 0
+    with Image.open("a.webp") as picture:
+        assert picture.size == (64, 16324)
+
+
+def test_a_name_that_the_terminal_cannot_show_is_told_in_escapes(monkeypatch, tmp_path):
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
+    assert sample.main(["run", "--n", "1", "--out", "\u00e9\udcff.png"]) == 0
+    sys.stdout.flush()
+    assert printed.getvalue() == b"1 samples in \\xe9\\udcff.png\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["\u00e9\udcff.png"]

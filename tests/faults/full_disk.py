@@ -1,0 +1,164 @@
+"""Kills and full disks aimed at every single operation that writes to a run's folder or a cache."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen.training.checkpoints import Checkpoints
+from tests.faults import runs
+from tests.faults.campaign import CannotRun, Failed
+from tests.faults.processes import Ended, environment, refused, run
+
+_SOURCE = Path(__file__).with_name("interpose.c")
+
+
+class _Aimed:
+    """Trials that strike at the Nth operation below a folder; N goes through all of them."""
+
+    mode: str
+
+    def prepare(self, folder: Path) -> None:
+        """Build the library that strikes, train the sound runs, and count their operations.
+
+        Raises:
+            CannotRun: there is no C compiler.
+        """
+        self._folder = runs.sound(folder)
+        self._library = folder / "interpose.so"
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if not compiler:
+            raise CannotRun("there is no C compiler")
+        command = [compiler, "-shared", "-fPIC", "-O1", "-o", self._library, _SOURCE, "-ldl"]
+        built = subprocess.run(command, capture_output=True, text=True)
+        if built.returncode:
+            raise CannotRun(f"the C compiler fails: {built.stderr[-200:]}")
+        self._operations = {}
+        for kind in runs.KINDS:
+            for aim in ("run", "cache"):
+                place = folder / f"counted-{kind}-{aim}"
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                _, count = self._struck(kind, aim, 0, place)
+                self._operations[kind, aim] = count
+                shutil.rmtree(place)
+
+    def _struck(self, kind: str, aim: str, at: int, place: Path) -> tuple[Ended, int]:
+        """Train with a strike at an operation on the run's folder or on an empty cache."""
+        workdir, cache = place / kind, place / "cache"
+        if aim == "run" and not cache.exists():
+            runs.copy_cache(self._folder, cache)
+        count = place / "count"
+        env = environment(
+            cache,
+            LD_PRELOAD=str(self._library),
+            FAULT_ROOT=str(workdir if aim == "run" else cache),
+            FAULT_AT=str(at),
+            FAULT_MODE=self.mode,
+            FAULT_COUNT=str(count),
+        )
+        ended = run(runs.train(kind, workdir), env, place)
+        return ended, int(count.read_text()) if count.exists() else 0
+
+    def _aim(self, number: int, chance: np.random.Generator) -> tuple[str, str, int]:
+        kinds = list(runs.KINDS)
+        kind, aim = kinds[number % len(kinds)], "cache" if number % 8 >= 6 else "run"
+        return kind, aim, int(chance.integers(1, self._operations[kind, aim] + 1))
+
+
+class AimedKills(_Aimed):
+    """SIGKILL at any operation that writes."""
+
+    name = "aimed_kills"
+    about = "SIGKILL at every kind of write to a run or a cache, then resumed"
+    trials = 300
+    short = 4
+    mode = "kill"
+
+    def trial(self, number: int, chance: np.random.Generator, folder: Path) -> None:
+        """Strike, then let the run end, twice."""
+        kind, aim, at = self._aim(number, chance)
+        first, _ = self._struck(kind, aim, at, folder)
+        env = environment(folder / "cache")
+        ended = [run(runs.train(kind, folder / kind), env, folder) for _ in range(2)]
+        for one in ended:
+            if one.status:
+                raise Failed(f"{kind} {aim} {at}: does not go on: {one.errors.strip()[-300:]}")
+        runs.compare(kind, self._folder / kind, folder / kind, [first, *ended])
+        left = [path for path in (folder / "cache").rglob("*-cache") if not path.stat().st_size]
+        if left:
+            raise Failed(f"{kind} {aim} {at}: half of a compiled program stays in the cache")
+
+
+class FullDisk(_Aimed):
+    """A disk that is full from any operation on; every third trial on a real, small file system."""
+
+    name = "full_disk"
+    about = "disk full from any write on, then freed and resumed"
+    trials = 300
+    short = 3
+    mode = "full"
+
+    def prepare(self, folder: Path) -> None:
+        """See whether file systems may be mounted, beside what all aimed trials need."""
+        super().prepare(folder)
+        place = folder / "mounted"
+        place.mkdir(exist_ok=True)
+        self._mounts = _mount(place, 100)
+        if self._mounts:
+            _unmount(place)
+
+    def trial(self, number: int, chance: np.random.Generator, folder: Path) -> None:
+        """Strike, see what is told and kept, then free the disk and let the run end."""
+        kind, aim, at = self._aim(number, chance)
+        if self._mounts and number % 3 == 2:
+            self._on_small_disk(kind, int(chance.integers(8, 1500)), folder)
+            return
+        first, _ = self._struck(kind, aim, at, folder)
+        self._judge(kind, f"{aim} {at}", first, folder / kind)
+        env = environment(folder / "cache")
+        ended = [run(runs.train(kind, folder / kind), env, folder) for _ in range(2)]
+        if ended[0].status:
+            raise Failed(f"{kind} {aim} {at}: does not go on: {ended[0].errors.strip()[-300:]}")
+        runs.compare(kind, self._folder / kind, folder / kind, ended)
+
+    def _on_small_disk(self, kind: str, kilobytes: int, folder: Path) -> None:
+        disk = folder / "disk"
+        disk.mkdir()
+        if not _mount(disk, kilobytes):
+            raise Failed("a small file system could be mounted before, and now it cannot")
+        try:
+            env = environment(self._folder / "cache")
+            first = run(runs.train(kind, disk / kind), env, folder)
+            self._judge(kind, f"disk of {kilobytes} kB", first, disk / kind)
+            size = "remount,size=100m"
+            subprocess.run(["mount", "-o", size, "tmpfs", disk], check=True)
+            ended = [run(runs.train(kind, disk / kind), env, folder) for _ in range(2)]
+            if ended[0].status:
+                raise Failed(f"{kind}: does not go on: {ended[0].errors.strip()[-300:]}")
+            runs.compare(kind, self._folder / kind, disk / kind, ended)
+        finally:
+            _unmount(disk)
+
+    def _judge(self, kind: str, where: str, ended: Ended, workdir: Path) -> None:
+        try:
+            was_refused = refused(ended)
+            if was_refused and "pace" not in ended.errors:
+                raise Failed(f"no word of space: {ended.errors.strip()[-300:]}")
+            if (workdir / "checkpoints").exists():
+                Checkpoints(workdir / "checkpoints").restore()
+        except Exception as error:
+            raise Failed(f"{kind} {where}: {error}") from error
+
+
+def _mount(place: Path, kilobytes: int) -> bool:
+    if os.geteuid() or not shutil.which("mount"):
+        return False
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", place]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def _unmount(place: Path) -> None:
+    subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)

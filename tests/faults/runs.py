@@ -1,0 +1,127 @@
+"""Small runs that the campaigns kill, damage and starve, and what such a run must look like."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jaxgen.training.checkpoints import Checkpoints
+from tests.faults.campaign import Failed
+from tests.faults.processes import Ended, environment, refused, run
+
+NUMBERS = (
+    "--steps 40 --batch-size 16 --log-every 5 --sample-every 10 --evaluate-every 20 "
+    "--checkpoint-every 10 --keep-checkpoints 4"
+).split()
+KINDS: Mapping[str, Sequence[str]] = {
+    "gan": (
+        "experiments.vanilla_gan",
+        *"--networks.generator-hidden 16 --networks.generator-normalized 0".split(),
+        *"--networks.discriminator-hidden 16 --evaluate-samples 64".split(),
+        *NUMBERS,
+    ),
+    "captioner": (
+        "experiments.caption_rnn",
+        *"--captioner.hidden 16 --captioner.word-size 8 --evaluate-images 8".split(),
+        *"--data.scenes 100".split(),
+        *NUMBERS,
+    ),
+}
+"""Module and flags of a run that has checkpoints, pictures, figures and an end in two seconds."""
+VOLATILE = ("wall_seconds", "steps_per_second", "time", "sha256")
+"""Entries of `summary.json` that differ from run to run."""
+UNTOLD = (".lock", "tensorboard")
+"""What a run's folder has beside its results."""
+
+
+def train(kind: str, workdir: Path) -> list[str]:
+    """The command that trains such a run, without the interpreter."""
+    return ["-m", *KINDS[kind], "--workdir", str(workdir)]
+
+
+def words(kind: str, workdir: Path) -> list[str]:
+    """The same for a `Server`: what comes after `jaxgen`."""
+    module, *flags = KINDS[kind]
+    return ["train", module.removeprefix("experiments."), *flags, "--workdir", str(workdir)]
+
+
+def sound(folder: Path) -> Path:
+    """The folder of runs that nothing happened to, made once, and of the cache that they filled.
+
+    Args:
+        folder: of a campaign; those beside it share the runs.
+    """
+    place = folder.parent / "sound"
+    place.mkdir(parents=True, exist_ok=True)
+    for kind in KINDS:
+        _whole(kind, place)
+    return place
+
+
+def _whole(kind: str, folder: Path) -> Path:
+    workdir = folder / kind
+    if not (workdir / "summary.json").exists():
+        shutil.rmtree(workdir, ignore_errors=True)
+        for _ in range(2):  # twice, so that the cache has every compiled program
+            shutil.rmtree(workdir, ignore_errors=True)
+            ended = run(train(kind, workdir), environment(folder / "cache"), folder)
+            if refused(ended):
+                raise Failed(f"the sound run is refused: {ended.errors}")
+    return workdir
+
+
+def seconds(folder: Path) -> dict[str, float]:
+    """What a run of each kind takes, from the prompt on."""
+    found, workdir = {}, folder / "timed"
+    for kind in KINDS:
+        ended = run(train(kind, workdir), environment(sound(folder) / "cache"), folder)
+        shutil.rmtree(workdir)
+        found[kind] = ended.seconds
+    return found
+
+
+def contents(workdir: Path, *, lenient: bool = False) -> dict[str, str]:
+    """The results in a run's folder by name, each with a hash of all that must not differ.
+
+    Args:
+        workdir: the folder.
+        lenient: `summary.json` may be anything, and counts as it is.
+    """
+    found = {}
+    for path in sorted(path for path in workdir.rglob("*") if path.is_file()):
+        name = path.relative_to(workdir)
+        if name.parts[0] in UNTOLD:
+            continue
+        data = path.read_bytes()
+        if name.name == "summary.json" and not lenient:
+            summary = json.loads(data)
+            data = json.dumps({k: v for k, v in summary.items() if k not in VOLATILE}).encode()
+        found[str(name)] = hashlib.sha256(data).hexdigest()
+    return found
+
+
+def compare(kind: str, reference: Path, workdir: Path, ended: Sequence[Ended] = ()) -> None:
+    """Raise Failed unless the folder holds what the sound run has, and no command cried."""
+    for one in ended:
+        if "Traceback" in one.errors:
+            raise Failed(f"{kind}: traceback: {one.errors.strip().splitlines()[-1][:300]}")
+        if "damaged" in one.errors or "not as it" in one.errors:
+            raise Failed(f"{kind}: says that something is damaged: {one.errors[-300:]}")
+    expected, found = contents(reference), contents(workdir)
+    names = sorted(
+        name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+    )
+    if names:
+        what = {name: "missing" if name not in found else "differs" for name in names}
+        raise Failed(f"{kind}: not as the sound run: {json.dumps(what)[:400]}")
+    restored = Checkpoints(workdir / "checkpoints").restore()
+    if restored is None or restored.step != 40:
+        raise Failed(f"{kind}: no sound checkpoint at the end")
+
+
+def copy_cache(folder: Path, place: Path) -> Path:
+    """A copy of the warm cache, hard links, so that a trial may spoil it."""
+    shutil.copytree(folder / "cache", place, copy_function=os.link)
+    return place
