@@ -37,10 +37,8 @@ class MinimaxConfig:
             raise JaxgenError(
                 f"{flag('step_sizes')} needs 1 to {_MOST_GAMES} numbers, got {len(self.step_sizes)}"
             )
-        if not self.workdir:
-            raise JaxgenError(f"{flag('workdir')} must name a folder, got ''")
-        if Path(self.workdir).exists() and not Path(self.workdir).is_dir():
-            raise JaxgenError(f"{flag('workdir')} {self.workdir} is not a folder")
+        if not self.workdir or Path(self.workdir).is_file():
+            raise JaxgenError(f"{flag('workdir')} must name a folder, got {self.workdir!r}")
 
 
 def main() -> None:
@@ -52,9 +50,8 @@ def main() -> None:
         for simultaneous in (False, True):
             print(f"{'simultaneous' if simultaneous else 'alternating'}, step size {step_size:g}")
             print(minimax.table(minimax.play(step_size, config.steps, simultaneous)), end="\n\n")
-    picture = workdir / "orbit.png"
-    minimax.draw(picture, config.step_sizes, 10 * config.steps)
-    print(f"picture {picture}")
+    minimax.draw(workdir / "orbit.png", config.step_sizes, 10 * config.steps)
+    print(f"picture {workdir / 'orbit.png'}")
 
 
 if __name__ == "__main__":

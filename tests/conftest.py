@@ -33,7 +33,8 @@ def run_module(monkeypatch, capsys):
 
     def run(module, *flags):
         monkeypatch.setattr(sys, "argv", [module, *map(str, flags)])
-        monkeypatch.delitem(sys.modules, module, raising=False)
+        for imported in (module, f"{module}.__main__"):  # or runpy warns that it runs it again
+            monkeypatch.delitem(sys.modules, imported, raising=False)
         with pytest.raises(SystemExit) as stop:
             runpy.run_module(module, run_name="__main__")
         return stop.value.code, "".join(capsys.readouterr())

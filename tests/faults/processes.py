@@ -71,7 +71,7 @@ def run(
             cwd=cwd,
         )
         deadline = began + hang + (kill_after or 0)
-        pid = used = status = 0
+        pid, status, peak_mb = 0, 0, 0.0
         while not pid:
             now = time.monotonic()
             if kill_after is not None and now - began >= kill_after:
@@ -83,14 +83,24 @@ def run(
                 process.returncode = -signal.SIGKILL
                 raise Failed(f"hangs for {now - began:.0f} s: {_shown(arguments)}")
             time.sleep(0.005)
-            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            peak_mb = max(peak_mb, _peak_mb(process.pid))
+            pid, status, _ = os.wait4(process.pid, os.WNOHANG)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - began
         texts = []
         for file in (output, errors):
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
-        return Ended(process.returncode, *texts, seconds, used.ru_maxrss / 1024)
+        return Ended(process.returncode, *texts, seconds, peak_mb)
+
+
+def _peak_mb(pid: int) -> float:
+    """Most memory that a process has had; not `ru_maxrss`, which begins with its parent's."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 def refused(ended: Ended) -> bool:

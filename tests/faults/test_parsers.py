@@ -66,11 +66,13 @@ def test_a_crash_a_hang_and_a_lot_of_memory_fail_and_the_next_request_is_answere
     with pytest.raises(Failed, match="the process ends with 1"):
         worker.ask(read="no such format", folder=str(tmp_path))
     with monkeypatch.context() as patch:
-        patch.setattr(parsers, "HANG", 0.2)
+        patch.setattr(parsers, "HANG", 0.0)
+        patch.setattr(parsers, "_LOOK", 0.0)
         with pytest.raises(Failed, match=r"hangs for 0 s"):
             worker.ask(make="summary", folder=str(tmp_path / "made"))  # it starts first
     with monkeypatch.context() as patch:
         patch.setattr(parsers, "MOST_MB", 10)
+        patch.setattr(parsers, "_LOOK", 0.001)
         with pytest.raises(Failed, match=r"takes more than \d+ MB"):
             worker.ask(make="summary", folder=str(tmp_path / "made"))
     assert worker.ask(make="summary", folder=str(tmp_path / "made")) == {"failure": ""}

@@ -162,7 +162,7 @@ def test_an_older_run_of_an_unknown_set_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("gan", lambda record: record["config"]["networks"].update(generator_hidden=[8])),
+        ("gan", lambda record: record["config"]["networks"].update(generator_hidden=[8, 9])),
         ("gan", lambda record: record["config"].update(noise_size=7)),
         ("gan", lambda record: record["config"].update(conditional=False)),
         ("gan", lambda record: record["about"].update(image_shape=[28, 28, 3])),
