@@ -25,6 +25,7 @@ from jaxgen.data.captions.coco import Coco
 from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import java as captions_java
+from jaxgen.settings import memory
 from jaxgen.training.metrics_file import read_metrics
 from jaxgen.training.optimizers import Optimizer, sgd
 
@@ -359,3 +360,15 @@ def test_decoding_fields_choose_the_algorithm():
     np.testing.assert_array_equal(*beam)
     greedy, narrow = jax.jit(lambda: (words(), words(temperature=1.0, top_k=1)))()
     np.testing.assert_array_equal(greedy, narrow)
+
+
+def test_what_is_done_instead_of_what_was_asked_for_is_said(folder, capsys):
+    small(folder, data=Coco(dir=str(folder), max_train=7)).task()
+    told = capsys.readouterr().err
+    assert told == "note: data.max_train 7: there are 6 training captions, all are used\n"
+
+
+def test_features_read_from_their_file_must_fit_for_a_dispatch(folder, monkeypatch):
+    monkeypatch.setattr(memory, "free", lambda: 1000)
+    with pytest.raises(JaxgenError, match=r"the features of 180 captions, log_every times batch_"):
+        small(folder, data=Coco(dir=str(folder), in_memory_mb=0)).task()

@@ -96,3 +96,16 @@ def test_a_name_that_the_terminal_cannot_show_is_told_in_escapes(monkeypatch, tm
     sys.stdout.flush()
     assert printed.getvalue() == b"1 samples in \\xe9\\udcff.png\n"
     assert [path.name for path in tmp_path.iterdir()] == ["\u00e9\udcff.png"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npz", "a.webp"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(b"old")
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)  # the last that is done before the file is moved
+    with pytest.raises(OSError, match="No space"):
+        sample.main(["run", "--n", "3", "--out", name])
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"old")]

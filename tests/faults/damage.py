@@ -23,7 +23,7 @@ class Damage:
     name = "damage"
     about = "bit flips, cuts, zeros, exchanges and deletions in files of runs and of the cache"
     trials = 3000
-    short = 12
+    short = 6
 
     def prepare(self, folder: Path) -> None:
         """Train sound runs: finished ones, and ones that are half done."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ class _Aimed:
     mode: str
 
     def prepare(self, folder: Path) -> None:
-        """Build the library that strikes, train the sound runs, and count their operations.
+        """Build the library that strikes, and train the sound runs.
 
         Raises:
             CannotRun: there is no C compiler.
@@ -35,15 +36,17 @@ class _Aimed:
         built = subprocess.run(command, capture_output=True, text=True)
         if built.returncode:
             raise CannotRun(f"the C compiler fails: {built.stderr[-200:]}")
-        self._operations = {}
-        for kind in runs.KINDS:
-            for aim in ("run", "cache"):
-                place = folder / f"counted-{kind}-{aim}"
-                shutil.rmtree(place, ignore_errors=True)
-                place.mkdir()
-                _, count = self._struck(kind, aim, 0, place)
-                self._operations[kind, aim] = count
-                shutil.rmtree(place)
+
+    def _count(self, kind: str, aim: str) -> int:
+        """How many operations a sound run makes; counted once."""
+        kept = self._folder / f"operations-{kind}-{aim}"
+        if not kept.exists():
+            place = kept.with_name(f"counted-{kind}-{aim}-{threading.get_ident()}")
+            place.mkdir()
+            _, count = self._struck(kind, aim, 0, place)
+            shutil.rmtree(place)
+            kept.write_text(str(count))
+        return int(kept.read_text())
 
     def _struck(self, kind: str, aim: str, at: int, place: Path) -> tuple[Ended, int]:
         """Train with a strike at an operation on the run's folder or on an empty cache."""
@@ -65,7 +68,7 @@ class _Aimed:
     def _aim(self, number: int, chance: np.random.Generator) -> tuple[str, str, int]:
         kinds = list(runs.KINDS)
         kind, aim = kinds[number % len(kinds)], "cache" if number % 8 >= 6 else "run"
-        return kind, aim, int(chance.integers(1, self._operations[kind, aim] + 1))
+        return kind, aim, int(chance.integers(1, self._count(kind, aim) + 1))
 
 
 class AimedKills(_Aimed):
@@ -74,7 +77,7 @@ class AimedKills(_Aimed):
     name = "aimed_kills"
     about = "SIGKILL at every kind of write to a run or a cache, then resumed"
     trials = 300
-    short = 4
+    short = 2
     mode = "kill"
 
     def trial(self, number: int, chance: np.random.Generator, folder: Path) -> None:

@@ -17,12 +17,12 @@ _FRESH = 20  # and one in so many begins with an empty cache, which is killed wh
 
 
 class Kills:
-    """Lives of runs; each is killed up to six times, about three on average."""
+    """Lives of runs; each is killed up to six times, nearly five on average."""
 
     name = "kills"
     about = "random SIGKILL over a run's life, resumed until it is finished"
-    trials = 360
-    short = 3
+    trials = 220
+    short = 2
 
     def prepare(self, folder: Path) -> None:
         """Train the sound runs that others are compared with, and see how long a life is."""

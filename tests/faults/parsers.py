@@ -94,7 +94,7 @@ class Parsers:
     name = "parsers"
     about = "mutants of every file format that is read"
     trials = 10_000
-    short = 400
+    short = 200
 
     def __init__(self) -> None:
         self._folder = Path()

@@ -12,6 +12,7 @@ from jaxgen.gan import losses
 from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.mlp import MLP
 from jaxgen.gan.step import weights
+from jaxgen.settings import memory
 from jaxgen.training import experiment
 
 CONFIG = GanConfig(
@@ -140,3 +141,10 @@ def test_too_few_images_to_measure_are_told_before_training(real):
         quality, _ = quality_and_weights(config, some)
         with pytest.raises(JaxgenError, match="are too few to measure: give at least 8 and 4"):
             quality.check_measurable()
+
+
+def test_more_samples_than_memory_holds_are_refused(real, monkeypatch):
+    quality, drawn = quality_and_weights(CONFIG, real)
+    monkeypatch.setattr(memory, "free", lambda: 1000)
+    with pytest.raises(JaxgenError, match=r"measuring 40 samples would .* evaluate_samples"):
+        quality.evaluate(drawn)
