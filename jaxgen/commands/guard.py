@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxgen import settings
+from jaxgen.display import replacing
 from jaxgen.errors import JaxgenError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -19,28 +20,27 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 
 def leave_on_interrupt() -> None:
-    """From now on Ctrl-C ends the process at once, without a traceback."""
+    """From now on Ctrl-C ends the process at once.
 
-    def leave(number: int, frame: Any) -> None:
-        os.write(2, b"interrupted\n")
-        os._exit(_INTERRUPTED)
+    An exception would not do: raised inside a callback, of the garbage collector for one, it is
+    printed and forgotten.
+    """
+    signal.signal(signal.SIGINT, _leave)
 
-    signal.signal(signal.SIGINT, leave)
+
+def _leave(number: int, frame: Any) -> None:
+    replacing.abandon()
+    os.write(2, b"interrupted\n")
+    os._exit(_INTERRUPTED)
 
 
 def run_guarded(command: Callable[[], int | None]) -> None:
     """Run a command and exit; bad input, a system that refuses and Ctrl-C become one line."""
-    previous = signal.signal(signal.SIGINT, _interrupt)
+    previous = signal.signal(signal.SIGINT, _leave)
     try:
         sys.exit(_status(command))
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    """The first Ctrl-C lets files be closed; another one kills, whatever is under way."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    raise KeyboardInterrupt
 
 
 def _status(command: Callable[[], int | None]) -> int:
@@ -54,7 +54,7 @@ def _status(command: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         _drop_output()
         return 128 + signal.SIGPIPE
-    except KeyboardInterrupt:  # while loading or compiling; the loop takes signals its own way
+    except KeyboardInterrupt:  # raised by code of a user's own; the loop takes signals its own way
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED
     except (OSError, MemoryError, RuntimeError) as error:

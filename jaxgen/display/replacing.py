@@ -11,6 +11,14 @@ from pathlib import Path
 PARTIAL = ".partial-"
 """What the names of files begin with while they are written."""
 _DAY = 24 * 60 * 60
+_under_way: set[Path] = set()
+
+
+def abandon() -> None:
+    """Remove what is being written, before the process ends without ado."""
+    for path in list(_under_way):
+        with suppress(OSError):
+            path.unlink()
 
 
 def sync(path: Path) -> None:
@@ -48,6 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     sweep(path.parent, f"{PARTIAL}*-{glob.escape(path.name)}")
+    _under_way.add(temporary)
     try:
         yield temporary
         sync(temporary)
@@ -55,3 +64,4 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        _under_way.discard(temporary)

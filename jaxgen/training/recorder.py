@@ -1,6 +1,5 @@
 """Writes what the loop reports into a run's folder, and shows the progress."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from jaxgen.display import plots
 from jaxgen.display.progress import Progress
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
+from jaxgen.training.board import Board
 from jaxgen.training.checkpoints import checksum
 from jaxgen.training.configs import Record
 from jaxgen.training.finishing import finish
@@ -48,6 +48,7 @@ class Recorder(Watcher):
             name: [np.asarray([value])] for name, value in metrics_of(row or {}).items()
         }
         self._checksum = ""
+        self._board = Board(run.path / "tensorboard", start)
         self._row: dict[str, str] = row or {}  # of the newest step, until its figures are there
 
     def start(self) -> None:
@@ -84,7 +85,7 @@ class Recorder(Watcher):
 
     def show(self, step: int, shown: Shown) -> None:
         plots.save_image(self._run.samples_path / f"step_{step:06d}.png", shown.picture)
-        self._board.add_image("samples", np.atleast_3d(shown.picture), step, dataformats="HWC")
+        self._board.picture(step, shown.picture)
         if shown.text:
             self._progress.say(shown.text)
 
@@ -95,9 +96,9 @@ class Recorder(Watcher):
             means = {n: float(np.concatenate(part).mean()) for n, part in self._pending.items()}
             self._pending = {}
             self._progress.update(step, means | figures)
-            self._board_scalars(step, means | figures)
+            self._board.scalars(step, means | figures)
         elif figures:
-            self._board_scalars(step, figures)
+            self._board.scalars(step, figures)
             words = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
             self._progress.say(f"step {step}: {words}")
 
@@ -115,19 +116,6 @@ class Recorder(Watcher):
         """Close the files and leave the progress as it stands."""
         if "_progress" in self.__dict__:
             self._progress.close()
-        if "_board" in self.__dict__:
-            self._board.close()
-
-    @cached_property
-    def _board(self) -> Any:
-        # Late: tensorboardX imports PyTorch where there is one, which takes seconds.
-        from tensorboardX import SummaryWriter
-
-        return SummaryWriter(str(self._run.path / "tensorboard"), purge_step=self._start + 1)
-
-    def _board_scalars(self, step: int, figures: dict[str, float]) -> None:
-        for name, value in figures.items():
-            self._board.add_scalar(name, value, step)
 
 
 def _digits(value: float) -> str:

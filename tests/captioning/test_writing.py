@@ -43,7 +43,5 @@ def test_beams_and_attention_do_not_depend_on_the_size_of_blocks(trained, monkey
 def test_captions_that_memory_does_not_hold_are_refused(trained, monkeypatch):
     writer, params = trained
     monkeypatch.setattr(memory, "free", lambda: 100)
-    with pytest.raises(
-        JaxgenError, match=r"of at most 6 words would .* smaller max_length"
-    ):
+    with pytest.raises(JaxgenError, match=r"of at most 6 words would .* smaller max_length"):
         writer.words(params, FEATURES, Decoding(beam=3))

@@ -61,9 +61,36 @@ def test_what_is_a_bug_stays_one(error):
         guard.run_guarded(raising(error))
 
 
-def test_ctrl_c_is_one_line_and_the_handler_is_put_back(capsys):
+WRITES = """
+import signal, sys
+from pathlib import Path
+from jaxgen.commands.guard import run_guarded
+from jaxgen.display.replacing import replacing
+
+class Heard:
+    def __del__(self):  # an exception in here would be printed and forgotten
+        signal.raise_signal(signal.SIGINT)
+
+def command():
+    with replacing(Path(sys.argv[1]) / "a.png") as temporary:
+        temporary.write_text("half")
+        Heard()
+        print("went on")
+
+run_guarded(command)
+"""
+
+
+def test_ctrl_c_ends_a_command_wherever_it_is_and_leaves_nothing_half_written(tmp_path):
+    command = [sys.executable, "-c", WRITES, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_handler_is_put_back(capsys):
     before = signal.getsignal(signal.SIGINT)
-    assert ended(lambda: signal.raise_signal(signal.SIGINT), capsys) == (130, "interrupted\n")
+    assert ended(lambda: 0, capsys) == (0, "")
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -1,0 +1,68 @@
+"""Scalars and pictures for TensorBoard, in a file that is written at once, by no thread.
+
+The library's writer has a thread and a queue. On a full disk they print tracebacks, or wait for
+each other for ever. What cannot be written here is said once, and left out.
+"""
+
+import platform
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class Board:
+    """The events of one process, in `tensorboard/` of a run."""
+
+    def __init__(self, folder: Path, start: int) -> None:
+        """Takes the folder, and the steps done before: later ones of older files are void."""
+        self._folder, self._start = folder, start
+        self._path: Path | None = None
+        self._failed = False
+
+    def scalars(self, step: int, figures: dict[str, float]) -> None:
+        """Figures after `step` steps."""
+        from tensorboardX import summary
+
+        for name, value in figures.items():
+            self._add(step=step, summary=summary.scalar(name, value))
+
+    def picture(self, step: int, picture: np.ndarray) -> None:
+        """A picture after `step` steps, uint8 (H, W) or (H, W, C)."""
+        from tensorboardX import summary
+
+        shown = summary.image("samples", np.atleast_3d(picture), dataformats="HWC")
+        self._add(step=step, summary=shown)
+
+    def _add(self, **content: Any) -> None:
+        # Late: tensorboardX imports PyTorch where there is one, which takes seconds.
+        from tensorboardX.proto import event_pb2
+
+        if self._failed:
+            return
+        try:
+            if self._path is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                name = f"events.out.tfevents.{int(time.time())}.{platform.node()}"
+                self._path = self._folder / name
+                self._write(event_pb2.Event(file_version="brain.Event:2"))
+                started = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+                self._write(event_pb2.Event(step=self._start + 1, session_log=started))
+            self._write(event_pb2.Event(**content))
+        except OSError as error:
+            self._failed = True
+            print(f"warning: {self._folder} goes without events ({error})", file=sys.stderr)
+
+    def _write(self, event: Any) -> None:
+        from tensorboardX.record_writer import masked_crc32c
+
+        event.wall_time = time.time()
+        data = event.SerializeToString()
+        length = struct.pack("Q", len(data))
+        parts = [length, masked_crc32c(length), data, masked_crc32c(data)]
+        assert self._path is not None
+        with self._path.open("ab") as file:
+            file.write(b"".join(p if isinstance(p, bytes) else struct.pack("I", p) for p in parts))
