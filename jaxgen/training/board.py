@@ -38,20 +38,21 @@ class Board:
         self._add(step=step, summary=shown)
 
     def _add(self, **content: Any) -> None:
+        if self._failed:
+            return
         # Late: tensorboardX imports PyTorch where there is one, which takes seconds.
         from tensorboardX.proto import event_pb2
 
-        if self._failed:
-            return
+        messages: Any = event_pb2  # whose classes are made when it is imported
         try:
             if self._path is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 name = f"events.out.tfevents.{int(time.time())}.{platform.node()}"
                 self._path = self._folder / name
-                self._write(event_pb2.Event(file_version="brain.Event:2"))
-                started = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-                self._write(event_pb2.Event(step=self._start + 1, session_log=started))
-            self._write(event_pb2.Event(**content))
+                self._write(messages.Event(file_version="brain.Event:2"))
+                started = messages.SessionLog(status=messages.SessionLog.START)
+                self._write(messages.Event(step=self._start + 1, session_log=started))
+            self._write(messages.Event(**content))
         except OSError as error:
             self._failed = True
             print(f"warning: {self._folder} goes without events ({error})", file=sys.stderr)
