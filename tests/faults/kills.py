@@ -21,7 +21,7 @@ class Kills:
 
     name = "kills"
     about = "random SIGKILL over a run's life, resumed until it is finished"
-    trials = 220
+    trials = 228
     short = 2
 
     def prepare(self, folder: Path) -> None:
