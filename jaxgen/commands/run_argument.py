@@ -1,13 +1,11 @@
 """What the commands that open a run have in common."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from jaxgen import settings
-from jaxgen.errors import JaxgenError
 from jaxgen.training.task import TrainedModel
 
 
@@ -24,9 +22,8 @@ class RunArgument:
         """The trained model; compiled programs are kept for the next call.
 
         Raises:
-            JaxgenError: the folder holds no run, see `jaxgen.load`; or a file cannot be imported.
+            JaxgenError: see `jaxgen.load`; or a file cannot be imported.
         """
-        self._refuse_no_run()
         from jaxgen.data import compiled_programs
         from jaxgen.training import experiment
 
@@ -34,11 +31,3 @@ class RunArgument:
             settings.import_own(place)
         compiled_programs.keep()
         return experiment.load(self.run)
-
-    def _refuse_no_run(self) -> None:
-        path = Path(self.run)
-        if not self.run:
-            raise JaxgenError("name the folder of a run, not ''")
-        if path.exists() and not (path / "config.json").is_file():
-            kind = "it holds no config.json" if path.is_dir() else "it is not a folder"
-            raise JaxgenError(f"{path} is not a run: {kind}")

@@ -20,7 +20,7 @@ from jaxgen.display.replacing import PARTIAL, sync
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training import old_checkpoints
-from jaxgen.training.sealing import seal
+from jaxgen.training.sealing import seal, sealed
 
 PyTree = Any
 
@@ -183,9 +183,9 @@ def _write(path: Path, arrays: PyTree, mark: str, step: int, row: dict[str, str]
     names = jax.tree_util.tree_map_with_path(lambda place, _: jax.tree_util.keystr(place), arrays)
     told = {"step": step, "checksum": mark, "tree": names, "row": row}
     # One entry of metadata, since the library writes several in an order that changes.
-    sealed = json.dumps(told | {"sha256": seal(told)})
+    metadata = {_TOLD: json.dumps(sealed(told))}
     try:
-        safetensors.numpy.save_file(named, path, {_TOLD: sealed})
+        safetensors.numpy.save_file(named, path, metadata)
     except safetensors.SafetensorError as error:  # its only kind, which tells no errno
         raise OSError(None, str(error).rpartition("I/O error: ")[2], str(path)) from error
     sync(path)

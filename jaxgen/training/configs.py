@@ -16,7 +16,7 @@ import jaxgen
 from jaxgen import settings
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import Choice
-from jaxgen.training.sealing import seal
+from jaxgen.training.sealing import is_broken, sealed
 
 FORMAT = 2
 """Of the record. 1 had no format number: classes were called by their modules."""
@@ -167,7 +167,7 @@ class Record:
     def as_json(self) -> dict[str, Any]:
         """With the format's number and a checksum over the rest."""
         written = {"format": FORMAT, **dataclasses.asdict(self)}
-        return {**written, "sha256": seal(written)}
+        return sealed(written)
 
     @classmethod
     def of_json(cls, value: Any, where: str) -> "Record":
@@ -184,7 +184,7 @@ class Record:
                 f"{where} has format {_short(value['format'])}, and jaxgen {jaxgen.__version__} "
                 f"reads 1 and {FORMAT}; use a newer jaxgen"
             )
-        if "sha256" in value and value.pop("sha256") != seal(value):
+        if is_broken(value):
             raise JaxgenError(
                 f"{where} is not as it was written: its checksum does not match; restore it from a "
                 'copy, or, if the change is meant, delete its entry "sha256"'

@@ -118,8 +118,13 @@ def load(path: str | Path) -> TrainedModel:
             was not imported before.
     """
     run = Run(path)
-    if not run.exists():
-        raise JaxgenError(f"{path} is not a run: there is no such folder, or it is empty")
+    if not run.config_path.is_file():
+        if not str(path):
+            raise JaxgenError("name the folder of a run, not ''")
+        kind = "there is no such folder"
+        if run.path.exists():
+            kind = "it holds no config.json" if run.path.is_dir() else "it is not a folder"
+        raise JaxgenError(f"{path} is not a run: {kind}")
     record = run.record()
     config = read_config(run, record.config)
     restored = run.checkpoints().restore()

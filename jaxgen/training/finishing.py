@@ -22,7 +22,7 @@ from jaxgen.display import plots
 from jaxgen.errors import JaxgenError
 from jaxgen.training.metrics_file import History, read_metrics
 from jaxgen.training.run_folder import Run, read_json, write_json
-from jaxgen.training.sealing import seal
+from jaxgen.training.sealing import is_broken, sealed
 from jaxgen.training.task import TrainConfig
 
 _CURVES, _ANIMATION = "curves.png", "samples.gif"
@@ -75,10 +75,10 @@ def read_summary(run: Run) -> dict[str, Any]:
         summary = read_json(path)
         if not isinstance(summary, dict):
             problem = "it holds no JSON object"
-        elif "sha256" not in summary or summary.pop("sha256") == seal(summary):  # 0.1.0 had none
-            return summary
-        else:
+        elif is_broken(summary):
             problem = "its checksum does not match"
+        else:
+            return summary
     except JaxgenError as error:
         problem = str(error)
     aside = path.with_name("damaged-summary.json")
@@ -89,8 +89,7 @@ def read_summary(run: Run) -> dict[str, Any]:
 
 def write_summary(run: Run, summary: dict[str, Any]) -> None:
     """Write `summary.json`, with a checksum over its entries."""
-    summary = json.loads(json.dumps(summary))
-    write_json(run.summary_path, summary | {"sha256": seal(summary)})
+    write_json(run.summary_path, sealed(json.loads(json.dumps(summary))))
 
 
 def finish(

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import stat
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from tests.faults import generated_lines, processes
 from tests.faults.campaign import CannotRun, Failed
-from tests.faults.forked import STOPPED, Server
+from tests.faults.forked import STOPPED, Servers
 
 STOP_AFTER = 20.0
 """Seconds after which a line is legal, long, and stopped."""
@@ -92,8 +93,9 @@ class CommandLines:
                 arguments, self._environment(), folder, kill_after=2 * STOP_AFTER, signalled=15
             )
         else:
-            self._told.mkdir(exist_ok=True)
-            ended = self._server.run(words, folder, self._told, STOP_AFTER)
+            told = self._told / str(threading.get_ident())  # not in the folder that is looked at
+            told.mkdir(parents=True, exist_ok=True)
+            ended = self._servers.own.run(words, folder, told, STOP_AFTER)
         if ended.status in (STOPPED, -15):
             return
         if ended.status == _DIVERGED and "training diverged" in ended.errors:
@@ -107,8 +109,8 @@ class CommandLines:
         return processes.environment(self._cache, JAX_PLATFORMS="cpu")
 
     @functools.cached_property
-    def _server(self) -> Server:
-        return Server(self._environment())
+    def _servers(self) -> Servers:
+        return Servers(self._environment())
 
 
 def _is_told_by_the_parser(ended: processes.Ended) -> bool:

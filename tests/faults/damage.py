@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import threading
 from collections.abc import Set
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from tests.faults import runs
 from tests.faults.campaign import Failed
-from tests.faults.forked import Server
+from tests.faults.forked import Servers
 from tests.faults.processes import Ended, environment, refused, run
 
 _WORDS = ("warning", "skipped")
@@ -27,7 +26,8 @@ class Damage:
 
     def prepare(self, folder: Path) -> None:
         """Train sound runs: finished ones, and ones that are half done."""
-        self._folder, self._servers = runs.sound(folder), threading.local()
+        self._folder = runs.sound(folder)
+        self._servers = Servers(environment(self._folder / "cache"))
         for kind in runs.KINDS:
             half = self._folder / f"half-{kind}"
             if not half.exists():
@@ -50,17 +50,12 @@ class Damage:
         if in_cache:
             ended = run(runs.train(kind, workdir), environment(cache), folder)
         else:
-            ended = self._again(kind, workdir, folder)
+            ended = self._servers.own.run(runs.words(kind, workdir), folder, folder)
         try:
             self._judge(kind, workdir, ended, before, "" if in_cache else damaged, how)
         except Failed as error:
             state = "half done" if is_half else "finished"
             raise Failed(f"{kind}, {state}, {damaged} {how}: {error}") from error
-
-    def _again(self, kind: str, workdir: Path, folder: Path) -> Ended:
-        if not hasattr(self._servers, "one"):
-            self._servers.one = Server(environment(self._folder / "cache"))
-        return self._servers.one.run(runs.words(kind, workdir), folder, folder)
 
     def _judge(
         self, kind: str, workdir: Path, ended: Ended, before: object, damaged: str, how: str

@@ -6,6 +6,7 @@ jaxgen` does.
 """
 
 import atexit
+import functools
 import importlib
 import json
 import math
@@ -23,7 +24,7 @@ from typing import Any
 
 from jaxgen.__main__ import COMMANDS
 from tests.faults.campaign import Failed
-from tests.faults.processes import HANG, MOST_MB, ROOT, Ended
+from tests.faults.processes import HANG, MOST_MB, ROOT, Ended, resident_mb
 
 STOPPED = 143
 """Exit code of a command that was stopped, by SIGTERM, before it was done."""
@@ -34,7 +35,6 @@ class Server:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """Start it with the environment of all its commands."""
-        self._one_at_a_time = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.forked"],
             stdin=subprocess.PIPE,
@@ -84,16 +84,28 @@ class Server:
             "stop_after": stop_after,
             "kill_after": kill_after,
         }
-        with self._one_at_a_time:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            answer = json.loads(self._process.stdout.readline())
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
         if answer["failure"]:
             raise Failed(answer["failure"])
         output, errors = (
             (files / name).read_bytes().decode(errors="replace") for name in ("output", "errors")
         )
         return Ended(answer["status"], output, errors, answer["seconds"], answer["peak_mb"])
+
+
+class Servers(threading.local):
+    """A server for each thread that asks, since one answers one request at a time."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """Takes the environment of all commands."""
+        self._env = env
+
+    @functools.cached_property
+    def own(self) -> Server:
+        """That of the calling thread, started when it is first asked for."""
+        return Server(self._env)
 
 
 def _serve() -> None:
@@ -161,7 +173,7 @@ def _waited(child: int, stop_after: float, kill_after: float) -> dict[str, Any]:
         if not failure and seconds > stop_after + HANG:
             failure = f"hangs for {seconds:.0f} s"
             os.kill(child, signal.SIGKILL)
-        if not failure and (taken := _resident_mb(child)) > MOST_MB:
+        if not failure and (taken := resident_mb(child)) > MOST_MB:
             failure = f"takes {taken:.0f} MB"
             os.kill(child, signal.SIGKILL)
         pid, status, used = os.wait4(child, os.WNOHANG)
@@ -172,14 +184,6 @@ def _waited(child: int, stop_after: float, kill_after: float) -> dict[str, Any]:
         "seconds": time.monotonic() - began,
         "peak_mb": used.ru_maxrss / 1024 if used else 0.0,
     }
-
-
-def _resident_mb(process: int) -> float:
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Kills and full disks aimed at every single operation that writes to a run's folder or a cache."""
 
-import os
 import shutil
 import subprocess
 import threading
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen.training.checkpoints import Checkpoints
-from tests.faults import runs
+from tests.faults import disks, runs
 from tests.faults.campaign import CannotRun, Failed
 from tests.faults.processes import Ended, environment, refused, run
 
@@ -109,9 +108,9 @@ class FullDisk(_Aimed):
         super().prepare(folder)
         place = folder / "mounted"
         place.mkdir(exist_ok=True)
-        self._mounts = _mount(place, 100)
+        self._mounts = disks.mount(place, 100)
         if self._mounts:
-            _unmount(place)
+            disks.unmount(place)
 
     def trial(self, number: int, chance: np.random.Generator, folder: Path) -> None:
         """Strike, see what is told and kept, then free the disk and let the run end."""
@@ -130,20 +129,19 @@ class FullDisk(_Aimed):
     def _on_small_disk(self, kind: str, kilobytes: int, folder: Path) -> None:
         disk = folder / "disk"
         disk.mkdir()
-        if not _mount(disk, kilobytes):
+        if not disks.mount(disk, kilobytes):
             raise Failed("a small file system could be mounted before, and now it cannot")
         try:
             env = environment(self._folder / "cache")
             first = run(runs.train(kind, disk / kind), env, folder)
             self._judge(kind, f"disk of {kilobytes} kB", first, disk / kind)
-            size = "remount,size=100m"
-            subprocess.run(["mount", "-o", size, "tmpfs", disk], check=True)
+            disks.remount(disk, "size=100m")
             ended = [run(runs.train(kind, disk / kind), env, folder) for _ in range(2)]
             if ended[0].status:
                 raise Failed(f"{kind}: does not go on: {ended[0].errors.strip()[-300:]}")
             runs.compare(kind, self._folder / kind, disk / kind, ended)
         finally:
-            _unmount(disk)
+            disks.unmount(disk)
 
     def _judge(self, kind: str, where: str, ended: Ended, workdir: Path) -> None:
         try:
@@ -154,14 +152,3 @@ class FullDisk(_Aimed):
                 Checkpoints(workdir / "checkpoints").restore()
         except Exception as error:
             raise Failed(f"{kind} {where}: {error}") from error
-
-
-def _mount(place: Path, kilobytes: int) -> bool:
-    if os.geteuid() or not shutil.which("mount"):
-        return False
-    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", place]
-    return subprocess.run(command, capture_output=True).returncode == 0
-
-
-def _unmount(place: Path) -> None:
-    subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)

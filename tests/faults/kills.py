@@ -1,14 +1,14 @@
 """SIGKILL at any moment of a run's life, again and again, until the run is finished."""
 
+import shutil
 import signal
-import threading
 from pathlib import Path
 
 import numpy as np
 
 from tests.faults import runs
 from tests.faults.campaign import Failed
-from tests.faults.forked import Server
+from tests.faults.forked import Servers
 from tests.faults.processes import Ended, environment, run
 
 _KILLS = 6  # of a life, after which it is let go on
@@ -28,15 +28,15 @@ class Kills:
         """Train the sound runs that others are compared with, and see how long a life is."""
         self._folder = runs.sound(folder)
         self._env = environment(self._folder / "cache")
-        self._servers = threading.local()
+        self._servers = Servers(self._env)
         self._seconds = runs.seconds(folder)
         self._forked_seconds = {}
         for kind in runs.KINDS:
             place = folder / "timed"
             place.mkdir()
-            ended = self._server().run(runs.words(kind, place / kind), place, place)
+            ended = self._servers.own.run(runs.words(kind, place / kind), place, place)
             self._forked_seconds[kind] = ended.seconds
-            runs.shutil.rmtree(place)
+            shutil.rmtree(place)
 
     def trial(self, number: int, chance: np.random.Generator, folder: Path) -> int:
         """One life; returns how many kills it took."""
@@ -49,7 +49,7 @@ class Kills:
             if not own:
                 wait = float("inf") if kill_after is None else kill_after
                 words = runs.words(kind, workdir)
-                return self._server().run(words, folder, folder, kill_after=wait)
+                return self._servers.own.run(words, folder, folder, kill_after=wait)
             env = environment(folder / "cache") if fresh else self._env
             return run(runs.train(kind, workdir), env, folder, kill_after=kill_after)
 
@@ -63,8 +63,3 @@ class Kills:
         ended.append(go())
         runs.compare(kind, self._folder / kind, workdir, ended)
         return sum(one.status == -signal.SIGKILL for one in ended)
-
-    def _server(self) -> Server:
-        if not hasattr(self._servers, "one"):
-            self._servers.one = Server(self._env)
-        return self._servers.one

@@ -1,7 +1,6 @@
 """Mutants of every file format that is read: each makes a sentence, or a result that is sound."""
 
 import json
-import os
 import select
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ import numpy as np
 from tests.faults import caption_formats, image_formats, mutants, run_formats
 from tests.faults.campaign import CannotRun, Failed
 from tests.faults.formats import Format
-from tests.faults.processes import HANG, ROOT, environment
+from tests.faults.processes import HANG, ROOT, environment, resident_mb
 
 FORMATS: tuple[Format, ...] = (
     *image_formats.FORMATS,
@@ -47,12 +46,12 @@ class Worker:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
-        before, began = _resident_mb(process.pid), time.monotonic()
+        before, began = resident_mb(process.pid), time.monotonic()
         while not select.select([process.stdout], [], [], _LOOK)[0]:
             if time.monotonic() - began > HANG:
                 self.stop()
                 raise Failed(f"hangs for {HANG:.0f} s")
-            if (grown := _resident_mb(process.pid) - before) > MOST_MB:
+            if (grown := resident_mb(process.pid) - before) > MOST_MB:
                 self.stop()
                 raise Failed(f"takes more than {grown:.0f} MB")
         line = process.stdout.readline()
@@ -185,11 +184,3 @@ class Parsers:
 def plain(name: str) -> str:
     """The name of a format as that of a folder."""
     return "".join(letter if letter.isalnum() else "-" for letter in name)
-
-
-def _resident_mb(pid: int) -> float:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:  # it has ended, which its answer will tell
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.faults import runs
+from tests.faults import disks, runs
 from tests.faults.campaign import Failed
-from tests.faults.full_disk import _mount, _unmount
 from tests.faults.processes import Ended, environment, refused, run
 
 _ENDS = {
@@ -119,25 +118,23 @@ class Places:
         """The disk is read-only from the start, or becomes so while the run trains."""
         disk, workdir = folder / "disk", folder / "disk" / kind
         disk.mkdir()
-        if not _mount(disk, 100_000):
+        if not disks.mount(disk, 100_000):
             return []
         try:
             late = bool(chance.integers(2))
-            command = ["mount", "-o", "remount,ro", disk]
-            timer = threading.Timer(
-                chance.uniform(0.5, self._seconds[kind]) if late else 0, _quiet, [command]
-            )
+            wait = chance.uniform(0.5, self._seconds[kind]) if late else 0
+            timer = threading.Timer(wait, disks.remount, [disk, "ro"])
             timer.start()
             if not late:
                 timer.join()
             ended = run(runs.train(kind, workdir), self._env(), folder)
             timer.join()
             refused(ended)
-            _quiet(["mount", "-o", "remount,rw", disk])
+            disks.remount(disk, "rw")
             if workdir.exists():
                 shutil.copytree(workdir, folder / kind)
         finally:
-            _unmount(disk)
+            disks.unmount(disk)
         return []
 
     def _clock(self, kind: str, chance: np.random.Generator, folder: Path) -> list[Ended]:
@@ -153,7 +150,3 @@ class Places:
         for path in [*workdir.rglob("*"), workdir] if workdir.exists() else []:
             os.utime(path, (when, when))
         return []
-
-
-def _quiet(command: list[object]) -> None:
-    subprocess.run([str(word) for word in command], capture_output=True, check=False)

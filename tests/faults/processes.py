@@ -94,6 +94,15 @@ def run(
         return Ended(process.returncode, *texts, seconds, peak_mb)
 
 
+def resident_mb(pid: int) -> float:
+    """Memory that a process has now; 0 if it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def _peak_mb(pid: int) -> float:
     """Most memory that a process has had; not `ru_maxrss`, which begins with its parent's."""
     try:

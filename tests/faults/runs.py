@@ -63,7 +63,6 @@ def sound(folder: Path) -> Path:
 def _whole(kind: str, folder: Path) -> Path:
     workdir = folder / kind
     if not (workdir / "summary.json").exists():
-        shutil.rmtree(workdir, ignore_errors=True)
         for _ in range(2):  # twice, so that the cache has every compiled program
             shutil.rmtree(workdir, ignore_errors=True)
             ended = run(train(kind, workdir), environment(folder / "cache"), folder)

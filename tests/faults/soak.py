@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.faults.campaign import Failed
-from tests.faults.processes import ROOT, environment
+from tests.faults.processes import ROOT, environment, resident_mb
 
 _GROWTH = 1.05
 _WARM_UP = 0.2
@@ -50,7 +50,7 @@ class Soak:
             while process.poll() is None:
                 try:
                     rows.append(_seen(process.pid))
-                except (OSError, IndexError):
+                except OSError:
                     break
                 print(
                     f"{time.monotonic() - began:.0f},{rows[-1][0]:.1f},{rows[-1][1]}", file=record
@@ -74,6 +74,4 @@ class Soak:
 
 def _seen(pid: int) -> tuple[float, int]:
     """Megabytes resident and open files of a process."""
-    with open(f"/proc/{pid}/statm") as file:
-        pages = int(file.read().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, len(os.listdir(f"/proc/{pid}/fd"))
+    return resident_mb(pid), len(os.listdir(f"/proc/{pid}/fd"))
