@@ -53,9 +53,7 @@ def sweep(place: Path, *, everything: bool = False) -> int:
             if path.stat().st_mtime >= since and not _is_whole(path):
                 path.unlink()
                 count += 1
-    except (
-        OSError
-    ):  # gone meanwhile, or a folder that cannot be written: no more than a second lost
+    except OSError:  # gone meanwhile, or in a folder that cannot be written
         pass
     return count
 
