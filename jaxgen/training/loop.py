@@ -15,22 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
+from jaxgen.training import mesh as meshes
 from jaxgen.training.batches import epoch_indices
+from jaxgen.training.divergence import check_metrics, check_parameters
 from jaxgen.training.signals import signals_noted
 from jaxgen.training.state_size import refuse_large
 from jaxgen.training.task import Shown, Task, TrainConfig
 
 PyTree = Any
-
-
-class Diverged(JaxgenError):
-    """A loss or a parameter is not finite."""
-
-    exit_code = 1
 
 
 class Watcher:
@@ -73,28 +69,36 @@ class Loop:
     together.
     """
 
-    def __init__(self, task: Task, config: TrainConfig) -> None:
+    def __init__(self, task: Task, config: TrainConfig, mesh: Mesh | None = None) -> None:
         """Takes what to train, and the numbers of its training.
+
+        Args:
+            task: what to train.
+            config: its numbers.
+            mesh: the devices; all there are by default. Of described devices programs can be
+                compiled, but not run.
 
         Raises:
             JaxgenError: networks, data and numbers do not fit together, the batch does not divide
                 among the devices or exceeds the data set.
         """
         self._task, self._config = task, config
-        self.mesh = _make_mesh()
+        self.mesh = meshes.make_mesh() if mesh is None else mesh
         if config.batch_size % self.mesh.size:
             raise JaxgenError(
                 f"{flag('batch_size')} {config.batch_size} does not divide among {self.mesh.size} "
                 "devices"
             )
-        self._replicated = NamedSharding(self.mesh, PartitionSpec())
-        self._split_batch = NamedSharding(self.mesh, PartitionSpec(None, "data"))
+        self._replicated = meshes.replicated(self.mesh)
+        self._split_batch = meshes.split_batch(self.mesh)
         # The most steps of one dispatch. With room for a single one XLA simplifies the loop away,
         # and the steps would differ from those of other programs in their last bits.
         self._capacity = max(2, min(config.log_every, config.steps))
 
         # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same numbers.
-        @partial(jax.jit, compiler_options=_on_cpu(xla_backend_optimization_level=1))
+        options = meshes.on_cpu(meshes.make_mesh(), xla_backend_optimization_level=1)
+
+        @partial(jax.jit, compiler_options=options)
         def init(key: jax.Array, arrays: PyTree, chunk: PyTree) -> PyTree:
             # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.
             key = jax.random.fold_in(key, np.uint32(2**32 - 1))
@@ -195,17 +199,17 @@ class Loop:
                 part = {
                     name: np.asarray(row)[: stop - step] for name, row in device_history.items()
                 }
-                _check_finite(part, step)
+                check_metrics(part, step)
                 watcher.metrics(step + 1, part)
                 watched.metrics.append(part)
                 step = stop
                 if step == config.steps or noted or _due(step, config.checkpoint_every):
-                    _check_parameters(state, step)
+                    check_parameters(state, step)
                     watcher.checkpoint(step, state)
                     saved = step
                 look()
             if step != saved:  # a signal came while pictures were drawn
-                _check_parameters(state, step)
+                check_parameters(state, step)
                 watcher.checkpoint(step, state)
         return Outcome(state, step, time.perf_counter() - began, noted[0] if noted else 0)
 
@@ -243,15 +247,16 @@ class Loop:
 
         return jax.lax.fori_loop(0, count, body, (state, history))
 
-    @cached_property
-    def _program(self) -> Callable:
-        """`_steps`, compiled; `state` is donated."""
+    def lowered(self) -> jax.stages.Lowered:
+        """The program of a dispatch, to be compiled; its first argument, the state, is donated."""
         steps = jax.jit(
             self._steps,
             # Without it each step copies most parameters and moments before Adam overwrites them:
             # XLA does not see that all who read them came before. An MLP GAN's step is 1.12 times
             # as fast.
-            compiler_options=_on_cpu(xla_cpu_copy_insertion_use_region_analysis=True),
+            compiler_options=meshes.on_cpu(
+                self.mesh, xla_cpu_copy_insertion_use_region_analysis=True
+            ),
             donate_argnums=0,
             in_shardings=(self._replicated, self._replicated, self._split_batch, None, None, None),
             out_shardings=self._replicated,
@@ -260,21 +265,17 @@ class Loop:
             lambda leaf: jax.ShapeDtypeStruct((self._capacity, *leaf.shape[1:]), leaf.dtype),
             self._host_chunk(0, 1),
         )
-        arguments = self.state_shapes, self._task.source.arrays, chunk, 0, 1, self._key
-        program = steps.lower(*arguments).compile()
+        key = jax.eval_shape(jax.random.key, 0)
+        arguments = self.state_shapes, self._task.source.arrays, chunk, 0, 1, key
+        with jax.set_mesh(self.mesh):
+            return steps.lower(*arguments)
+
+    @cached_property
+    def _program(self) -> Callable:
+        """`_steps`, compiled."""
+        program = self.lowered().compile()
         refuse_large(program, f"choose a smaller {flag('batch_size')}")
         return program
-
-
-def _make_mesh() -> jax.sharding.Mesh:
-    """All devices along one axis, 'data'; one CPU is the smallest case of it."""
-    # Explicit axes, the default since JAX 0.10, break gathers such as nn.Embed.
-    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
-
-
-def _on_cpu(**options: Any) -> dict[str, Any]:
-    """Options for XLA where programs run on CPU, none elsewhere."""
-    return options if jax.default_backend() == "cpu" else {}
 
 
 def _next_stop(step: int, config: TrainConfig) -> int:
@@ -314,35 +315,3 @@ def _join(history: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         name: np.concatenate([np.atleast_1d(part[name]) for part in history if name in part])
         for name in names
     }
-
-
-def _advice() -> str:
-    return (
-        f"training diverged; try a smaller {flag('optimizer.learning_rate')} in a new "
-        f"{flag('workdir')}"
-    )
-
-
-def _check_finite(history: dict[str, np.ndarray], first_step: int) -> None:
-    for name, row in history.items():
-        if not np.isfinite(row).all():
-            index = int(np.argmin(np.isfinite(row)))
-            raise Diverged(f"{name} is {row[index]} at step {first_step + index + 1}: {_advice()}")
-
-
-@jax.jit
-def _are_finite(leaves: list[jax.Array]) -> jax.Array:
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
-
-
-def _check_parameters(state: PyTree, step: int) -> None:
-    """Refuse a state with a number that is not finite, so that none is ever saved."""
-    found = [
-        (path, leaf)
-        for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]
-        if jnp.issubdtype(leaf.dtype, jnp.inexact)
-    ]
-    is_finite = np.asarray(_are_finite([leaf for _, leaf in found])) if found else np.ones(1, bool)
-    if not is_finite.all():
-        path = jax.tree_util.keystr(found[int(is_finite.argmin())][0])
-        raise Diverged(f"the parameters are not finite after step {step} ({path}): {_advice()}")

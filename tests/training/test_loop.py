@@ -13,7 +13,8 @@ import pytest
 
 from jaxgen.errors import JaxgenError
 from jaxgen.training.batches import epoch_indices
-from jaxgen.training.loop import Diverged, Loop, Watcher
+from jaxgen.training.divergence import Diverged
+from jaxgen.training.loop import Loop, Watcher
 from jaxgen.training.task import Shown, Source, Task, TrainConfig
 
 
