@@ -34,8 +34,9 @@ from jaxgen.data.images.base import load_images, to_model_range
 from jaxgen.gan.config import GanConfig
 from jaxgen.metrics.samples import classifier
 from jaxgen.metrics.samples import report as sample_report
-from jaxgen.training.loop import Loop, Watcher
+from jaxgen.training.loop import Loop
 from jaxgen.training.task import Saved
+from jaxgen.training.watching import Watcher
 
 STEPS = {"vanilla_gan": 3900, "lsgan": 3900, "dcgan": 1950}
 STRETCH = 50  # steps timed together, and steps of one dispatch

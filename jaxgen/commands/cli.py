@@ -3,7 +3,9 @@
 import dataclasses
 import io
 import os
+import signal
 import sys
+import traceback
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -12,7 +14,9 @@ from typing import Any, TypeVar
 import tyro
 
 from jaxgen import settings
-from jaxgen.commands.guard import run_guarded
+from jaxgen.commands import job
+from jaxgen.commands.guard import run_guarded, status_of
+from jaxgen.commands.job import Job
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import Choice
 from jaxgen.training import configs
@@ -95,14 +99,38 @@ def main(
         for place in _taken(flags, "--import"):
             settings.import_own(place)
         default = _preset(config, presets, _taken(flags, "--preset"))
-        reschedule = "--reschedule" in flags
-        flags = [flag for flag in flags if flag != "--reschedule"]
+        switches = {name for name in ("--reschedule", "--distributed") if name in flags}
+        flags = [flag for flag in flags if flag not in switches]
+        names = ("coordinator", "processes", "process")
+        given = {name: values[-1] for name in names if (values := _taken(flags, f"--{name}"))}
         told = description or ""
         if {"-h", "--help"} & set(flags):  # only then: to find every class takes half a second
             told = _described(config, told, presets)
-        return _train(default, told, flags, reschedule)
+        reschedule = "--reschedule" in switches
+        if not given and "--distributed" not in switches:
+            return _train(default, told, flags, reschedule)
+        return _member(Job.of_flags(given), lambda: _train(default, told, flags, reschedule))
 
     run_guarded(command)
+
+
+def _member(joined: Job, train: Callable[[], int]) -> int:
+    """Train as one of several processes; the command itself only waits for the one that does."""
+    if not job.is_member():
+        return job.start(joined)
+    try:
+        job.join(joined)
+        status = status_of(train)
+    except JaxgenError:
+        raise
+    except Exception as error:
+        if isinstance(error, RuntimeError):
+            job.wait_for_the_end()
+        traceback.print_exc()
+        status = 1
+    if status not in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM):
+        job.leave(status)
+    return status
 
 
 def _taken(flags: list[str], name: str) -> list[str]:
@@ -186,6 +214,8 @@ def _described(config: TrainConfig, description: str, presets: Mapping[str, Trai
         description += f"\n{settings.flag(name)} {{{','.join(settings.subclasses(base))}}}\n"
     return (
         f"{description}\n--import FILE: code of your own, for its classes and choices\n"
+        "\n--distributed: train with the other processes of a TPU pod or a SLURM job; elsewhere "
+        "--coordinator HOST:PORT --processes N --process I\n"
         "\n--reschedule: extend a run whose schedule depends on the number of steps\n"
     )
 

@@ -38,12 +38,17 @@ def run_guarded(command: Callable[[], int | None]) -> None:
     """Run a command and exit; bad input, a system that refuses and Ctrl-C become one line."""
     previous = signal.signal(signal.SIGINT, _leave)
     try:
-        sys.exit(_status(command))
+        sys.exit(status_of(command))
     finally:
         signal.signal(signal.SIGINT, previous)
 
 
-def _status(command: Callable[[], int | None]) -> int:
+def status_of(command: Callable[[], int | None]) -> int:
+    """Run a command; bad input and a system that refuses become one line and an exit status.
+
+    Raises:
+        Exception: what is neither, and so is a defect of the code.
+    """
     try:
         with settings.flags_spelled():
             status = command()

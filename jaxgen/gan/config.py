@@ -86,7 +86,7 @@ class GanConfig(TrainConfig):
             init=fitting(gan.init, f"give {flag('networks')} smaller widths"),
             step=gan.step,
             show=lambda state: quality.show(weights(state)),
-            watch=lambda state: quality.watch(weights(state)),
+            watch=lambda state: quality.start_watching(weights(state)),
             evaluate=lambda state: quality.evaluate(weights(state)),
             alarms=quality.alarms,
             about=configs.to_json(about, AboutImages),

@@ -3,6 +3,7 @@
 N images, H height, W width, C channels.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -84,6 +85,11 @@ class GanQuality:
                 padding=0 if classes else 2,
             )
         )
+
+    def start_watching(self, weights: Weights) -> Callable[[], dict[str, float]]:
+        """`watch`, whose samples are drawn now and compared when the result is called."""
+        figures = self.watch(weights)
+        return lambda: figures
 
     def watch(self, weights: Weights) -> dict[str, float]:
         """`diversity` of the samples that `show` shows, as a share of the real images'.

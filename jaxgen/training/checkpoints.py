@@ -1,32 +1,28 @@
-"""Checkpoints of a run: folders named by their step, each with a safetensors file and its checksum.
+"""Checkpoints of a run: folders named by their step, each with the files of a state.
 
 A checkpoint holds the state as nested dicts of arrays (`flax.serialization.to_state_dict`), so that
 the generator can be read without rebuilding the optimiser around it. It is written beside its
-place, brought to the disk and then renamed: a folder that has a step's name is whole.
+place, brought to the disk and then renamed: a folder that has a step's name is whole. Each process
+writes a file of its own (`state_files`); the first one makes the folder and renames it.
 """
 
 import hashlib
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.serialization
 import jax
 import numpy as np
 
 from jaxgen.display.replacing import PARTIAL, sync
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
-from jaxgen.training import old_checkpoints
-from jaxgen.training.sealing import seal, sealed
+from jaxgen.training import old_checkpoints, state_files
+from jaxgen.training.processes import gathered, is_first, together
+from jaxgen.training.state_files import Damaged
 
 PyTree = Any
-
-STATE_FILE = "state-00000-of-00001.safetensors"
-_TOLD = "jaxgen"
-"""The entry of its metadata, JSON with the step, the checksum, how arrays nest, and metrics."""
 
 
 class Restored(NamedTuple):
@@ -34,7 +30,9 @@ class Restored(NamedTuple):
 
     step: int
     state: dict[str, Any]
-    """Nested dicts of NumPy arrays."""
+    """Nested dicts of arrays, which are read from the files when they are asked for."""
+    checksum: str
+    """Of the state, as `Checkpoints.save` returned it."""
     damaged: dict[int, str]
     """What was wrong with each newer checkpoint, by its step."""
     row: dict[str, str]
@@ -43,13 +41,7 @@ class Restored(NamedTuple):
 
 def checksum(state: PyTree) -> str:
     """SHA-256 over every leaf's path, dtype, shape and bytes."""
-    digest = hashlib.sha256()
-    leaves = jax.tree_util.tree_flatten_with_path(flax.serialization.to_state_dict(state))[0]
-    for path, leaf in leaves:
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.data.cast("B") if array.size else b"")
-    return digest.hexdigest()
+    return state_files.checksum(state_files.pieces(state_files.as_dicts(state)))
 
 
 def refuse_misfit(expected: PyTree, saved: PyTree, step: int) -> None:
@@ -66,9 +58,7 @@ def refuse_misfit(expected: PyTree, saved: PyTree, step: int) -> None:
     wanted, found = (
         {
             jax.tree_util.keystr(path, simple=True, separator="."): tuple(np.shape(leaf))
-            for path, leaf in jax.tree_util.tree_flatten_with_path(
-                flax.serialization.to_state_dict(tree)
-            )[0]
+            for path, leaf in jax.tree_util.tree_flatten_with_path(state_files.as_dicts(tree))[0]
         }
         for tree in (expected, saved)
     )
@@ -107,22 +97,41 @@ class Checkpoints:
         Raises:
             OSError: it cannot be written. The checkpoints before it are as they were.
         """
-        arrays = jax.tree.map(np.asarray, flax.serialization.to_state_dict(state))
-        mark = checksum(arrays)
-        if step not in self.steps():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            temporary = self._folder / f"{PARTIAL}{os.getpid()}-{step}"
-            try:
+        state = state_files.as_dicts(state)
+        process, processes = jax.process_index(), jax.process_count()
+        own = state_files.pieces(state, process, processes)
+        marks = gathered(state_files.checksum(own))
+        if gathered(step in self.steps())[0]:
+            return _joined(marks)
+        told = {"step": step, "checksum": marks[process], "row": row or {}}
+        if processes > 1:
+            told["checksums"] = marks
+        temporary = self._folder / f"{PARTIAL}{gathered(os.getpid())[0]}-{step}"
+
+        def make() -> None:
+            if is_first():
+                self._folder.mkdir(parents=True, exist_ok=True)
                 temporary.mkdir()
-                _write(temporary / STATE_FILE, arrays, mark, step, row or {})
+
+        def write() -> None:
+            path = temporary / state_files.file_name(process, processes)
+            state_files.write(path, state, own, told)
+
+        def publish() -> None:
+            if is_first():
                 sync(temporary)
                 temporary.rename(self._folder / str(step))
                 sync(self._folder)
-            finally:
+                for old in self.steps()[: -self._keep]:
+                    self._remove(old)
+
+        try:
+            for work in (make, write, publish):
+                together(work)
+        finally:
+            if is_first():
                 shutil.rmtree(temporary, ignore_errors=True)
-            for old in self.steps()[: -self._keep]:
-                self._remove(old)
-        return mark
+        return _joined(marks)
 
     def restore(self) -> Restored | None:
         """The newest checkpoint whose bytes match their checksum; None when there is none.
@@ -133,13 +142,13 @@ class Checkpoints:
             JaxgenError: there are checkpoints, and all are damaged.
         """
         damaged: dict[int, str] = {}
-        for step in reversed(self.steps()):
-            try:
-                state, row = _read(self._folder / str(step), step)
-            except _Damaged as error:
-                damaged[step] = str(error)
-            else:
-                return Restored(step, state, damaged, row)
+        for step in gathered(list(reversed(self.steps())))[0]:
+            found, problem = _opened(self._folder / str(step), step)
+            problems = [sentence for sentence in gathered(problem) if sentence]
+            if not problems and found:
+                state, mark, row = found
+                return Restored(step, state, mark, damaged, row)
+            damaged[step] = problems[0]
         if damaged:
             raise JaxgenError(
                 f"{self._folder}: every checkpoint is damaged "
@@ -170,60 +179,43 @@ class Checkpoints:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-class _Damaged(Exception):
-    """Why a checkpoint cannot be used."""
+def _joined(marks: list[str]) -> str:
+    """The checksum of a state from those of its files; of a single one, that."""
+    return marks[0] if len(marks) == 1 else hashlib.sha256("\n".join(marks).encode()).hexdigest()
 
 
-def _write(path: Path, arrays: PyTree, mark: str, step: int, row: dict[str, str]) -> None:
-    """Write nested dicts of arrays; the file's metadata say how they nest."""
-    import safetensors.numpy
+def _opened(
+    folder: Path, step: int
+) -> tuple[tuple[dict[str, Any], str, dict[str, str]] | None, str]:
+    """A checkpoint's state, its checksum and its row of metrics; or what is wrong with it.
 
-    leaves = jax.tree_util.tree_flatten_with_path(arrays)[0]
-    named = {jax.tree_util.keystr(place): np.asarray(leaf, order="C") for place, leaf in leaves}
-    names = jax.tree_util.tree_map_with_path(lambda place, _: jax.tree_util.keystr(place), arrays)
-    told = {"step": step, "checksum": mark, "tree": names, "row": row}
-    # One entry of metadata, since the library writes several in an order that changes.
-    metadata = {_TOLD: json.dumps(sealed(told))}
-    try:
-        safetensors.numpy.save_file(named, path, metadata)
-    except safetensors.SafetensorError as error:  # its only kind, which tells no errno
-        raise OSError(None, str(error).rpartition("I/O error: ")[2], str(path)) from error
-    sync(path)
-
-
-def _read(folder: Path, step: int) -> tuple[dict[str, Any], dict[str, str]]:
-    """A checkpoint's state and its row of metrics.
-
-    Raises:
-        _Damaged: it cannot be read, is that of another step, or is not as it was written.
+    The processes share the work of verifying its files: what is wrong may be known to one alone.
     """
-    path = folder / STATE_FILE
     try:
-        if not path.is_file() and old_checkpoints.is_old(folder):
-            state, mark, saved = old_checkpoints.read(folder)
-            row = {}
-        else:
-            state, mark, saved, row = _read_file(path)
-    except _Damaged:
-        raise
+        is_old = old_checkpoints.is_old(folder)
+        return (_read_old if is_old else _read)(folder, step), ""
+    except Damaged as error:
+        return None, str(error)
     except Exception as error:  # foreign bytes make readers raise nearly anything
         first = (str(error).splitlines() or [""])[0]
-        raise _Damaged(f"{type(error).__name__}: {first[:200]}") from error
+        return None, f"{type(error).__name__}: {first[:200]}"
+
+
+def _read(folder: Path, step: int) -> tuple[dict[str, Any], str, dict[str, str]]:
+    files = state_files.files_of(folder)
+    for file in files:
+        if file.told["step"] != step:
+            raise Damaged(f"it is the checkpoint of step {file.told['step']}, renamed")
+    for file in files[jax.process_index() :: jax.process_count()]:
+        file.verify()
+    mark = _joined([file.told["checksum"] for file in files])
+    return state_files.state_of(files), mark, files[0].told["row"]
+
+
+def _read_old(folder: Path, step: int) -> tuple[dict[str, Any], str, dict[str, str]]:
+    state, mark, saved = old_checkpoints.read(folder)
     if saved not in (step, None):
-        raise _Damaged(f"it is the checkpoint of step {saved}, renamed")
+        raise Damaged(f"it is the checkpoint of step {saved}, renamed")
     if checksum(state) != mark:
-        raise _Damaged("its contents do not match their checksum")
-    return state, row
-
-
-def _read_file(path: Path) -> tuple[dict[str, Any], str, int, dict[str, str]]:
-    from safetensors import safe_open
-
-    if not path.is_file():  # to open a pipe would wait for its writer
-        raise _Damaged(f"{path.name} is missing")
-    with safe_open(path, framework="numpy") as file:
-        told = json.loads((file.metadata() or {})[_TOLD])
-        if told.pop("sha256") != seal(told):
-            raise _Damaged("its contents do not match their checksum")
-        state = jax.tree.map(lambda name: np.array(file.get_tensor(name)), told["tree"])
-    return state, told["checksum"], told["step"], told["row"]
+        raise Damaged("its contents do not match their checksum")
+    return state, mark, {}

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import flax.serialization
+import jax
+import numpy as np
 
 import jaxgen
 from jaxgen import settings
@@ -14,12 +16,19 @@ from jaxgen.data import compiled_programs
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training import configs
-from jaxgen.training.checkpoints import Restored, checksum, refuse_misfit
+from jaxgen.training.checkpoints import Restored, refuse_misfit
 from jaxgen.training.configs import Record
 from jaxgen.training.finishing import finish, is_whole
 from jaxgen.training.loop import Loop, Outcome
 from jaxgen.training.metrics_file import has_step, metrics_of
-from jaxgen.training.recorder import Recorder
+from jaxgen.training.processes import (
+    gathered,
+    is_first,
+    refuse_differences,
+    refuse_unshared,
+    together,
+)
+from jaxgen.training.recorder import Follower, Recorder
 from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
 from jaxgen.training.task import Saved, TrainConfig, TrainedModel
@@ -52,9 +61,17 @@ def train(
         raise JaxgenError(f"{flag('workdir')} must name a folder, got ''")
     compiled_programs.keep()
     run = Run(config.workdir)
+    refuse_differences("code", _code)
+    refuse_differences("configuration", lambda: recorded(config))
+    together(run.exists)
+    refuse_unshared(run.path)
     with RunLock(run.path) as lock:
-        if run.exists():
-            lock.acquire()
+
+        def take() -> None:
+            if is_first() and run.exists():
+                lock.acquire()
+
+        together(take)
         return _train(config, default or config, reschedule, run, lock)
 
 
@@ -69,24 +86,25 @@ def _train(
         restored = run.checkpoints().restore()
         _refuse_other(run, old, config, restored.step if restored else 0, reschedule)
         record = dataclasses.replace(record, default=earlier.default)
-    task = config.task()
+    task = together(config.task)
     record = dataclasses.replace(record, about=_as_json(task.about))
     if earlier and (changed := configs.differences(earlier.about, record.about)):
         raise JaxgenError(f"{run.path} was trained on other data ({_joined(changed)})")
+    refuse_differences("data", lambda: {"their hash": task.source.digest()})
     start = restored.step if restored else 0
-    if restored:
+    # Killed between a checkpoint and the pictures and figures that were due.
+    unseen = gathered(bool(restored and restored.row and not has_step(run.metrics_path, start)))[0]
+    if restored and is_first():
         _tell_damage(restored)
         for step in restored.damaged:
             run.checkpoints().set_aside(step)
-    # Killed between a checkpoint and the pictures and figures that were due.
-    unseen = bool(restored and restored.row and not has_step(run.metrics_path, start))
     if start == config.steps and not unseen:
-        if old and recorded(old) != record.config:
-            run.write_record(record)  # settings that may change have changed
-        if restored and not is_whole(run, start):
-            print(f"finishing {run.path}, whose results are not all there", file=sys.stderr)
-            run.make()
-            finish(run, config, start, checksum(restored.state))
+
+        def finish_again() -> None:
+            if is_first():
+                _finish_again(run, config, record, old, restored)
+
+        together(finish_again)
         return None
     loop = Loop(task, config)
     state = None
@@ -94,16 +112,40 @@ def _train(
         refuse_misfit(loop.state_shapes, restored.state, start)
         state = flax.serialization.from_state_dict(loop.state_shapes, restored.state)
     what = f"going on at step {start}" if start else "starting"
-    print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
     row = restored.row if restored and unseen else None
-    recorder = Recorder(run, config, start, record, lock, row)
+    if is_first():
+        print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
+        watcher = Recorder(run, config, start, record, lock, row)
+    else:
+        watcher = Follower(run, config.keep_checkpoints)
     try:
-        outcome = loop.run(state, start, recorder, unseen=metrics_of(row) if row else None)
+        outcome = loop.run(state, start, watcher, unseen=metrics_of(row) if row else None)
     except BaseException:
-        recorder.close()
+        watcher.close()
         raise
-    recorder.finish(outcome)
+    watcher.finish(outcome)
     return outcome
+
+
+def _finish_again(
+    run: Run,
+    config: TrainConfig,
+    record: Record,
+    old: TrainConfig | None,
+    restored: Restored | None,
+) -> None:
+    """See to it that a run whose steps are done has all its results."""
+    if old and recorded(old) != record.config:
+        run.write_record(record)  # settings that may change have changed
+    if restored and not is_whole(run, restored.step):
+        print(f"finishing {run.path}, whose results are not all there", file=sys.stderr)
+        run.make()
+        finish(run, config, restored.step, restored.checksum)
+
+
+def _code() -> dict[str, str]:
+    """What runs here, as far as the processes of a job must have it alike."""
+    return {"version": jaxgen.__version__, "commit": configs.commit(), "jax": jax.__version__}
 
 
 def load(path: str | Path) -> TrainedModel:
@@ -131,7 +173,8 @@ def load(path: str | Path) -> TrainedModel:
     if restored is None:
         raise JaxgenError(f"{path} has no checkpoint yet; train it further")
     _tell_damage(restored)
-    return config.restored(Saved(restored.state, record.about, restored.step, run.path))
+    state = jax.tree.map(np.asarray, restored.state)
+    return config.restored(Saved(state, record.about, restored.step, run.path))
 
 
 def recorded(config: TrainConfig) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from jaxgen.display.progress import Progress
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training.board import Board
-from jaxgen.training.checkpoints import checksum
 from jaxgen.training.configs import Record
 from jaxgen.training.finishing import finish
-from jaxgen.training.loop import Outcome, Watcher
+from jaxgen.training.loop import Outcome
 from jaxgen.training.metrics_file import MetricsFile, metrics_of
+from jaxgen.training.processes import together
 from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
 from jaxgen.training.task import Shown, TrainConfig
+from jaxgen.training.watching import Watcher
 
 
 class Recorder(Watcher):
@@ -52,6 +53,9 @@ class Recorder(Watcher):
         self._row: dict[str, str] = row or {}  # of the newest step, until its figures are there
 
     def start(self) -> None:
+        together(self._open)
+
+    def _open(self) -> None:
         self._run.make()
         self._lock.acquire()
         if self._run.exists() and not self._resumed:
@@ -109,13 +113,47 @@ class Recorder(Watcher):
         """Write the curves, the animation and `summary.json`."""
         self.close()
         trained = outcome.step - self._start
-        mark = self._checksum or checksum(outcome.state)
-        finish(self._run, self._config, outcome.step, mark, outcome.seconds, trained)
+        # Where nothing was trained the newest checkpoint has the checksum.
+        mark = self._checksum or self._checkpoints.save(outcome.step, outcome.state)
+
+        def write() -> None:
+            finish(self._run, self._config, outcome.step, mark, outcome.seconds, trained)
+
+        together(write)
 
     def close(self) -> None:
         """Close the files and leave the progress as it stands."""
         if "_progress" in self.__dict__:
             self._progress.close()
+
+
+class Follower(Watcher):
+    """What every process but the first does: its share of the checkpoints."""
+
+    def __init__(self, run: Run, keep: int) -> None:
+        """Takes the folder, which the first process makes, and how many checkpoints stay."""
+        self._checkpoints = run.checkpoints(keep)
+        self._saved = False
+
+    def start(self) -> None:
+        together(_wait)
+
+    def checkpoint(self, step: int, state: Any) -> None:
+        self._checkpoints.save(step, state)
+        self._saved = True
+
+    def finish(self, outcome: Outcome) -> None:
+        """Wait until the first process has written the results."""
+        if not self._saved:
+            self._checkpoints.save(outcome.step, outcome.state)
+        together(_wait)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _wait() -> None:
+    """The others are at work."""
 
 
 def _digits(value: float) -> str:

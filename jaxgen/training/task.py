@@ -4,6 +4,7 @@ A kind is a `TrainConfig` of its own. The loop sees the `Task` that it makes: nu
 of pure functions. The commands see what it restores from a run, a `TrainedModel`.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -55,6 +56,15 @@ class Source:
     batch: Callable[[PyTree, PyTree], PyTree] = _gather
     """One step's slice of the chunk to a batch; pure, compiled."""
 
+    def digest(self) -> str:
+        """SHA-256 of what all steps share and of the first examples: tells sets apart."""
+        digest = hashlib.sha256(f"{self.size}".encode())
+        first = self.chunk(np.arange(min(self.size, 64), dtype=np.int32)[None])
+        for leaf in jax.tree.leaves((self.arrays, first)):
+            array = np.ascontiguousarray(leaf)
+            digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+        return digest.hexdigest()
+
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray]) -> "Source":
         """A source over a dict of arrays with one leading axis."""
@@ -63,6 +73,10 @@ class Source:
 
 def _no_figures(state: PyTree) -> dict[str, float]:
     return {}
+
+
+def _nothing_to_watch(state: PyTree) -> Callable[[], dict[str, float]]:
+    return dict
 
 
 def _no_alarms(history: dict[str, np.ndarray]) -> list[str]:
@@ -80,8 +94,9 @@ class Task:
     """(state, batch, key) -> (state, scalar metrics)"""
     show: Callable[[PyTree], Shown]
     """state -> a picture of what it makes"""
-    watch: Callable[[PyTree], dict[str, float]] = _no_figures
-    """state -> figures quick enough to be measured for each log line"""
+    watch: Callable[[PyTree], Callable[[], dict[str, float]]] = _nothing_to_watch
+    """state -> what gives figures that are quick enough for each log line; what it computes on the
+    device should be under way when it returns, since the next steps overwrite the state"""
     evaluate: Callable[[PyTree], dict[str, float]] = _no_figures
     """state -> figures that take longer to measure"""
     alarms: Callable[[dict[str, np.ndarray]], list[str]] = _no_alarms
@@ -185,6 +200,11 @@ class TrainConfig:
     """Steps between checkpoints; 0 for one at the end only."""
     keep_checkpoints: int = setting(3, least=1, may_change=True)
     """Newest checkpoints kept."""
+    shard_parameters: bool = setting(False, before=False, may_change=True)
+    """Split large arrays of the state among the devices, where it does not fit on each."""
+    deterministic: bool = setting(False, before=False, may_change=True)
+    """Ask XLA for the same bits in each run on GPU too, where it is slower; CPU and TPU give them
+    always."""
 
     def check_together(self) -> None:
         """Raise JaxgenError if the numbers do not go with each other."""

@@ -294,7 +294,8 @@ import jax
 from experiments import caption_rnn
 from jaxgen.data.captions.coco import Coco
 from jaxgen.captioning.captioners.recurrent import LSTM
-from jaxgen.training.loop import Loop, Watcher
+from jaxgen.training.loop import Loop
+from jaxgen.training.watching import Watcher
 import dataclasses
 
 class Printing(Watcher):

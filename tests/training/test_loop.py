@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,9 @@ import pytest
 from jaxgen.errors import JaxgenError
 from jaxgen.training.batches import epoch_indices
 from jaxgen.training.divergence import Diverged
-from jaxgen.training.loop import Loop, Watcher
+from jaxgen.training.loop import Loop
 from jaxgen.training.task import Shown, Source, Task, TrainConfig
+from jaxgen.training.watching import Watcher
 
 
 def toy_task(step=None):
@@ -32,7 +34,7 @@ def toy_task(step=None):
         init=lambda key, batch: jax.random.normal(key, batch["x"].shape[1:]),
         step=step or average,
         show=lambda state: Shown(np.zeros((2, 2), np.uint8)),
-        watch=lambda state: {"size": float(state.sum())},
+        watch=lambda state: partial(dict, size=float(state.sum())),
         evaluate=lambda state: {"score": 1.0},
     )
 
@@ -203,10 +205,11 @@ def test_a_signal_saves_and_ends():
     watcher = Interrupting()
     numbers = config(checkpoint_every=0)
     outcome, _ = run(task, numbers, watcher=watcher)
-    assert (outcome.step, outcome.interrupted) == (10, signal.SIGINT)
-    assert list(watcher.states) == [10]
+    # Raised when the steps to 10 are told, which is while those to 15 are under way.
+    assert (outcome.step, outcome.interrupted) == (15, signal.SIGINT)
+    assert list(watcher.states) == [15]
     whole, _ = run(task, numbers)
-    resumed, _ = run(task, numbers, state=watcher.states[10], start=10)
+    resumed, _ = run(task, numbers, state=watcher.states[15], start=15)
     assert np.array_equal(whole.state, resumed.state)
 
 
@@ -234,11 +237,14 @@ def test_what_cannot_be_drawn_or_measured_loses_no_training():
 
 SHARDED = """
 import dataclasses, sys
+from functools import partial
+
 import jax
 from experiments import conditional_dcgan
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.networks.dcgan import DCGAN
-from jaxgen.training.loop import Loop, Watcher
+from jaxgen.training.loop import Loop
+from jaxgen.training.watching import Watcher
 
 class Printing(Watcher):
     def metrics(self, first_step, history):
