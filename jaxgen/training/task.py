@@ -185,6 +185,8 @@ class TrainConfig:
     """Steps between checkpoints; 0 for one at the end only."""
     keep_checkpoints: int = setting(3, least=1, may_change=True)
     """Newest checkpoints kept."""
+    devices: int = setting(0, least=0, before=0, may_change=True)
+    """Devices to train on, of all processes together; 0 for all."""
 
     def check_together(self) -> None:
         """Raise JaxgenError if the numbers do not go with each other."""
