@@ -14,11 +14,13 @@ stop() {
     stopped=yes
     [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
 }
+trap stop TERM
+trap : INT # a terminal sends Ctrl-C to the command as well
 
-run() { # in the background, since a shell passes no signal on to what it waits for
-    "$@" <&0 &
+while :; do
+    began=$(date +%s)
+    "$@" <&0 & # a shell passes no signal on to a command that it waits for in the foreground
     child=$!
-    [ -z "$stopped" ] || stop
     wait "$child"
     status=$?
     while kill -0 "$child" 2>/dev/null; do # a signal ended the waiting, not the command
@@ -26,15 +28,7 @@ run() { # in the background, since a shell passes no signal on to what it waits 
         status=$?
     done
     child=
-}
-
-trap stop TERM
-trap : INT # a terminal sends Ctrl-C to the command as well
-while :; do
-    began=$(date +%s)
-    run "$@"
-    last=$status
-    case $last in
+    case $status in
     75) pause=$soon ;;
     137) pause=$late ;;
     *) break ;;
@@ -42,12 +36,14 @@ while :; do
     [ $(($(date +%s) - began)) -lt "$quick" ] || deaths=0
     deaths=$((deaths + 1))
     if [ "$deaths" -ge "$most" ]; then
-        echo "repeat.sh: status $last, the last of $deaths in a row: giving up" >&2
+        echo "repeat.sh: status $status, the last of $deaths in a row: giving up" >&2
         break
     fi
-    [ -z "$stopped" ] || break
-    echo "repeat.sh: status $last, the same again in $pause s" >&2
-    run sleep "$pause"
+    [ -n "$stopped" ] || echo "repeat.sh: status $status, the same again in $pause s" >&2
+    while [ -z "$stopped" ] && [ "$pause" -gt 0 ]; do
+        sleep 1
+        pause=$((pause - 1))
+    done
     [ -z "$stopped" ] || break
 done
-exit "$last"
+exit "$status"
