@@ -80,8 +80,12 @@ def _unused_gpu(root: Path) -> str:
         return ""
     here = "this machine has an NVIDIA GPU that JAX cannot use"
     driver = _driver(root)
-    extra = next((name for name, oldest in CUDA_DRIVERS.items() if driver >= oldest), "cuda12")
+    fitting = [name for name, oldest in CUDA_DRIVERS.items() if driver >= oldest] or ["cuda12"]
+    there = [name for name in CUDA_DRIVERS if _is_installed(f"jax-{name}-plugin")]
+    extra = next((name for name in fitting if name in there), fitting[0])
     install = f"pip install --upgrade 'jaxgen[{extra}]'"
+    for other in set(there) - {extra}:  # JAX loads one plugin for CUDA, whichever it finds first
+        install = f"pip uninstall jax-{other}-plugin jax-{other}-pjrt, then {install}"
     if not any(root.glob("dev/nvidia[0-9]*")):
         if not any(kind.startswith(_DISPLAY) for kind in _classes(root, _NVIDIA)):
             return ""
@@ -111,9 +115,13 @@ def _unused_tpu(root: Path) -> str:
 
 
 def _reason(package: str) -> str:
-    if importlib.util.find_spec(package.replace("-", "_")) is None:
+    if not _is_installed(package):
         return f"{package} is not installed"
     return f"another process has it, or {package} does not fit jax {jax.__version__}"
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package.replace("-", "_")) is not None
 
 
 def _driver(root: Path) -> int:

@@ -22,10 +22,16 @@ V5E = ("0x1ae0", "0x0063", "0x120000")
 NETWORK_CARD, DISK = ("0x1ae0", "0x0042", "0x020000"), ("0x1ae0", "0x001f", "0x010802")
 
 
+def install(monkeypatch, *names):
+    """Let just these packages be there."""
+    specs = dict.fromkeys(names, "found")
+    monkeypatch.setattr(importlib.util, "find_spec", specs.get)
+
+
 @pytest.fixture(autouse=True)
 def nothing_installed(monkeypatch):
     """No library of an accelerator, whatever the tests run in."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    install(monkeypatch)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
@@ -65,10 +71,25 @@ def test_a_gpu_is_told_with_what_fits_its_driver(machine, driver):
 
 
 def test_a_gpu_whose_library_is_there(machine, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "jax_cuda12_plugin")
+    install(monkeypatch, "jax_cuda12_plugin")
     (told,) = unused(machine(files=["dev/nvidia0"], driver=CLOSED))
     assert "another process has it, or jax-cuda12-plugin does not fit jax" in told
     assert told.endswith("pip install --upgrade 'jaxgen[cuda12]'")
+
+
+def test_the_plugin_for_cuda_that_is_there_stays_where_it_can(machine, monkeypatch):
+    install(monkeypatch, "jax_cuda12_plugin")
+    (told,) = unused(machine(files=["dev/nvidia0"], driver=OPEN))
+    assert told.endswith(": pip install --upgrade 'jaxgen[cuda12]'")
+
+
+def test_a_plugin_for_cuda_that_needs_a_newer_driver_has_to_go(machine, monkeypatch):
+    install(monkeypatch, "jax_cuda13_plugin")
+    (told,) = unused(machine(files=["dev/nvidia0"], driver=CLOSED))
+    assert told.endswith(
+        "(jax-cuda12-plugin is not installed): pip uninstall jax-cuda13-plugin jax-cuda13-pjrt, "
+        "then pip install --upgrade 'jaxgen[cuda12]'"
+    )
 
 
 def test_a_gpu_with_an_old_driver_or_none(machine, tmp_path):
