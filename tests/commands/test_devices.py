@@ -1,8 +1,10 @@
 """What a command says first, on machines that are folders here."""
 
+import configparser
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -181,3 +183,11 @@ def test_jax_gives_no_advice_beside_ours():
     assert lines[0].startswith("devices: ")
     assert "NVIDIA GPU may be present" not in done.stderr
     assert lines[-1].endswith("CUDA backend failed to initialize")
+
+
+def test_the_extras_that_the_sentences_name_bring_that_part_of_jax():
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    extras = setup["options.extras_require"]
+    for name in (*devices.CUDA_DRIVERS, "tpu"):
+        assert extras[name].split() == [f"jax[{name}]"]
