@@ -3,6 +3,9 @@
 Each Python gets the newest JAX that it can have; the first lines of its session say which.
 """
 
+import json
+from pathlib import Path
+
 import nox
 
 nox.options.reuse_existing_virtualenvs = True
@@ -20,6 +23,26 @@ def tests(session: nox.Session) -> None:
     session.install("--upgrade", "-e", ".[test]")
     session.run("python", "-c", VERSIONS)
     session.run("pytest", *session.posargs)
+
+
+@nox.session(python=["3.11", "3.12", "3.13"], default=False)
+def extras(session: nox.Session) -> None:
+    """What each accelerator's extra brings, without installing it: one JAX for all its parts."""
+    for extra in ("cuda12", "cuda13", "tpu"):
+        report = Path(session.create_tmp()) / f"{extra}.json"
+        asked = ("--quiet", "--dry-run", "--ignore-installed", "--report", str(report))
+        session.run("python", "-m", "pip", "install", *asked, f".[{extra}]")
+        found = [item["metadata"] for item in json.loads(report.read_text())["install"]]
+        parts = {item["name"]: item["version"] for item in found if _of_jax(item["name"])}
+        told = ", ".join(f"{name} {parts[name]}" for name in sorted(parts))
+        session.log(f"jaxgen[{extra}]: {told}; {len(found)} packages")
+        versions = {version for name, version in parts.items() if name != "libtpu"}
+        if len(versions) != 1 or not parts.keys() - {"jax", "jaxlib"}:
+            session.error(f"jaxgen[{extra}] brings no accelerator, or parts that differ: {told}")
+
+
+def _of_jax(name: str) -> bool:
+    return name in ("jax", "jaxlib", "libtpu") or name.startswith("jax-cuda")
 
 
 @nox.session

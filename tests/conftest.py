@@ -3,13 +3,14 @@
 import os
 import random
 import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
 # Before anything reads it: tests neither see nor fill the user's cache.
-os.environ["JAXGEN_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxgen-tests-")
+CACHE = os.environ["JAXGEN_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxgen-tests-")
 
 # Tests compile far more than they compute: LLVM's optimisations would take most of their time.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
@@ -18,6 +19,11 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")  # (N, 1) against (N,) must not pass
+
+
+def pytest_unconfigure():
+    """Each process of pytest removes the cache that it made, xdist's workers too."""
+    shutil.rmtree(CACHE, ignore_errors=True)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jaxgen.captioning.decoding import Decoding
 from jaxgen.commands import cli, pictures
+from jaxgen.commands.devices import tell_devices
 from jaxgen.commands.run_argument import RunArgument
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
@@ -44,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
     trained = config.opened()
     if not isinstance(trained, TrainedCaptioner):
         raise JaxgenError(f"{config.run} holds no captioner; jaxgen sample draws images")
+    tell_devices()
     chosen = {field.name: getattr(config, field.name) for field in dataclasses.fields(Decoding)}
     words = len(trained.vocabulary)
     if config.top_k > words:

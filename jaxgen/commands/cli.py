@@ -15,6 +15,7 @@ import tyro
 
 from jaxgen import settings
 from jaxgen.commands import job
+from jaxgen.commands.devices import tell_devices
 from jaxgen.commands.guard import run_guarded, status_of
 from jaxgen.commands.job import Job
 from jaxgen.errors import JaxgenError
@@ -237,12 +238,14 @@ def _train(default: TrainConfig, description: str, argv: list[str], reschedule: 
     chosen = chosen_over(default)
     settings.check(chosen)
     # Late, so that --help and a wrong flag answer at once.
-    from jaxgen.training import experiment
+    from jaxgen.training import devices, experiment
     from jaxgen.training.run_folder import Run
 
     run = Run(chosen.workdir)
     if run.exists():
         chosen = _filled(run, default, chosen, chosen_over)
+        settings.check(chosen)
+    tell_devices(devices.chosen(chosen.devices))
     outcome = experiment.train(chosen, default, reschedule=reschedule)
     if outcome is None:
         print(f"{run.path} is finished: {chosen.steps} steps, pictures in {run.samples_path}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxgen.commands import cli
+from jaxgen.commands.devices import tell_devices
 from jaxgen.commands.run_argument import RunArgument
 
 
@@ -21,7 +22,9 @@ def main(argv: Sequence[str]) -> int:
     from jaxgen.training.finishing import read_summary, write_summary
     from jaxgen.training.run_folder import Run
 
-    figures, table = config.opened().evaluate()
+    model = config.opened()
+    tell_devices()
+    figures, table = model.evaluate()
     run = Run(config.run)
     write_summary(run, read_summary(run) | {"evaluation": figures})
     print(table)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen.commands import cli, pictures
+from jaxgen.commands.devices import tell_devices
 from jaxgen.commands.run_argument import RunArgument
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
@@ -55,6 +56,7 @@ def main(argv: Sequence[str]) -> int:
     interpolate = getattr(model, "interpolate", None)
     if config.interpolate and interpolate is None:
         raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
+    tell_devices()
     known = getattr(model, "classes", 0)
     in_rows = 10 if known or config.interpolate else math.ceil(math.sqrt(config.n))
     columns = config.columns or in_rows

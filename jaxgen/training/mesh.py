@@ -90,6 +90,8 @@ def own_columns(mesh: Mesh, columns: int) -> slice:
     return slice(min(start for start, *_ in bounds), max(stop for _, stop, _ in bounds))
 
 
-def on_cpu(mesh: Mesh, **options: Any) -> dict[str, Any]:
-    """Options for XLA where a mesh is of CPUs, none elsewhere."""
-    return options if mesh.devices.flat[0].platform == "cpu" else {}
+def on(platform: str, mesh: Mesh, **options: Any) -> dict[str, Any]:
+    """Options for XLA where a mesh is of that platform, "cpu" or "gpu"; none elsewhere."""
+    # Described devices call a GPU "cuda".
+    found = {"cuda": "gpu"}.get(mesh.devices.flat[0].platform, mesh.devices.flat[0].platform)
+    return options if found == platform else {}

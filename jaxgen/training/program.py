@@ -15,10 +15,10 @@ import numpy as np
 from jax.core import Tracer
 from jax.sharding import Mesh
 
-from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training import mesh as meshes
 from jaxgen.training.batches import epoch_indices
+from jaxgen.training.devices import chosen, refuse_uneven
 from jaxgen.training.state_size import refuse_large
 from jaxgen.training.task import Task, TrainConfig
 
@@ -46,12 +46,8 @@ class Program:
                 among the devices or exceeds the data set.
         """
         self.task, self.config = task, config
-        self.mesh = meshes.make_mesh() if mesh is None else mesh
-        if config.batch_size % self.mesh.size:
-            raise JaxgenError(
-                f"{flag('batch_size')} {config.batch_size} does not divide among {self.mesh.size} "
-                "devices"
-            )
+        self.mesh = meshes.make_mesh(chosen(config.devices)) if mesh is None else mesh
+        refuse_uneven(config.batch_size, self.mesh.size, task.source.size)
         self._replicated = meshes.replicated(self.mesh)
         self._split_batch = meshes.split_batch(self.mesh)
         # The most steps of one dispatch. With room for a single one XLA simplifies the loop away,
@@ -81,7 +77,7 @@ class Program:
             self._init,
             # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same
             # numbers.
-            compiler_options=meshes.on_cpu(self.mesh, xla_backend_optimization_level=1),
+            compiler_options=meshes.on("cpu", self.mesh, xla_backend_optimization_level=1),
             out_shardings=self.state_shardings,
         )
         with jax.ensure_compile_time_eval():  # nested programs may not have options of their own
@@ -174,9 +170,7 @@ class Program:
             # Without it each step copies most parameters and moments before Adam overwrites them:
             # XLA does not see that all who read them came before. An MLP GAN's step is 1.12 times
             # as fast.
-            compiler_options=meshes.on_cpu(
-                self.mesh, xla_cpu_copy_insertion_use_region_analysis=True
-            ),
+            compiler_options=self._options(),
             donate_argnums=0,
             in_shardings=(
                 self.state_shardings,
@@ -193,6 +187,13 @@ class Program:
         arguments = self.state_shapes, self.task.source.arrays, chunk, 0, 1, key
         with jax.set_mesh(self.mesh):
             return steps.lower(*arguments)
+
+    def _options(self) -> dict[str, Any]:
+        """XLA's, for the platform of the mesh."""
+        options = meshes.on("cpu", self.mesh, xla_cpu_copy_insertion_use_region_analysis=True)
+        if self.config.deterministic:
+            options |= meshes.on("gpu", self.mesh, xla_gpu_deterministic_ops=True)
+        return options
 
     @cached_property
     def _program(self) -> Callable:

@@ -205,6 +205,8 @@ class TrainConfig:
     deterministic: bool = setting(False, before=False, may_change=True)
     """Ask XLA for the same bits in each run on GPU too, where it is slower; CPU and TPU give them
     always."""
+    devices: int = setting(0, least=0, before=0, may_change=True)
+    """Devices to train on, of all processes together; 0 for all."""
 
     def check_together(self) -> None:
         """Raise JaxgenError if the numbers do not go with each other."""

@@ -1,5 +1,6 @@
 """Every notebook in `colab/`: runs in its reduced form, and is committed with its outputs."""
 
+import importlib.util
 import json
 import os
 import re
@@ -57,6 +58,37 @@ def test_is_valid_and_begins_with_install_and_parameters(path):
         ["install"],
         ["parameters"],
     ]
+
+
+def test_all_begin_with_the_same_cell():
+    assert len({code_cells(path)[0].source for path in NOTEBOOKS}) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "plugin", "extra"),
+    [
+        ({}, False, ""),
+        ({"proc/driver/nvidia/version": "NVIDIA UNIX Kernel Module  535.104.05 "}, False, "cuda12"),
+        ({"proc/driver/nvidia/version": "Kernel Module for x86_64  580.65.06 "}, False, "cuda13"),
+        ({"proc/driver/nvidia/version": "Kernel Module for x86_64  580.65.06 "}, True, "cuda12"),
+        ({"dev/accel0": ""}, False, "tpu"),
+        ({"dev/vfio/0": "", "dev/vfio/vfio": ""}, False, "tpu"),
+        ({"dev/vfio/vfio": ""}, False, ""),
+    ],
+)
+def test_the_first_cell_brings_what_the_machine_needs(tmp_path, monkeypatch, files, plugin, extra):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    source = code_cells(NOTEBOOKS[0])[0].source.replace('Path("/', f'Path("{tmp_path}/')
+    source = source.replace('REPOSITORY = ""', 'REPOSITORY = "https://example.org/jaxgen"')
+    source = re.sub("%pip install -q (.*)", r"installed.append(f\1)", source)
+    specs = {"jax_cuda12_plugin": "found"} if plugin else {}
+    monkeypatch.setattr(importlib.util, "find_spec", specs.get)
+    installed = []
+    exec(source, {"installed": installed})
+    wanted = f"jaxgen[{extra}]" if extra else "jaxgen"
+    assert installed == [f"{wanted} @ git+https://example.org/jaxgen"]
 
 
 @each_notebook

@@ -141,9 +141,11 @@ def test_fewer_images_or_words_than_asked_for_are_said(trained, monkeypatch, tmp
     monkeypatch.setattr(RunArgument, "opened", lambda self: trained)
     flags = ["--n", "3", "--temperature", "1", "--top-k", "7"]
     assert caption.main(["run", *flags, "--out", str(tmp_path / "a.png")]) == 0
-    assert capsys.readouterr().err == (
+    devices, notes = capsys.readouterr().err.split("\n", 1)
+    assert devices.startswith("devices: ")
+    assert notes == (
         "note: --top-k 7: there are 6 words, all are drawn from\n"
         "note: --n 3: there are 2 validation images, all are captioned\n"
     )
     assert caption.main(["run", "--n", "2", "--out", str(tmp_path / "a.png")]) == 0
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == f"{devices}\n"

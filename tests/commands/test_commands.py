@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,9 +18,11 @@ import jaxgen
 from experiments import dcgan
 from jaxgen import settings
 from jaxgen.commands import cli
+from jaxgen.commands.devices import in_words
 from jaxgen.errors import JaxgenError
 from jaxgen.training.run_folder import Run
 
+DEVICES = f"devices: {in_words(jax.devices(), jax.devices())}\n"
 TINY = (
     "--steps 40 --batch-size 8 --log-every 5 --sample-every 20 --checkpoint-every 10 "
     "--noise-size 4 --networks.hidden 8 --networks.generator-channels 4 4 "
@@ -106,6 +109,7 @@ def test_another_configuration_is_refused_by_name(copy, capsys):
     before = snapshot(copy)
     assert train(copy, "--seed", "5", "--optimizer.b1", "0.7") == 2
     told = capsys.readouterr().err
+    assert told.startswith(DEVICES)
     assert "seed: 0 -> 5" in told
     assert "optimizer.b1: 0.5 -> 0.7" in told
     assert "steps" not in told
@@ -190,14 +194,17 @@ def test_wrong_flags(tmp_path, capsys, flags, words):
         (["--optimizer.learning-rate", "nan"], "--optimizer.learning-rate must be finite"),
         (["--networks.hidden", "0"], "--networks.hidden must be at least 1, got 0"),
         (["--noise-size", "0"], "--noise-size must be at least 1"),
+        (["--devices", "-1"], "--devices must be at least 0"),
+        (["--devices", "4096"], "--devices 4096: there "),
     ],
 )
 def test_bad_numbers_and_data_make_one_sentence(tmp_path, capsys, flags, words):
     assert train(tmp_path / "x", *flags) == 2
-    told = capsys.readouterr().err
+    *before, told = capsys.readouterr().err.splitlines()
     assert told.startswith("error: ")
     assert words in told
-    assert told.count("\n") == 1
+    # What is wrong with the data is found once the devices are named.
+    assert [line[:9] for line in before] in ([], ["devices: "])
     assert not (tmp_path / "x").exists()
 
 
@@ -250,7 +257,7 @@ def test_sample_command(finished, tmp_path, run_module):
         code, told = run_module("jaxgen", "sample", *flags)
         assert code == 2
         assert words in told
-        assert told.count("\n") == 1
+        assert told.removeprefix(DEVICES).count("\n") == 1
 
 
 def test_a_gan_does_not_caption(finished, run_module):
@@ -281,6 +288,7 @@ def test_a_conditional_run_by_its_commands(tmp_path, run_module):
     assert picture_size(tmp_path / "i.png") == (604, 124)
     code, told = run_module("jaxgen", "evaluate", workdir)
     assert code == 0, told
+    assert DEVICES in told
     assert "label agreement" in told
     assert summary(workdir)["evaluation"]["fid"]["floor"] > 0
     assert summary(workdir)["step"] == 3
@@ -349,10 +357,11 @@ def test_ctrl_c_before_training_is_one_line(capsys):
 def test_what_does_not_change_the_result_may_differ_when_a_run_goes_on(copy, finished):
     shutil.rmtree(copy / "checkpoints" / "40")
     flags = ["--log-every", "7", "--sample-every", "0", "--keep-checkpoints", "9"]
+    flags += ["--devices", "1"]
     assert train(copy, *flags, "--evaluate-samples", "50", "--sampling-statistics", "batch") == 0
     assert summary(copy)["parameters_sha256"] == summary(finished)["parameters_sha256"]
     config = jaxgen.load(copy).config
-    assert (config.log_every, config.keep_checkpoints) == (7, 9)
+    assert (config.log_every, config.keep_checkpoints, config.devices) == (7, 9, 1)
 
 
 def test_more_steps_extend_a_finished_run_exactly(copy, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """`jaxgen sample`: what it says when it does something else than was asked, and what it refuses."""
 
 import io
+import re
 import sys
 
 import jax
@@ -47,14 +48,15 @@ def run(monkeypatch, tmp_path):
 def test_another_number_than_was_asked_for_is_said(capsys, flags, images, sentence):
     assert sample.main(["run", *flags.split()]) == 0
     told = capsys.readouterr()
-    assert told.err.startswith(f"note: {sentence}")
-    assert told.err.count("\n") == 1
+    devices, note = told.err.splitlines()
+    assert devices.startswith("devices: ")
+    assert note.startswith(f"note: {sentence}")
     assert told.out.startswith(f"{images} samples in ")
 
 
 def test_what_was_asked_for_is_done_without_a_word(capsys, run):
     assert sample.main(["run", "--n", "30", "--out", "a.npz"]) == 0
-    assert capsys.readouterr().err == ""
+    assert re.fullmatch(r"devices: .*\n", capsys.readouterr().err)
     with np.load("a.npz") as made:
         np.testing.assert_array_equal(made["labels"], np.repeat(np.arange(10), 3))
         again = run.sample(seed=0, n=30, labels=made["labels"])
