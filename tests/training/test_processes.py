@@ -1,0 +1,119 @@
+"""Several processes train as one does: every experiment, and a run that moves between machines."""
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from jaxgen.data.captions.base import load_captions
+from jaxgen.training.checkpoints import Checkpoints
+from tests.training import members
+
+PROGRAM = Path(members.__file__)
+
+
+def free_port():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+def train(folder, steps, processes, devices, **flags):
+    """Run all experiments in so many processes of so many devices each."""
+    load_captions(members.SCENES)  # made once, before all ask for it
+    words = [str(word) for name, value in flags.items() for word in (f"--{name}", repr(value))]
+    port = free_port()
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"}
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, PROGRAM.parents[2:3]))
+    started = []
+    for process in range(processes):
+        job = [f"127.0.0.1:{port}", str(processes), str(process)] if processes > 1 else []
+        started.append(
+            subprocess.Popen(
+                [sys.executable, str(PROGRAM), str(folder), str(steps), *job, *words],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    told = [process.communicate(timeout=300) for process in started]
+    for process, (_, errors) in zip(started, told, strict=True):
+        assert process.returncode == 0, errors
+    return [errors for _, errors in told]
+
+
+def rows(run):
+    with open(run / "metrics.csv") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Every experiment's run by two processes of two devices, and what they said."""
+    folder = tmp_path_factory.mktemp("two")
+    return folder, train(folder, 20, 2, 2)
+
+
+def test_every_experiment_trains_in_two_processes(trained):
+    folder, (first, second) = trained
+    for name in members.GANS + members.CAPTIONERS:
+        assert [row["step"] for row in rows(folder / name)] == [str(i) for i in range(1, 21)]
+        summary = json.loads((folder / name / "summary.json").read_text())
+        assert (summary["finished"], summary["step"]) == (True, 20)
+        assert summary["device"].startswith("4 x ")
+        files = sorted(path.name for path in (folder / name / "checkpoints" / "20").iterdir())
+        assert files == [f"state-0000{i}-of-00002.safetensors" for i in range(2)]
+        assert f"starting in {folder / name}" in first
+    assert "starting" not in second
+
+
+def test_four_devices_of_one_process_give_the_same_up_to_the_order_of_sums(trained, tmp_path):
+    folder, _ = trained
+    some = ["mlp_gan", "conditional_dcgan", "caption_lstm"]
+    train(tmp_path, 20, 1, 4, only=some)
+    for name in some:
+        ours, theirs = (
+            np.array([float(row[metric]) for row in rows(run / name)])
+            for run in (folder, tmp_path)
+            for metric in [next(m for m in rows(run / name)[0] if m != "step")]
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=2e-3)
+
+
+def test_a_run_moves_between_numbers_of_devices_and_processes(trained, tmp_path):
+    """Two processes with split parameters, then 4 devices, 2, 1 and 4 of one, each a step on."""
+    some = ["mlp_gan", "caption_lstm"]
+    train(tmp_path, 10, 2, 2, only=some, shard_parameters=True)
+    for name in some:
+        _assert_is_split(tmp_path / name)
+    for steps, devices in ((12, 4), (14, 2), (16, 1), (18, 4)):
+        train(tmp_path, steps, 1, devices, only=some, shard_parameters=devices != 2)
+        for name in some:
+            assert len(rows(tmp_path / name)) == steps
+            assert Checkpoints(tmp_path / name / "checkpoints").steps()[-1] == steps
+    train(tmp_path, 20, 2, 2, only=some, shard_parameters=True)
+    folder, _ = trained
+    for name in some:  # the same run, but for the order of sums
+        ours, theirs = (float(list(rows(run / name)[-1].values())[1]) for run in (tmp_path, folder))
+        assert ours == pytest.approx(theirs, rel=5e-3)
+
+
+def _assert_is_split(run):
+    """Each process wrote other parts, none the whole of what is split, all of it together."""
+    held = []
+    for path in sorted((run / "checkpoints" / "10").iterdir()):
+        with safe_open(path, framework="numpy") as file:
+            told = json.loads(file.metadata()["jaxgen"])
+            held.append({name: file.get_slice(name).get_shape() for name in file.keys()})
+        assert told["parts"]
+        for tensor, (name, start, shape) in told["parts"].items():
+            assert np.prod(held[-1][tensor]) * 4 == np.prod(shape), name
+    assert not held[0].keys() & held[1].keys()
