@@ -24,6 +24,7 @@ from jaxgen.gan.augmentation import Augmentation
 from jaxgen.gan.losses import AdversarialLoss
 from jaxgen.gan.noise import Noise
 from jaxgen.gan.sampling import Weights
+from jaxgen.nn import batch_axis
 
 Array = jax.Array
 PyTree = Any
@@ -128,8 +129,8 @@ class Gan:
             self.augmentation.apply(images_NHWC, jax.random.fold_in(key_view, index))
             for index, images_NHWC in enumerate((real_NHWC, fake_NHWC))
         )
-        both_NHWC = jnp.concatenate([real_NHWC, fake_NHWC])
-        both_NK = None if label_NK is None else jnp.concatenate([label_NK, label_NK])
+        both_NHWC = batch_axis.join(real_NHWC, fake_NHWC)
+        both_NK = None if label_NK is None else batch_axis.join(label_NK, label_NK)
 
         def objective(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
             # One pass over both: a discriminator never mixes examples.
@@ -140,7 +141,7 @@ class Gan:
                 train=True,
                 mutable=["batch_stats"],
             )
-            real_logits_N, fake_logits_N = jnp.split(logits, 2)
+            real_logits_N, fake_logits_N = batch_axis.parts(logits, 2)
             loss_N = self.loss.discriminator(real_logits_N, fake_logits_N)
             if self.loss.penalty is not None:
 
@@ -211,7 +212,7 @@ class Gan:
         self, generator: NetworkState, key: Array, real_NHWC: Array, label_NK: Array | None
     ) -> tuple[Array, PyTree]:
         """As many fakes as there are real images, and the new running averages."""
-        noise_NZ = self.noise.draw(key, (real_NHWC.shape[0], self.noise_size))
+        noise_NZ = batch_axis.split(self.noise.draw(key, (real_NHWC.shape[0], self.noise_size)))
         fake_NHWC, updated = self.generator.apply(
             {"params": generator.params, "batch_stats": generator.stats},
             noise_NZ,

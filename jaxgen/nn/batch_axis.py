@@ -1,10 +1,17 @@
 """The axis of a batch that is split among devices: what keeps each device's work its own.
 
 A program that is compiled for several devices has its mesh around it (`jax.set_mesh`), with the
-axis 'data'. Without one, or with a single device, everything here leaves arrays as they are.
+axis 'data'. Without one, with a single device, or where the devices do not divide the batch, every
+function here does what its plain counterpart does.
+
+A device holds neighbouring rows. What joins batches, or merges the batch with another axis, has to
+keep each device's rows together, or activations travel between devices.
+
+N batch, T time, D devices, R rows (T·N).
 """
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 Array = jax.Array
@@ -25,6 +32,52 @@ def split(x: Array) -> Array:
     For what is drawn in a step: XLA repeats it on each device, and all that follows from it, unless
     it is told otherwise.
     """
-    if devices() == 1:
+    if _sharing(len(x)) == 1:
         return x
     return jax.lax.with_sharding_constraint(x, PartitionSpec(AXIS))
+
+
+def join(*batches: Array) -> Array:
+    """K batches (N, ...) as one of (K·N, ...), for one pass over all; `parts` takes it apart.
+
+    Each device's rows of all batches stand together: with one device the batches follow one
+    another, with several this is another order.
+    """
+    count = _sharing(len(batches[0]))
+    if count == 1:
+        return jnp.concatenate(batches)
+    by_device = [x.reshape(count, -1, *x.shape[1:]) for x in batches]
+    return split(jnp.concatenate(by_device, axis=1).reshape(-1, *batches[0].shape[1:]))
+
+
+def parts(x: Array, count: int) -> list[Array]:
+    """The `count` batches (N, ...) that `join` made one of (count·N, ...)."""
+    sharing = _sharing(len(x) // count)
+    if sharing == 1:
+        return jnp.split(x, count)
+    by_device = x.reshape(sharing, count, -1, *x.shape[1:])
+    return [split(by_device[:, index].reshape(-1, *x.shape[1:])) for index in range(count)]
+
+
+def rows(x_TNF: Array) -> Array:
+    """Time and batch merged, (R, F), for one product over both; `by_time` takes them apart."""
+    time, batch, width = x_TNF.shape
+    count = _sharing(batch)
+    if count == 1:
+        return x_TNF.reshape(-1, width)
+    return split(x_TNF.reshape(time, count, -1, width).swapaxes(0, 1).reshape(-1, width))
+
+
+def by_time(x_RF: Array, time: int) -> Array:
+    """The rows that `rows` merged as (T, N, F) again."""
+    batch, width = len(x_RF) // time, x_RF.shape[-1]
+    count = _sharing(batch)
+    if count == 1:
+        return x_RF.reshape(time, batch, width)
+    return split(x_RF).reshape(count, time, -1, width).swapaxes(0, 1).reshape(time, batch, width)
+
+
+def _sharing(batch: int) -> int:
+    """How many devices share a batch of this size."""
+    count = devices()
+    return 1 if batch % count else count

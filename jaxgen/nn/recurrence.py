@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.nn import ops
+from jaxgen.nn import batch_axis
 
 Array = jax.Array
 States = tuple[Array, Array]
@@ -118,7 +118,8 @@ def alternating_sum(x_NT: Array) -> Array:
 
 
 def _project_inputs(x_NTD: Array, Wx: Array, b: Array) -> Array:
-    return ops.matmul(x_NTD.swapaxes(0, 1), Wx) + b[None, None, :]
+    x_TND = x_NTD.swapaxes(0, 1)
+    return batch_axis.by_time(batch_axis.rows(x_TND) @ Wx, len(x_TND)) + b[None, None, :]
 
 
 @jax.custom_vjp
@@ -219,5 +220,4 @@ _lstm_scan.defvjp(_lstm_scan_forward, _lstm_scan_backward)
 def _kernel_gradient(h0_NH: Array, h_TNH: Array, da_TNG: Array) -> Array:
     previous_h_TNH = jnp.concatenate([h0_NH[None], h_TNH[:-1]])
     # As a product of rows, for the reason that `ops.over_rows` has.
-    previous_h_RH = previous_h_TNH.reshape(-1, h0_NH.shape[-1])
-    return previous_h_RH.T @ da_TNG.reshape(len(previous_h_RH), -1)
+    return batch_axis.rows(previous_h_TNH).T @ batch_axis.rows(da_TNG)

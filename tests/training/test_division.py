@@ -1,0 +1,176 @@
+"""How the programs of all experiments divide their work among four devices, read in their text.
+
+The experiments have their real widths, since what is compiled costs no more for it; only captions
+are made up, because scenes take a minute to make.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXPERIMENTS = sorted(
+    path.stem
+    for path in (Path(__file__).parents[2] / "experiments").glob("*.py")
+    if path.stem not in ("__init__", "minimax")  # which trains no network
+)
+VARIANTS = ("dcgan best", "vanilla_gan wasserstein", "vanilla_gan r1r2", "own autoencoder")
+"""What the experiments' own programs do not have: averages, shifts, spectral norm, penalties; and a
+kind of model that is not jaxgen's."""
+
+CONFIGS = """
+import dataclasses, importlib, json, math, sys
+import jax
+import numpy as np
+from benchmarks.compiled_text import collectives, product_flops
+from examples import autoencoder
+from jaxgen.captioning.captioners.recurrent import LSTM, RNN
+from jaxgen.captioning.captioners.transformer import Transformer
+from jaxgen.data.captions.base import CaptionData, Captions, Features, Split
+from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
+from jaxgen.gan import augmentation, losses
+from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.training.loop import Loop
+from jaxgen.training.mesh import make_mesh, replicated
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MadeUp(Captions):
+    shape: tuple[int, ...]
+    words: int
+    tokens: int
+
+    def load(self):
+        vocabulary = Vocabulary([*SPECIAL, *(f"w{i}" for i in range(self.words - len(SPECIAL)))])
+        rng = np.random.default_rng(0)
+        captions = rng.integers(len(SPECIAL), self.words, (256, self.tokens)).astype(np.int32)
+        captions[:, 0], captions[:, -1] = vocabulary.start, vocabulary.end
+        arrays = {"captions": captions, "image_index": np.arange(256, dtype=np.int32)}
+        features = Features.of(rng.normal(size=(256, *self.shape)))
+        split = Split(arrays, features, ["a.png"] * 256)
+        return CaptionData(split, split, vocabulary, has_grid=len(self.shape) == 2)
+
+CHANGES = {
+    "dcgan best": dict(
+        augmentation=augmentation.translation_cutout,
+        average_decay=0.995,
+        networks=DCGAN(spectral_norm=True),
+    ),
+    "vanilla_gan wasserstein": dict(loss=losses.wasserstein_gp),
+    "vanilla_gan r1r2": dict(loss=losses.relativistic_r1r2),
+}
+# One of the layers, which are alike.
+CHANGES |= {
+    name: dict(captioner=Transformer(width=width, heads=4, feed_forward=inner, layers=1))
+    for name, width, inner in (("caption_transformer", 192, 512), ("caption_char", 128, 256))
+}
+# Of the scenes: 16 tokens of a grid or one vector, 82 words or 37 characters.
+CAPTIONS = {
+    "caption_rnn": MadeUp(shape=(512,), words=82, tokens=17),
+    "caption_lstm": MadeUp(shape=(512,), words=82, tokens=17),
+    "caption_transformer": MadeUp(shape=(16, 128), words=82, tokens=17),
+    "caption_char": MadeUp(shape=(16, 128), words=37, tokens=75),
+}
+
+def config_of(name):
+    if name == "own autoencoder":
+        return autoencoder.config
+    config = importlib.import_module(f"experiments.{name.split()[0]}").config
+    return dataclasses.replace(config, **({"data": CAPTIONS[name]} if name in CAPTIONS else {}))
+
+def loops_of(config):
+    task = config.task()
+    return [Loop(task, config, make_mesh(jax.devices()[:count])) for count in (1, 4)]
+"""
+
+PROGRAM = """
+def size(tree):
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+def learnt(shapes, penalties):
+    if hasattr(shapes, "generator"):
+        again = penalties * size(shapes.discriminator.params)
+        return size(shapes.generator.params) + size(shapes.discriminator.params) + again
+    return size(shapes["params"] if isinstance(shapes, dict) else shapes.params)
+
+# A penalty differentiates the discriminator in a pass of its own, for real and for fake images with
+# R1 and R2, and XLA for CPU sums each pass's gradient by itself.
+PENALTIES = {"vanilla_gan r1r2": 2, "vanilla_gan wasserstein": 1}
+
+for name in sys.argv[1:]:
+    config = dataclasses.replace(config_of(name), **CHANGES.get(name, {}))
+    loops = loops_of(config)
+    texts = [loop.lowered().compile().as_text() for loop in loops]
+    print(json.dumps({
+        "name": name,
+        "flops": [product_flops(text) for text in texts],
+        "alone": len(collectives(texts[0])),
+        "collectives": [dataclasses.astuple(one) for one in collectives(texts[1])],
+        "gradients": learnt(loops[0].state_shapes, PENALTIES.get(name, 0)),
+    }), flush=True)
+"""
+
+VALUES = """
+SMALL = {
+    "vanilla_gan": dict(networks=MLP(generator_hidden=(16, 16), discriminator_hidden=(8, 8))),
+    "mlp_gan": dict(networks=MLP(generator_hidden=(16, 16), generator_normalized=(1,))),
+    "caption_rnn": dict(captioner=RNN(hidden=16, word_size=8)),
+    "caption_lstm": dict(captioner=LSTM(hidden=16, word_size=8, dropout=0.3)),
+}
+for name, changes in SMALL.items():
+    config = dataclasses.replace(config_of(name), **changes, steps=4, batch_size=16)
+    metrics = []
+    for loop in loops_of(config):
+        state = jax.device_put(loop.initial_state(), replicated(loop.mesh))
+        _, history = loop.dispatch(state, 0, 4)
+        metrics.append({name: np.asarray(row).tolist() for name, row in history.items()})
+    print(json.dumps({"name": name, "metrics": metrics}), flush=True)
+"""
+
+
+def told_by(program, *arguments):
+    """What a program says on four devices, by name."""
+    # Without the emitters of fusions XLA compiles in a fifth of the time, to the same operations.
+    flags = "--xla_force_host_platform_device_count=4 --xla_cpu_use_fusion_emitters=false"
+    done = subprocess.run(
+        [sys.executable, "-c", CONFIGS + program, *arguments],
+        env=os.environ
+        | {"XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {flags}", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def told():
+    """By name: products' arithmetic on one device and on each of four, collectives, parameters."""
+    return told_by(PROGRAM, *EXPERIMENTS, *VARIANTS)
+
+
+@pytest.mark.parametrize("name", [*EXPERIMENTS, *VARIANTS])
+def test_each_device_does_its_share_and_only_gradients_travel(told, name):
+    row = told[name]
+    alone, shared = row["flops"]
+    assert alone > 1e6
+    assert shared <= 0.26 * alone
+    assert row["alone"] == 0
+    assert {kind for kind, *_ in row["collectives"]} == {"all-reduce"}
+    reduced = sum(size * times for _, size, times, *_ in row["collectives"])
+    # All gradients, each once; then what is not gradients: metrics, and statistics of batches.
+    assert abs(reduced / row["gradients"] - 1) <= 0.05
+    assert reduced - row["gradients"] < 500_000
+
+
+def test_four_devices_compute_what_one_does():
+    for name, row in told_by(VALUES).items():
+        alone, shared = row["metrics"]
+        for metric, values in alone.items():
+            np.testing.assert_allclose(
+                shared[metric][:4], values[:4], 1e-3, 1e-5, err_msg=f"{name} {metric}"
+            )
