@@ -16,11 +16,11 @@ import flax.serialization
 import jax
 import numpy as np
 
+from jaxgen.data.sealing import seal, sealed
 from jaxgen.display.replacing import PARTIAL, sync
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.training import old_checkpoints
-from jaxgen.training.sealing import seal, sealed
 
 PyTree = Any
 

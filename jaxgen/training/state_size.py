@@ -29,7 +29,7 @@ def fitting(
     def checked(key: jax.Array, batch: PyTree) -> PyTree:
         state = init(key, batch)
         # A checkpoint is a copy of it, and so are, on another device, gradients and updates.
-        refuse_too_much(2 * size(state), "training these networks", advice, _device_memory())
+        refuse_too_much(2 * size(state), "training these networks", advice, device_memory())
         return state
 
     return checked
@@ -44,7 +44,7 @@ def refuse_large(program: Any, advice: str) -> None:
     told = program.memory_analysis()
     if told is not None:  # not every platform tells
         needed = told.temp_size_in_bytes + told.argument_size_in_bytes
-        refuse_too_much(needed, "a training step", advice, _device_memory())
+        refuse_too_much(needed, "a training step", advice, device_memory())
 
 
 def size(state: PyTree) -> int:
@@ -52,8 +52,8 @@ def size(state: PyTree) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
 
 
-def _device_memory() -> int | None:
-    """Of a device other than the CPU, whose memory is the machine's."""
+def device_memory() -> int | None:
+    """Bytes of a device's memory; None of a CPU's, whose memory is the machine's."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
         return None

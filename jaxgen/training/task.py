@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -20,6 +20,7 @@ from jaxgen.training.metrics_file import History, read_metrics
 PyTree = Any
 MOST_DISPATCHED = 2**26
 """Examples of one dispatch, all steps together."""
+KeepData = Literal["auto", "device", "host", "stream"]
 
 
 class Shown(NamedTuple):
@@ -54,6 +55,9 @@ class Source:
     """Indices (steps, batch) to host arrays of the same leading axes."""
     batch: Callable[[PyTree, PyTree], PyTree] = _gather
     """One step's slice of the chunk to a batch; pure, compiled."""
+    most_steps: int | None = None
+    """Steps of which a chunk may hold the examples, where it is what memory bounds; any number of
+    them if None."""
 
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray]) -> "Source":
@@ -185,6 +189,10 @@ class TrainConfig:
     """Steps between checkpoints; 0 for one at the end only."""
     keep_checkpoints: int = setting(3, least=1, may_change=True)
     """Newest checkpoints kept."""
+    keep_data: KeepData = setting("auto", before="auto", may_change=True)
+    """Where training data are: on the device; on the host, in memory, from where each dispatch gets
+    its examples; or read for each dispatch (stream), which takes a set that can be. auto is the
+    first that they fit into: a quarter of the device's memory, or of the machine's."""
 
     def check_together(self) -> None:
         """Raise JaxgenError if the numbers do not go with each other."""
