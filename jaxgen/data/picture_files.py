@@ -210,6 +210,14 @@ def in_threads(
         yield attempt(item, MOST_PIXELS) if found is None else found[0]
 
 
+def quiet() -> None:
+    """From now on Pillow does not warn of files that it can read.
+
+    For as long as the process lasts: what threads read in the background cannot set and unset it.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+
+
 def decoded(
     attempt: Callable[[Item, int], np.ndarray],
     items: Sequence[Item],
@@ -217,6 +225,8 @@ def decoded(
     size: tuple[int, int],
 ) -> np.ndarray:
     """Pictures of one size, decoded in as many threads as there are cores.
+
+    Any thread may call it, after `quiet`.
 
     Args:
         attempt: takes an item and the `most` that it is to give to `read`; uint8 (H, W, 3).

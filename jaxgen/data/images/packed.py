@@ -46,6 +46,7 @@ class Packed(Images):
         """
         check(self, "data.")
         directory = needed_folder(self.dir, "packed", "set that `jaxgen pack` made")
+        picture_files.quiet()
         packed = PackedSet.opened(directory)
         _refuse_small_classes(directory, packed)
         channels = 1 if self.colour == "grey" or (self.colour == "auto" and packed.is_grey) else 3

@@ -24,12 +24,14 @@ class StoredImages:
         label_N: int32 (N,), classes from 0 on.
         array: uint8 (N, H, W, C), or None if `read` reads them.
         read: places (K,) -> uint8 (K, H, W, C); any thread may call it.
+        load: reads them all, where that can be done in less time; uint8 (N or more, H, W, C).
     """
 
     shape: tuple[int, int, int]
     label_N: np.ndarray
     array: np.ndarray | None = None
     read: Callable[[np.ndarray], np.ndarray] | None = None
+    load: Callable[[], np.ndarray] | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, np.ndarray]) -> "StoredImages":
@@ -91,6 +93,8 @@ class StoredImages:
         """
         if self.array is not None:
             return self
+        if self.load is not None:
+            return dataclasses.replace(self, array=self.load()[: len(self)], read=None, load=None)
         array = np.empty((len(self), *self.shape), np.uint8)
         step = max(1, _BLOCK_BYTES // self.bytes_of_one)
         with progress.bar(total=len(self), desc="reading images", unit="image", delay=1) as done:
