@@ -386,7 +386,7 @@ def test_a_copy_that_is_damaged_while_it_is_used_is_told(copies):
     opened = open_images(Tfds(dir=str(copies)))
     for shard in copy.glob("*array_record*"):
         shard.write_bytes(bytes(byte ^ 1 for byte in shard.read_bytes()))
-    with pytest.raises(JaxgenError, match="cannot read the TFDS copy .*; delete it and prepare"):
+    with pytest.raises(JaxgenError, match=r"cannot read the TFDS copy .*; delete it and prepare"):
         opened.gather(np.array([1, 2]))
 
 
@@ -409,6 +409,6 @@ def test_images_of_several_sizes_are_refused_before_they_are_trained_on(copies):
     images = [image[:, : 12 + row] for row, image in enumerate(RGB_NHWC)]
     prepare(copies, "celeb_a", images=images, shape=(None, None, 3))
     for colour in ("auto", "rgb"):
-        with pytest.raises(JaxgenError, match="differ in size .12x12 and 12x13 among them"):
+        with pytest.raises(JaxgenError, match=r"differ in size .12x12 and 12x13 among them"):
             open_images(Tfds(name="celeb_a", dir=str(copies), colour=colour))
     assert open_images(Tfds(name="celeb_a", dir=str(copies), size=16)).shape == (16, 16, 3)
