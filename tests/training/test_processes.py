@@ -112,7 +112,7 @@ def _assert_is_split(run):
     for path in sorted((run / "checkpoints" / "10").iterdir()):
         with safe_open(path, framework="numpy") as file:
             told = json.loads(file.metadata()["jaxgen"])
-            names = file.keys()  # noqa: SIM118 - it is no dictionary
+            names = file.keys()
             held.append({name: file.get_slice(name).get_shape() for name in names})
         assert told["parts"]
         for tensor, (name, _, shape) in told["parts"].items():
