@@ -17,6 +17,7 @@ from tests.faults import (
     command_lines,
     damage,
     full_disk,
+    jobs,
     kills,
     parsers,
     places,
@@ -26,6 +27,7 @@ from tests.faults.campaign import Campaign, CannotRun, Failed, Result, Results, 
 
 CAMPAIGNS: Sequence[Campaign] = (
     kills.Kills(),
+    jobs.Jobs(),
     full_disk.AimedKills(),
     full_disk.FullDisk(),
     damage.Damage(),
