@@ -15,6 +15,7 @@ import numpy as np
 from jaxgen.captioning.decoding import Decoding, SpecialWords
 from jaxgen.captioning.losses import caption_token_losses
 from jaxgen.data.captions.vocabulary import Vocabulary
+from jaxgen.nn import batch_axis, placing
 from jaxgen.settings import flag
 from jaxgen.settings.memory import refuse_too_much
 
@@ -39,11 +40,14 @@ class Writer:
 
     @partial(jax.jit, static_argnums=0)
     def _losses_of_rows(self, params: PyTree, batch: dict[str, Array]) -> Array:
-        return caption_token_losses(self.module, params, batch, self.special.null)[0]
+        rows = {name: batch_axis.spread(array) for name, array in batch.items()}
+        loss_NT = caption_token_losses(self.module, params, rows, self.special.null)[0]
+        return batch_axis.whole(loss_NT, len(batch["captions"]))
 
     def losses(self, params: PyTree, features: np.ndarray, captions_NT: np.ndarray) -> np.ndarray:
         """The loss of each token after the first, (N, T - 1); 0 where it is NULL."""
         return _in_parts(
+            params,
             lambda features, captions: self._losses_of_rows(
                 params, {"features": features, "captions": captions}
             ),
@@ -58,13 +62,14 @@ class Writer:
         def apply(*args: Any, method: str) -> Any:
             return self.module.apply({"params": params}, *args, method=method)
 
-        return decoding.words(
+        words_NL = decoding.words(
             partial(apply, method="step"),
-            apply(features, method="start"),
+            apply(batch_axis.spread(features), method="start"),
             self.special,
             self.max_length,
             key,
         )
+        return batch_axis.whole(words_NL, len(features))
 
     def param_shapes(self, feature_shape: tuple[int, ...]) -> PyTree:
         """Shapes and dtypes of the captioner's parameters, for images of such features."""
@@ -88,6 +93,7 @@ class Writer:
         self._refuse_too_long(params, features[:1], rows * decoding.beam)
         keys = iter(jax.random.split(jax.random.key(seed), -(-len(features) // rows)))
         return _in_parts(
+            params,
             lambda features: self._words_of_rows(params, features, decoding, next(keys)),
             features,
             rows=rows,
@@ -120,16 +126,23 @@ class Writer:
         """
         start_N1 = np.full((len(words_NL), 1), self.special.start, np.int32)
         read_NL = np.concatenate([start_N1, words_NL[:, :-1]], axis=1)
-        apply = jax.jit(partial(self.module.apply, mutable="intermediates"))
         parts = []
         for start in range(0, len(words_NL), _ROWS):
             rows = slice(start, start + _ROWS)
-            _, recorded = apply({"params": params}, features[rows], read_NL[rows])
-            by_layer = [np.mean(weights_NHLM, axis=1) for weights_NHLM in jax.tree.leaves(recorded)]
+            with placing.around(params):
+                recorded = self._recorded(params, features[rows], read_NL[rows])
+            by_layer = [np.mean(weights_NHLM, axis=1) for weights_NHLM in recorded]
             if not by_layer:
                 return None
             parts.append(np.mean(by_layer, axis=0))
         return np.concatenate(parts)
+
+    @partial(jax.jit, static_argnums=0)
+    def _recorded(self, params: PyTree, features: Array, read_NL: Array) -> list[Array]:
+        """The weights (N, H, L, M) of each layer."""
+        rows = batch_axis.spread(features), batch_axis.spread(read_NL)
+        _, recorded = self.module.apply({"params": params}, *rows, mutable="intermediates")
+        return [batch_axis.whole(part, len(read_NL)) for part in jax.tree.leaves(recorded)]
 
 
 def writer(module: nn.Module, vocabulary: Vocabulary, max_length: int) -> Writer:
@@ -138,13 +151,19 @@ def writer(module: nn.Module, vocabulary: Vocabulary, max_length: int) -> Writer
     return Writer(module, vocabulary, max_length, special)
 
 
-def _in_parts(function: Callable[..., Any], *arrays: np.ndarray, rows: int = _ROWS) -> np.ndarray:
-    """`function` over rows, always so many at a time, so that it is compiled once."""
+def _in_parts(
+    params: PyTree, function: Callable[..., Any], *arrays: np.ndarray, rows: int = _ROWS
+) -> np.ndarray:
+    """`function` over rows, always so many at a time, so that it is compiled once.
+
+    They are split among the devices that hold `params`.
+    """
     parts = []
     for start in range(0, len(arrays[0]), rows):
         some = [array[start : start + rows] for array in arrays]
         missing = rows - len(some[0])
         # Copies of the last row, since zeros are a valid caption in no vocabulary.
         padded = [np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) for part in some]
-        parts.append(np.asarray(function(*padded))[: len(some[0])])
+        with placing.around(params):
+            parts.append(np.asarray(function(*padded))[: len(some[0])])
     return np.concatenate(parts)

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxgen.gan.noise import Noise
+from jaxgen.nn import batch_axis, placing
 from jaxgen.settings.memory import refuse_too_much
 
 Array = jax.Array
@@ -51,12 +52,16 @@ class Sampler:
     that are drawn together, as the course's DCGAN does, which makes them depend on each other."""
 
     @partial(jax.jit, static_argnums=0)
-    def images(self, weights: Weights, noise_NZ: ArrayLike, label_N: ArrayLike) -> Array:
+    def images(self, weights: Weights, noise_NZ: Array, label_N: Array) -> Array:
         """Images (N, H, W, C) in [-1, 1] from noise.
 
         A pure function, for any transformation; `sample` and `sample_from` collect in NumPy what
         it makes.
         """
+        n = len(noise_NZ)
+        # Batch statistics are of these rows and no others.
+        spread = batch_axis.split if self.statistics == "batch" else batch_axis.spread
+        noise_NZ, label_N = spread(noise_NZ), spread(label_N)
         label_NK = jax.nn.one_hot(label_N, self.classes, dtype=np.float32) if self.classes else None
         images_NHWC: Array = self.generator.apply(
             {"params": weights.params, "batch_stats": weights.stats},
@@ -65,7 +70,7 @@ class Sampler:
             train=self.statistics == "batch",
             mutable=["batch_stats"],
         )[0]
-        return images_NHWC
+        return batch_axis.whole(images_NHWC, n)
 
     def weight_shapes(self) -> Weights:
         """Shapes and dtypes of the weights that the generator needs."""
@@ -113,7 +118,8 @@ class Sampler:
             if noise_NZ is not None:
                 noise_BZ = np.concatenate([noise_NZ[start:stop], noise_BZ[stop - start :]])
             label_B = np.concatenate([labels[start:stop], self.turns(stop, start + self.block)])
-            made_BHWC = np.asarray(self.images(weights, noise_BZ, label_B))
+            with placing.around(weights):
+                made_BHWC = np.asarray(self.images(weights, noise_BZ, label_B))
             if images_NHWC is None:
                 refuse_too_much(n * made_BHWC[0].nbytes, f"{n} samples", "draw fewer")
                 images_NHWC = np.empty((n, *made_BHWC.shape[1:]), made_BHWC.dtype)

@@ -11,6 +11,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
+from jaxgen.nn.placing import on_each_device
 from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.metrics_file import History
@@ -40,6 +41,7 @@ class TrainedGan:
                 f"the checkpoint of step {saved.step} does not hold a GAN ({error} is missing)"
             ) from error
         refuse_misfit(sampler.weight_shapes()._asdict(), self._weights._asdict(), saved.step)
+        self._weights = on_each_device(self._weights)
         self.config = config
         self.classes = sampler.classes
         """Classes that can be asked for; 0 where the model is not conditional."""

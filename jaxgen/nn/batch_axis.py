@@ -7,8 +7,11 @@ function here does what its plain counterpart does.
 A device holds neighbouring rows. What joins batches, or merges the batch with another axis, has to
 keep each device's rows together, or activations travel between devices.
 
-N batch, T time, D devices, R rows (T·N).
+N batch, T time, D devices, R rows (T·N, or several an example), F further axes.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +38,27 @@ def split(x: Array) -> Array:
     if _sharing(len(x)) == 1:
         return x
     return jax.lax.with_sharding_constraint(x, PartitionSpec(AXIS))
+
+
+def spread(x: Array) -> Array:
+    """An array (N, ...) split among the devices, filled up with copies of its last row.
+
+    For programs whose rows do not depend on each other; `whole` drops what was filled in.
+    """
+    missing = -len(x) % devices()
+    if missing:
+        x = jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)])
+    return split(x)
+
+
+def whole(x: Array, n: int) -> Array:
+    """The first `n` rows of what was made of spread ones, the same on each device.
+
+    Each process of several can fetch such an array.
+    """
+    if devices() == 1:
+        return x
+    return jax.lax.with_sharding_constraint(x, PartitionSpec())[:n]
 
 
 def join(*batches: Array) -> Array:
@@ -75,6 +99,31 @@ def by_time(x_RF: Array, time: int) -> Array:
     if count == 1:
         return x_RF.reshape(time, batch, width)
     return split(x_RF).reshape(count, time, -1, width).swapaxes(0, 1).reshape(time, batch, width)
+
+
+def by_device(function: Callable[..., Any], *arrays: Array) -> Any:
+    """`function` of each device's own rows of arrays (N, ...), to arrays of as many rows.
+
+    For what XLA does not divide by itself, such as `jax.lax.top_k`.
+    """
+    if _sharing(len(arrays[0])) == 1:
+        return function(*arrays)
+    spec = PartitionSpec(AXIS)
+    return jax.shard_map(function, in_specs=spec, out_specs=spec)(*arrays)
+
+
+def take(x_RF: Array, rows_R: Array, batch: int) -> Array:
+    """`x_RF[rows_R]`, (R, ...), where each row comes from one of the same example of N = `batch`.
+
+    XLA does not know that, and would gather all rows on each device.
+    """
+    if _sharing(batch) == 1:
+        return x_RF[rows_R]
+
+    def own(x_RF: Array, rows_R: Array) -> Array:
+        return x_RF[rows_R - jax.lax.axis_index(AXIS) * len(x_RF)]
+
+    return by_device(own, x_RF, rows_R)
 
 
 def _sharing(batch: int) -> int:

@@ -16,7 +16,7 @@ from flax import struct
 from jaxgen.captioning.captioners.base import Captioner
 from jaxgen.captioning.captioners.decoder_layer import DecoderLayer
 from jaxgen.errors import JaxgenError
-from jaxgen.nn import ops
+from jaxgen.nn import batch_axis, ops
 from jaxgen.nn.dropout import dropout
 from jaxgen.nn.multi_head import KeysAndValues
 from jaxgen.settings import flag, named, setting
@@ -76,7 +76,8 @@ class Cache:
 
     def select(self, rows_R: Array) -> "Cache":
         """Let row r go on from the history of row `rows_R[r]`, of the same caption."""
-        return replace(self, slots_RL=self.slots_RL[rows_R])
+        captions = len(self.past[0][0])
+        return replace(self, slots_RL=batch_axis.take(self.slots_RL, rows_R, captions))
 
 
 class TransformerCaptioner(nn.Module):

@@ -4,6 +4,7 @@ Shapes: N captions, B beams, C candidates, R rows (N·B), V vocabulary, L maximu
 package's docstring says what a captioner is, and what is returned.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from jaxgen.captioning.decoding.captioner_steps import (
     logits_dtype,
     rows,
 )
+from jaxgen.nn import batch_axis
 
 Array = jax.Array
 
@@ -106,12 +108,12 @@ def beam_search(
         first_score_N = jnp.take_along_axis(score_NC, first_N1, axis=1)[:, 0]
 
         alive_NC = jnp.where(ends_NC, -jnp.inf, score_NC)
-        score_NB, place_NB = jax.lax.top_k(alive_NC, beams)
+        score_NB, place_NB = batch_axis.by_device(partial(jax.lax.top_k, k=beams), alive_NC)
         parent_NB = jnp.take_along_axis(parent_NC, place_NB, axis=1)
         rows_R = (parent_NB + beams * jnp.arange(captions)[:, None]).reshape(-1)
         return _Beams(
             t=length,
-            carry=_select(carry, rows_R),
+            carry=_select(carry, rows_R, captions),
             last_NB=jnp.take_along_axis(word_NC, place_NB, axis=1),
             words_NBL=jnp.take_along_axis(words_NCL, place_NB[..., None], axis=1),
             score_NB=score_NB,
@@ -149,7 +151,8 @@ def _best_extensions(
         captions, beams, vocab_size
     )
     total_NX = total_NBV.reshape(captions, beams * vocab_size)
-    score_NC, index_NC = jax.lax.top_k(total_NX, min(2 * beams, beams * vocab_size))
+    most = partial(jax.lax.top_k, k=min(2 * beams, beams * vocab_size))
+    score_NC, index_NC = batch_axis.by_device(most, total_NX)
     return score_NC, index_NC // vocab_size, index_NC % vocab_size
 
 
@@ -159,7 +162,7 @@ def _expand(carry: PyTree, beams: int) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=0), carry)
 
 
-def _select(carry: PyTree, rows_R: Array) -> PyTree:
+def _select(carry: PyTree, rows_R: Array, captions: int) -> PyTree:
     if hasattr(carry, "select"):
         return carry.select(rows_R)
-    return jax.tree.map(lambda leaf: leaf[rows_R], carry)
+    return jax.tree.map(lambda leaf: batch_axis.take(leaf, rows_R, captions), carry)

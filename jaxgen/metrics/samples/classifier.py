@@ -19,6 +19,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from jaxgen.errors import JaxgenError
+from jaxgen.nn import batch_axis, placing
 from jaxgen.nn.ops import max_pool
 
 FEATURES = 64
@@ -68,12 +69,14 @@ class Classifier:
             JaxgenError: no images, another shape, values that are not finite or out of range.
         """
         images_NHWC = _checked(images)
+        params = placing.on_each_device(self.params)
         outputs = []
         for start in range(0, len(images_NHWC), BATCH):
             batch = images_NHWC[start : start + BATCH]
             # The last batch is padded: one shape means one compilation.
             padded = np.pad(batch, ((0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)))
-            outputs.append([x[: len(batch)] for x in _apply(self.params, padded)])
+            with placing.around(params):
+                outputs.append([x[: len(batch)] for x in _apply(params, padded)])
         features_NF, logits_NK = (np.concatenate(x) for x in zip(*outputs, strict=True))
         return features_NF, logits_NK
 
@@ -123,8 +126,9 @@ def for_data(images: Any, labels: Any) -> Classifier:
 
 @jax.jit
 def _apply(params: Any, images_NHWC: jax.Array) -> tuple[jax.Array, jax.Array]:
-    seen: Any = Network().apply(params, images_NHWC, train=False)
-    return seen
+    seen: Any = Network().apply(params, batch_axis.spread(images_NHWC), train=False)
+    features_NF, logits_NK = (batch_axis.whole(x, len(images_NHWC)) for x in seen)
+    return features_NF, logits_NK
 
 
 def _checked(images: Any) -> np.ndarray:

@@ -1,0 +1,57 @@
+"""Where weights lie outside of a training loop, and programs that follow them there.
+
+Weights that are on several devices, whole on each, are what tells sampling, decoding and measuring
+to split their rows: a mesh is put around programs that use them (`around`), and
+`jaxgen.nn.batch_axis` does the rest.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jaxgen.nn.batch_axis import AXIS
+
+PyTree = Any
+
+
+def on_each_device(weights: PyTree) -> PyTree:
+    """Send arrays to the devices, once, to stay there.
+
+    Args:
+        weights: a pytree of arrays, in NumPy for instance.
+
+    Returns:
+        The same, whole on each device of the mesh that is around, or on each there is.
+    """
+    mesh = jax.sharding.get_mesh()
+    if AXIS not in mesh.shape:
+        # Explicit axes, the default since JAX 0.10, break gathers such as nn.Embed.
+        mesh = jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+    return jax.device_put(weights, NamedSharding(mesh, PartitionSpec()))
+
+
+@contextmanager
+def around(weights: PyTree) -> Iterator[None]:
+    """Put the mesh of the devices that hold `weights` around what follows.
+
+    Nothing happens where a mesh is around already, for weights of a program that is traced, or of
+    one device.
+    """
+    mesh = _mesh_of(weights)
+    if mesh is None or AXIS in jax.sharding.get_abstract_mesh().shape:
+        yield
+    else:
+        with jax.set_mesh(mesh):
+            yield
+
+
+def _mesh_of(weights: PyTree) -> Mesh | None:
+    for leaf in jax.tree.leaves(weights):
+        if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer):
+            sharding = leaf.sharding
+            if isinstance(sharding, NamedSharding) and sharding.mesh.shape.get(AXIS, 1) > 1:
+                return sharding.mesh if isinstance(sharding.mesh, Mesh) else None
+    return None
