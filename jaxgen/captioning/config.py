@@ -24,7 +24,7 @@ from jaxgen.settings.notes import note
 from jaxgen.training import configs, keeping
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.training.state_size import fitting
-from jaxgen.training.task import KeepData, Saved, Source, Task, TrainConfig
+from jaxgen.training.task import Saved, Source, Task, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class CaptionConfig(TrainConfig):
         captioning = self.captioning(about)
         quality = self._quality(about, data)
         return Task(
-            source=source(data.train, self.keep_data, self.batch_size),
+            source=source(data.train, self),
             init=fitting(
                 captioning.init,
                 f"give {flag('captioner')} smaller widths, or {flag('shard_parameters')}",
@@ -144,14 +144,14 @@ class CaptionConfig(TrainConfig):
         )
 
 
-def source(split: Split, keep: KeepData, batch_size: int) -> Source:
+def source(split: Split, config: TrainConfig) -> Source:
     """Batches of `captions` and the `features` of their images.
 
     Args:
         split: of which they are.
-        keep: where features are kept: on the device, where each step gathers its own, in the host's
-            memory, or in their file; "auto" leaves those that are not in memory where they are.
-        batch_size: captions of a step.
+        config: whose batches they are. Its `keep_data` says where features are kept: on the device,
+            where each step gathers its own, in the host's memory, or in their file; "auto" leaves
+            those that are not in memory where they are.
 
     Raises:
         JaxgenError: memory does not hold what is asked for, or the set is loaded whole and its
@@ -159,7 +159,7 @@ def source(split: Split, keep: KeepData, batch_size: int) -> Source:
     """
     captions_NT, image_N = split.captions["captions"], split.captions["image_index"]
     features, size = split.features, split.features.shape[0] * split.features.bytes_of_one
-    in_memory = features.array is not None
+    in_memory, keep = features.array is not None, config.keep_data
     if keep == "auto" and not in_memory:
         keep = "stream"
     place = keeping.place(keep, size, in_memory=in_memory)
@@ -182,4 +182,4 @@ def source(split: Split, keep: KeepData, batch_size: int) -> Source:
         }
 
     example_bytes = features.bytes_of_one + 4 * captions_NT.shape[1]
-    return keeping.streamed(len(captions_NT), read, example_bytes, batch_size)
+    return keeping.streamed(len(captions_NT), read, example_bytes, config)

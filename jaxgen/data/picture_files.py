@@ -210,45 +210,6 @@ def in_threads(
         yield attempt(item, MOST_PIXELS) if found is None else found[0]
 
 
-def quiet() -> None:
-    """From now on Pillow does not warn of files that it can read.
-
-    For as long as the process lasts: what threads read in the background cannot set and unset it.
-    """
-    warnings.filterwarnings("ignore", module=r"PIL\b")
-
-
-def decoded(
-    attempt: Callable[[Item, int], np.ndarray],
-    items: Sequence[Item],
-    channels: int,
-    size: tuple[int, int],
-) -> np.ndarray:
-    """Pictures of one size, decoded in as many threads as there are cores.
-
-    Any thread may call it, after `quiet`.
-
-    Args:
-        attempt: takes an item and the `most` that it is to give to `read`; uint8 (H, W, 3).
-        items: K of them.
-        channels: C, 1 for grey, 3 for rgb.
-        size: H and W.
-
-    Returns:
-        uint8 (K, H, W, C).
-    """
-
-    def in_its_colour(item: Item, most: int) -> np.ndarray:
-        image_HWC = attempt(item, most)
-        return image_HWC if channels == 3 else in_colour(image_HWC[None], "grey")[0]
-
-    image_KHWC = np.empty((len(items), *size, channels), np.uint8)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for row, image_HWC in enumerate(in_threads(pool, in_its_colour, items)):
-            image_KHWC[row] = image_HWC
-    return image_KHWC
-
-
 def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Reads pictures, with a progress bar where it takes longer than a second.
 

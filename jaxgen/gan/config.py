@@ -88,7 +88,7 @@ class GanConfig(TrainConfig):
         if self.evaluate_every:
             quality.check_measurable()  # to be refused before the first step, not after hundreds
         return Task(
-            source=source(real, place, self.batch_size),
+            source=source(real, place, self),
             init=fitting(
                 gan.init,
                 f"give {flag('networks')} smaller widths, or {flag('shard_parameters')}",
@@ -147,13 +147,13 @@ class GanConfig(TrainConfig):
         )
 
 
-def source(real: StoredImages, place: Place, batch_size: int) -> Source:
+def source(real: StoredImages, place: Place, config: TrainConfig) -> Source:
     """Batches of `image` and `label`.
 
     Args:
         real: images; those that do not stream are in memory.
         place: where they are kept.
-        batch_size: examples of a step.
+        config: whose batches they are.
 
     Raises:
         JaxgenError: memory does not hold the images of two steps.
@@ -163,7 +163,7 @@ def source(real: StoredImages, place: Place, batch_size: int) -> Source:
         return {"image": real.gather(index_KB), "label": real.label_N[index_KB]}
 
     if place == "stream":
-        return keeping.streamed(len(real), read, real.bytes_of_one + 4, batch_size)
+        return keeping.streamed(len(real), read, real.bytes_of_one + 4, config)
     if place == "host":
-        return keeping.on_host(real.arrays(), batch_size)
+        return keeping.on_host(real.arrays(), config)
     return Source.of(real.arrays())

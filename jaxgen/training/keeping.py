@@ -12,7 +12,7 @@ import numpy as np
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, memory
 from jaxgen.training.state_size import device_memory
-from jaxgen.training.task import KeepData, Source
+from jaxgen.training.task import KeepData, Source, TrainConfig
 
 Place = Literal["device", "host", "stream"]
 MOST_CHUNK = 2**26
@@ -56,7 +56,7 @@ def streamed(
     size: int,
     gather: Callable[[np.ndarray], dict[str, np.ndarray]],
     example_bytes: int,
-    batch_size: int,
+    config: TrainConfig,
 ) -> Source:
     """Batches that are gathered on the host, for each dispatch.
 
@@ -64,26 +64,34 @@ def streamed(
         size: examples.
         gather: places (K, B) -> arrays of the same leading axes.
         example_bytes: of one example.
-        batch_size: B, on all processes together.
+        config: whose batches they are.
 
     Raises:
         JaxgenError: memory does not hold the examples of two steps.
     """
+    step_bytes = max(1, config.batch_size * example_bytes)
     memory.refuse_too_much(
-        2 * 2 * batch_size * example_bytes,
-        f"the examples of two steps, {batch_size} each,",
+        2 * 2 * step_bytes,
+        f"the examples of two steps, {config.batch_size} each,",
         f"give a smaller {flag('batch_size')}",
     )
-    most_steps = max(1, MOST_CHUNK // max(1, batch_size * example_bytes))
-    return Source(size, {}, chunk=gather, batch=lambda arrays, batch: batch, most_steps=most_steps)
+    # Dispatches of equal length between log lines: of a shorter one the rest is gathered in vain.
+    parts = -(-config.log_every // max(1, MOST_CHUNK // step_bytes))
+    return Source(
+        size,
+        {},
+        chunk=gather,
+        batch=lambda arrays, batch: batch,
+        most_steps=-(-config.log_every // parts),
+    )
 
 
-def on_host(arrays: dict[str, np.ndarray], batch_size: int) -> Source:
+def on_host(arrays: dict[str, np.ndarray], config: TrainConfig) -> Source:
     """Batches of arrays with one leading axis, which stay in the host's memory.
 
     Args:
         arrays: by name.
-        batch_size: examples of a step.
+        config: whose batches they are.
     """
     size = len(next(iter(arrays.values())))
     example_bytes = sum(
@@ -93,4 +101,4 @@ def on_host(arrays: dict[str, np.ndarray], batch_size: int) -> Source:
     def gather(index_KB: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[index_KB] for name, array in arrays.items()}
 
-    return streamed(size, gather, example_bytes, batch_size)
+    return streamed(size, gather, example_bytes, config)

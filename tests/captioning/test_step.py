@@ -132,7 +132,7 @@ def test_a_step_is_gradient_descent_on_the_masked_loss(folder):
 def test_dropout_follows_the_key_and_the_loss_its_reduction(folder):
     config = small(folder, captioner=RNN(hidden=16, word_size=8, dropout=0.5))
     captioning = config.captioning(AboutCaptions(VOCABULARY.words, (WIDTH,), 6))
-    batch = source(load_captions(config.data).train, "auto", 6)
+    batch = source(load_captions(config.data).train, config)
     batch = batch.batch(batch.arrays, np.arange(6))
     state = jax.jit(captioning.init)(jax.random.key(1), batch)
     step = jax.jit(captioning.step)
@@ -147,7 +147,7 @@ def test_features_make_the_same_batches_wherever_they_are_kept(folder):
     for megabytes in (512, 0):
         data = dataclasses.replace(small(folder).data, in_memory_mb=megabytes)
         for keep in ("auto", "device", "host", *(["stream"] if not megabytes else [])):
-            found = source(load_captions(data).train, keep, 3)
+            found = source(load_captions(data).train, small(folder, keep_data=keep))
             on_device = keep == "device" or (keep == "auto" and megabytes > 0)
             assert ("features" in found.arrays) == on_device
             chunk = found.chunk(indices_KB)
@@ -163,13 +163,13 @@ def test_stream_leaves_features_in_their_file(folder):
     assert config.data.in_memory_mb
     assert config.task().source.arrays == {}
     with pytest.raises(JaxgenError, match=r"keep_data stream: this set is loaded whole; leave"):
-        source(load_captions(config.data).train, "stream", 3)
+        source(load_captions(config.data).train, config)
 
 
 def test_features_are_read_by_another_thread_while_this_one_reads_them(folder):
     """As the loop prepares the next dispatch while validation captions are made."""
     data = load_captions(dataclasses.replace(small(folder).data, in_memory_mb=0))
-    found, indices_KB = source(data.train, "auto", 6), np.arange(6).reshape(2, 3)
+    found, indices_KB = source(data.train, small(folder)), np.arange(6).reshape(2, 3)
     expected = found.chunk(indices_KB)["features"]
     rows = np.arange(data.validation.features.shape[0])
     shown = data.validation.features.gather(rows)

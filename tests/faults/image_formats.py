@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgen.errors import JaxgenError
 from tests.faults.formats import Format, expect
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)
@@ -119,6 +120,53 @@ def _read_tfds(folder: Path) -> Any:
     return _images(load_images(Tfds(name="mnist", dir=str(folder))))
 
 
+def _packed(folder: Path) -> None:
+    from jaxgen.data.packing import pack
+    from jaxgen.data.packing.plan import PackConfig
+
+    (folder / "pictures").mkdir()
+    _pictures(".png")(folder / "pictures")
+    pack.pack(PackConfig(folder / "pictures", folder / "set"))
+
+
+def _read_packed(folder: Path) -> Any:
+    from jaxgen.data.images.base import load_images
+    from jaxgen.data.images.packed import Packed
+
+    return _images(load_images(Packed(dir=str(folder / "set"), size=16)))
+
+
+def _half_packed(folder: Path) -> None:
+    """As packing leaves it that is killed before it writes the index."""
+    from jaxgen.data.packing import pack
+    from jaxgen.data.packing.plan import PackConfig
+
+    (folder / "pictures").mkdir()
+    _pictures(".png")(folder / "pictures")
+    written, pack.set_index.write = pack.set_index.write, _killed
+    try:
+        pack.pack(PackConfig(folder / "pictures", folder / "set"))
+    except InterruptedError:
+        pass
+    finally:
+        pack.set_index.write = written
+
+
+def _killed(*arguments: Any) -> None:
+    raise InterruptedError
+
+
+def _read_half_packed(folder: Path) -> Any:
+    from jaxgen.data.packing import pack
+    from jaxgen.data.packing.plan import PackConfig
+
+    try:
+        pack.pack(PackConfig(folder / "pictures", folder / "set"))
+    except OSError as error:  # such as a folder in a file's place: a sentence of `guard`
+        raise JaxgenError(f"{error.filename}: {error.strerror}") from error
+    return _read_packed(folder)
+
+
 def _cache(folder: Path) -> None:
     from jaxgen.data import cache
 
@@ -164,6 +212,7 @@ def _of_pictures(suffix: str, options: dict[str, Any]) -> Format:
 
 _COPY = "mnist/3.0.1"
 _RECORDS = f"{_COPY}/mnist-train.array_record-00000"
+_SHARD = "part-00000-of-00001.array_record"
 FORMATS = (
     *(Format(f"IDX {name}", name, _idx, _read_idx) for name in _IDX),
     *(Format(f"IDX {name}.gz", f"{name}.gz", _idx_gz, _read_idx, "gzip") for name in _IDX),
@@ -173,5 +222,11 @@ FORMATS = (
     Format("TFDS info", f"{_COPY}/dataset_info.json", _tfds, _read_tfds, "json"),
     Format("TFDS features", f"{_COPY}/features.json", _tfds, _read_tfds, "json"),
     Format("TFDS records", _RECORDS, _tfds, _read_tfds, whole=True),
+    Format("packed set", "set/set.json", _packed, _read_packed, "json", whole=True),
+    Format("packed shard", f"set/{_SHARD}", _packed, _read_packed, whole=True),
+    Format(
+        "packing note", f"set/.note-{_SHARD}", _half_packed, _read_half_packed, "json", whole=True
+    ),
+    Format("packing shard", f"set/{_SHARD}", _half_packed, _read_half_packed, whole=True),
     Format("cache", "cache/sample.npz", _cache, _read_cache, whole=True),
 )

@@ -149,3 +149,26 @@ def test_more_samples_than_memory_holds_are_refused(real, monkeypatch):
     monkeypatch.setattr(memory, "free", lambda: 1000)
     with pytest.raises(JaxgenError, match=r"measuring 40 samples would .* evaluate_samples"):
         quality.evaluate(drawn)
+
+
+def test_of_a_large_set_a_sample_is_read_once(real, monkeypatch):
+    asked = []
+
+    def read(place_K):
+        asked.append(len(place_K))
+        return real["image"][place_K]
+
+    stored = StoredImages((28, 28, 1), real["label"], read=read)
+    monkeypatch.setattr("jaxgen.gan.quality.MOST_BYTES", 100 * 784)
+    about = AboutImages((28, 28, 1), classes=10, examples=len(real["image"]))
+    for config in (CONFIG, replace(CONFIG, conditional=True)):
+        asked.clear()
+        state = jax.jit(config.gan(about).init)(jax.random.key(0), real)
+        figures = []
+        for images in (stored, StoredImages.of(real)):
+            quality = config._quality(about, images)
+            for _ in range(2):
+                made = weights(state)
+                figures.append(quality.watch(made) | quality.evaluate(made))
+        assert figures[0] == figures[1] == figures[2] == figures[3]
+        assert sum(asked) <= 200 and len(asked) == 1 + max(1, quality._sampler.classes)

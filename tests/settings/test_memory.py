@@ -33,6 +33,16 @@ def test_older_containers_tell_it_elsewhere(machine):
     assert memory.free(machine(**old)) == 0
 
 
+def test_the_total_is_that_of_the_machine_or_the_container(machine, monkeypatch):
+    monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": 10, "SC_PAGE_SIZE": 1000}.get)
+    assert memory.total(machine()) == 10_000
+    limit = "sys/fs/cgroup/memory.max"
+    assert memory.total(machine(**{limit: "5000\n"})) == 5000
+    assert memory.total(machine(**{limit: "max\n"})) == 10_000
+    older = {limit: "max\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "900\n"}
+    assert memory.total(machine(**older)) == 900
+
+
 def test_the_refusal_says_what_takes_how_much():
     memory.refuse_too_much(10, "this", "do that", most=10)
     with pytest.raises(JaxgenError) as told:

@@ -6,6 +6,7 @@ import pytest
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import memory
 from jaxgen.training import keeping
+from jaxgen.training.task import TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -39,17 +40,31 @@ def test_what_is_loaded_whole_does_not_stream():
         keeping.place("stream", 1, in_memory=True)
 
 
-def test_the_chunk_of_a_dispatch_is_bounded_by_its_bytes():
-    source = keeping.streamed(10, lambda index_KB: {"x": index_KB}, 2**20, batch_size=8)
-    assert source.most_steps == keeping.MOST_CHUNK // 2**23 == 8
-    assert keeping.streamed(10, lambda index_KB: {}, 2**20, batch_size=80).most_steps == 1
+def numbers(batch_size, log_every=50):
+    return TrainConfig(workdir="", steps=100, batch_size=batch_size, log_every=log_every)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "log_every", "expected"),
+    [(8, 8, 8), (8, 9, 5), (8, 50, 8), (8, 17, 6), (8, 3, 3), (80, 50, 1), (1, 50, 50)],
+)
+def test_the_chunk_of_a_dispatch_is_bounded_by_its_bytes_and_none_is_short(
+    batch_size, log_every, expected
+):
+    assert keeping.MOST_CHUNK == 64 * 2**20
+    config = numbers(batch_size, log_every)
+    source = keeping.streamed(10, lambda index_KB: {"x": index_KB}, 2**20, config)
+    assert source.most_steps == expected
+
+
+def test_a_batch_that_memory_does_not_hold_is_refused():
     with pytest.raises(JaxgenError, match=r"examples of two steps, 9 each, .* smaller batch_size"):
-        keeping.streamed(10, lambda index_KB: {}, 2**60, batch_size=9)
+        keeping.streamed(10, lambda index_KB: {}, 2**60, numbers(9))
 
 
 def test_arrays_on_the_host_are_gathered_for_each_dispatch():
     arrays = {"x": np.arange(12).reshape(6, 2), "y": np.arange(6)}
-    source = keeping.on_host(arrays, batch_size=2)
+    source = keeping.on_host(arrays, numbers(2))
     assert source.size == 6 and source.arrays == {}
     chunk = source.chunk(np.array([[5, 0], [1, 1], [2, 3]]))
     np.testing.assert_array_equal(chunk["x"][0], [[10, 11], [0, 1]])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen.data import picture_files
+from jaxgen.data import picture_batches, picture_files
 from jaxgen.data.images.base import Images, needed_folder, refuse_side
 from jaxgen.data.images.pictures import LEAST
 from jaxgen.data.images.stored import StoredImages
@@ -46,7 +46,7 @@ class Packed(Images):
         """
         check(self, "data.")
         directory = needed_folder(self.dir, "packed", "set that `jaxgen pack` made")
-        picture_files.quiet()
+        picture_batches.quiet()
         packed = PackedSet.opened(directory)
         _refuse_small_classes(directory, packed)
         channels = 1 if self.colour == "grey" or (self.colour == "auto" and packed.is_grey) else 3
@@ -84,7 +84,7 @@ def _read(packed: PackedSet, place_K: np.ndarray, shape: tuple[int, int, int]) -
                 f"({reason or type(error).__name__}); pack the pictures again"
             ) from error
 
-    return picture_files.decoded(decode, place_K.tolist(), channels, (side, side))
+    return picture_batches.decoded(decode, place_K.tolist(), channels, (side, side))
 
 
 def _refuse_small_classes(directory: Path, packed: PackedSet) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen.data import cache, ordinary_files, picture_files
+from jaxgen.data import cache, ordinary_files, picture_batches, picture_files
 from jaxgen.data.images import tfds_download
 from jaxgen.data.images.base import Images, refuse_side
 from jaxgen.data.images.stored import StoredImages
@@ -82,7 +82,7 @@ class Tfds(Images):
         Raises:
             JaxgenError: see `load`.
         """
-        picture_files.quiet()
+        picture_batches.quiet()
         copy, shards = self._opened()
         with _told(copy):
             known = cache.kept(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgen.data import picture_files
+from jaxgen.data import picture_batches, picture_files
 from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, shortened
@@ -62,7 +62,7 @@ class TfdsExamples:
             self._refuse_another_size(image_HWC.shape, (*shape, 3))
             return image_HWC
 
-        return picture_files.decoded(decode, place_K, channels, shape)
+        return picture_batches.decoded(decode, place_K, channels, shape)
 
     def read_all(self) -> tuple[np.ndarray, np.ndarray]:
         """All of them: images, uint8 (N, H, W, 3), and labels, int32 (N,).

@@ -100,13 +100,12 @@ def _shards(config: PackConfig, plan: Plan) -> Iterator[Shard]:
         ThreadPoolExecutor(os.cpu_count()) as pool,
         progress.bar(total=len(plan.names), desc="packing", unit="picture", delay=1) as done,
     ):
-        for number, places in enumerate(plan.shards):
-            shard, problems = shard_of(config, plan, number, pool)
+        for number in range(len(plan.shards)):
+            shard, problems = shard_of(config, plan, number, pool, done.update)
             for problem in problems[: _TOLD - told]:
                 print(f"skipped {problem}", file=sys.stderr)
             told = min(_TOLD, told + len(problems))
             yield shard
-            done.update(len(places))
 
 
 def _told(config: PackConfig, plan: Plan, index: SetIndex) -> Iterator[str]:

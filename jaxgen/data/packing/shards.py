@@ -4,7 +4,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -27,7 +27,11 @@ _OPTIONS = "group_size:1,uncompressed,max_parallelism:1"  # pictures are compres
 
 
 def shard_of(
-    config: PackConfig, plan: Plan, number: int, pool: ThreadPoolExecutor
+    config: PackConfig,
+    plan: Plan,
+    number: int,
+    pool: ThreadPoolExecutor,
+    advance: Callable[[int], object],
 ) -> tuple[Shard, list[str]]:
     """A shard that is on the disk: from before, or written now.
 
@@ -36,6 +40,7 @@ def shard_of(
         plan: its order.
         number: of the shard.
         pool: threads that open pictures.
+        advance: is told how many pictures are done with.
 
     Returns:
         What is in it; and a sentence for each picture that was found broken now.
@@ -49,8 +54,9 @@ def shard_of(
     made_from = _made_from(config, plan, number)
     shard = _finished(path, note, made_from, len(plan.classes))
     if shard is not None:
+        advance(len(plan.shards[number]))
         return shard, []
-    shard, problems = _written(config, plan, number, pool)
+    shard, problems = _written(config, plan, number, pool, advance)
     told = {"made_from": made_from, "shard": asdict(shard)}
     with replacing(note) as temporary:
         temporary.write_text(json.dumps(sealing.sealed(told)))
@@ -82,7 +88,11 @@ def _finished(path: Path, note: Path, made_from: str, classes: int) -> Shard | N
 
 
 def _written(
-    config: PackConfig, plan: Plan, number: int, pool: ThreadPoolExecutor
+    config: PackConfig,
+    plan: Plan,
+    number: int,
+    pool: ThreadPoolExecutor,
+    advance: Callable[[int], object],
 ) -> tuple[Shard, list[str]]:
     path = config.out / shard_name(number, len(plan.shards))
     labels, problems, grey, captions = [], [], True, 0
@@ -91,6 +101,7 @@ def _written(
             writer = writer_class()(str(temporary), _OPTIONS)
         try:
             for place, found in _contents(config, plan, plan.shards[number], pool):
+                advance(1)
                 if isinstance(found, str):
                     problems.append(found)
                     continue
