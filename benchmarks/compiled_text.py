@@ -1,9 +1,9 @@
 """What a compiled program says of itself: collectives with their bytes, and arithmetic of products.
 
 Both are read from the text of XLA's optimised program, `lowered.compile().as_text()`, which is that
-of one device among those that share the work. Loops count as often as XLA knows that they run, or as their condition tells;
-one whose length is an argument, such as that over training steps, counts once, and so does each
-branch of a conditional.
+of one device among those that share the work. Loops count as often as XLA knows that they run, or
+as their condition tells; one whose length is an argument, such as that over training steps, counts
+once, and so does each branch of a conditional.
 """
 
 import copy
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-_BITS = {
+BITS = {
     **{"pred": 8, "s4": 4, "u4": 4, "s8": 8, "u8": 8, "s16": 16, "u16": 16, "s32": 32, "u32": 32},
     **{"s64": 64, "u64": 64, "f16": 16, "bf16": 16, "f32": 32, "f64": 64, "c64": 64, "c128": 128},
 }
@@ -228,7 +228,7 @@ def _closing(text: str, start: int) -> int:
 def _shapes(result: str) -> list[tuple[int, Shape]]:
     """Bits of an element, and shape, of each array in a type."""
     return [
-        (8 if kind.startswith("f8") else _BITS.get(kind, 0), _dimensions(sizes))
+        (8 if kind.startswith("f8") else BITS.get(kind, 0), _dimensions(sizes))
         for kind, sizes in _ARRAY.findall(result)
     ]
 
