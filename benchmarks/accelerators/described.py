@@ -1,8 +1,12 @@
 """Devices that are described, not there: a TPU's grid or a number of GPUs.
 
 libtpu compiles for a grid that it is told the name of; the CUDA compiler for a GPU whose figures it
-is told. Neither needs a chip, a driver or a lock: with libtpu 0.0.42 several processes describe and
-compile at the same time, and no lock file appears, since no device is opened.
+is told. Neither needs a chip or a driver.
+
+libtpu lets one process of a machine in at a time, even one that only describes: while it runs there
+is a file /tmp/libtpu_lockfile, and a second process fails with "Internal error when accessing
+libtpu multi-process lockfile" (seen with libtpu 0.0.42). `ALLOW_MULTIPLE_LIBTPU_LOAD`, which
+`environment` sets, lifts that: there is no chip here that two could want.
 """
 
 import importlib.util
@@ -151,6 +155,7 @@ def environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
         "JAX_PLATFORMS": "cpu",
         "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1",
         "TPU_SKIP_MDS_QUERY": "1",  # there is no metadata server to ask
+        "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
         "TPU_ACCELERATOR_TYPE": "v5litepod-4",
         "TPU_WORKER_HOSTNAMES": "localhost",
         "TPU_LOG_DIR": "disabled",

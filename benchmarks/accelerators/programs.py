@@ -16,6 +16,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -37,8 +38,9 @@ FOLDER = Path(__file__).parents[2] / "experiments"
 
 
 def experiments() -> list[str]:
-    """Every file of `experiments/` that can be trained."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+    """Every file of `experiments/` with a configuration of a training."""
+    configured = re.compile(r"^config = ", re.MULTILINE)
+    return sorted(path.stem for path in FOLDER.glob("*.py") if configured.search(path.read_text()))
 
 
 def topology_of(name: str) -> Topology:

@@ -72,7 +72,8 @@ def _bytes(program: Program, operation: Operation) -> int:
             operands[1:]
         )
     if opcode == "dynamic-update-slice":
-        return 2 * operands[1] if operands[0] else operands[1]
+        update = sum(array_bytes(program.operand_types(operation)[1], everywhere=True))
+        return operands[1] + (update if sum(results) else 0)
     if opcode == "copy-start":  # returns what it gives, what it was given and a context
         return sum(operands) + results[0]
     if opcode.endswith("-start"):  # return what they were given, what they give and a context
