@@ -33,6 +33,11 @@ from jaxgen.training.run_folder import read_json, write_json
 Row = dict[str, Any]
 SCALING = ("dcgan", "caption_lstm", "caption_transformer")
 TIMEOUT = 3600
+KEPT = {
+    *("experiment", "topology", "batch", "code_sha256", "program_sha256", "devices", "seconds"),
+    *("product_flops", "memory_bytes", "peak_bytes", "collectives"),
+}
+"""What each row of the file has at least."""
 _ROOT = Path(__file__).parents[2]
 
 
@@ -50,12 +55,13 @@ class Rows:
             JaxgenError: it is not such a file.
         """
         self._path, self._code = path, code
-        self._rows: list[Row] = []
+        self._rows: Any = []
         if path.exists():
             content = read_json(path)
-            if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
+            self._rows = content.get("rows") if isinstance(content, dict) else None
+            rows = self._rows if isinstance(self._rows, list) else [None]
+            if not all(isinstance(row, dict) and row.keys() >= KEPT for row in rows):
                 raise JaxgenError(f"{path} holds no rows of compiled programs; give another --out")
-            self._rows = content["rows"]
 
     def row(self, experiment: str, topology: Topology, batch: int) -> Row:
         """The row of a program, compiled if it is not known.

@@ -342,7 +342,8 @@ def test_one_that_fails_does_not_stop_the_others(run_module, monkeypatch, tmp_pa
     assert "lsgan for v5e:2x2 ended with -6" in printed
 
 
-def test_a_file_of_something_else_is_refused(tmp_path):
-    (tmp_path / "rows.json").write_text("[]")
-    with pytest.raises(JaxgenError, match="holds no rows of compiled programs"):
+@pytest.mark.parametrize("content", ["[]", "{}", '{"rows": 1}', '{"rows": [{"batch": 1}]}', "{"])
+def test_a_file_of_something_else_is_refused(tmp_path, content):
+    (tmp_path / "rows.json").write_text(content)
+    with pytest.raises(JaxgenError, match=r"holds no rows of compiled programs|is not JSON"):
         command.Rows(tmp_path / "rows.json", "code")
