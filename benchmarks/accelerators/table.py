@@ -8,7 +8,7 @@ from benchmarks.accelerators.described import Topology
 from benchmarks.accelerators.roofline import bound
 
 Row = dict[str, Any]
-_SMALL = 5e4
+_SMALL = 1e5
 """Bytes of a collective that is not listed by itself."""
 
 
@@ -89,15 +89,15 @@ def collectives(found: Sequence[Row]) -> str:
         if len(large) > len(each):
             each.append(f"{len(large) - len(each)} more")
         if small := len(sizes) - len(large):
-            each.append(f"{small} under 0.05")
+            each.append(f"{small} under 0.1")
         of = f" ({', '.join(each)})" if len(sizes) > 1 else ""
         told.append(f"{len(sizes)} {kind} {megabytes(sum(sizes))}{of}")
     return "; ".join(told) or "none"
 
 
 def megabytes(size: float) -> str:
-    """Bytes in MB."""
-    return f"{number(size / 1e6)} MB"
+    """Bytes in MB, or in kB where they are few."""
+    return f"{number(size / 1e6)} MB" if size >= _SMALL else f"{number(size / 1e3)} kB"
 
 
 def number(value: float) -> str:

@@ -227,9 +227,15 @@ def test_the_table():
     assert "Compiled, not timed." in text
     assert "bfloat16" in text
     line = (
-        "| dcgan | 256 | 61 s | 197 | 81.9 MB | 1,500 MB | 3 all-reduce 30 MB (30, 2 under 0.05) |"
+        "| dcgan | 256 | 61 s | 197 | 81.9 MB | 1,500 MB | 3 all-reduce 30 MB (30, 2 under 0.1) |"
     )
     assert f"{line} 1,000 | products |" in text
+
+
+def test_numbers_keep_three_digits():
+    sizes = {31_258_140: "31.3 MB", 1_500_000_000: "1,500 MB", 1_178: "1.18 kB", 0: "0 kB"}
+    assert {size: table.megabytes(size) for size in sizes} == sizes
+    assert table.collectives([]) == "none"
 
 
 def test_the_table_of_scaling_leaves_out_what_does_not_divide():
