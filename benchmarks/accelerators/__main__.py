@@ -18,6 +18,8 @@ is another program now. The captioners' scenes are made on first use, which take
 import argparse
 import hashlib
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -28,6 +30,7 @@ from benchmarks.accelerators import described, programs, table
 from benchmarks.accelerators.described import COUNTS, Topology, gpu_topology, tpu_topology
 from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import shortened
 from jaxgen.training.run_folder import read_json, write_json
 
 Row = dict[str, Any]
@@ -70,18 +73,22 @@ class Rows:
             JaxgenError: it cannot be compiled.
         """
         identity = {"experiment": experiment, "topology": topology.name, "batch": batch}
-        old = next((row for row in self._rows if identity.items() <= row.items()), None)
+        flags = os.environ.get("XLA_FLAGS", "")
+        old = next((row for row in self._rows if _is_of(row, identity, flags)), None)
         if old and old["code_sha256"] == self._code:
             return old
         print(f"{experiment}, {topology.name}, batch {batch}", file=sys.stderr, flush=True)
         known = old["program_sha256"] if old else ""
         found = compiled(experiment, topology, batch, known)
-        new = identity | {"code_sha256": self._code} | (old or {}) | found
-        new["code_sha256"] = self._code
+        new = {**identity, "xla_flags": flags, **(old or {}), **found, "code_sha256": self._code}
         self._rows = [row for row in self._rows if row is not old] + [new]
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_json(self._path, {"rows": self._rows})
         return new
+
+
+def _is_of(row: Row, identity: Row, flags: str) -> bool:
+    return identity.items() <= row.items() and row.get("xla_flags", "") == flags
 
 
 def compiled(experiment: str, topology: Topology, batch: int, known: str) -> Row:
@@ -106,10 +113,13 @@ def compiled(experiment: str, topology: Topology, batch: int, known: str) -> Row
             f"{experiment} for {topology.name} took more than {TIMEOUT} s to compile"
         ) from error
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        lines = done.stderr.strip().splitlines() or ["no message"]
         if done.returncode == JaxgenError.exit_code:
-            raise JaxgenError(last)
-        raise JaxgenError(f"{experiment} for {topology.name} ended with {done.returncode}: {last}")
+            raise JaxgenError(lines[-1])
+        # The compiler's own reports follow a Python exception's line.
+        errors = [line for line in lines if re.match(r"[\w.]+Error: ", line)]
+        said = shortened((errors or lines)[-1], 300)
+        raise JaxgenError(f"{experiment} for {topology.name} ended with {done.returncode}: {said}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

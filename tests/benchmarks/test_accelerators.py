@@ -304,7 +304,7 @@ def compiles(monkeypatch):
     return calls, now
 
 
-def test_what_was_compiled_is_not_compiled_again(compiles, tmp_path):
+def test_what_was_compiled_is_not_compiled_again(compiles, tmp_path, monkeypatch):
     calls, now = compiles
     topology, path = tpu_topology("v5e:2x2"), tmp_path / "new" / "rows.json"
     first = command.Rows(path, "code").row("dcgan", topology, 256)
@@ -317,6 +317,10 @@ def test_what_was_compiled_is_not_compiled_again(compiles, tmp_path):
     now["sha"] = "another"
     assert command.Rows(path, "new code").row("dcgan", topology, 256)["program_sha256"] == "another"
     assert len(json.loads(path.read_text())["rows"]) == 1
+    monkeypatch.setenv("XLA_FLAGS", "--other")  # another program
+    command.Rows(path, "new code").row("dcgan", topology, 256)
+    assert calls[-1] == ["dcgan", "v5e:2x2", "256", ""]
+    assert len(json.loads(path.read_text())["rows"]) == 2
 
 
 def test_the_command_goes_on_where_it_stopped(compiles, run_module, tmp_path, monkeypatch):
@@ -337,14 +341,18 @@ def test_the_command_goes_on_where_it_stopped(compiles, run_module, tmp_path, mo
 
 def test_one_that_fails_does_not_stop_the_others(run_module, monkeypatch, tmp_path):
     def run(command, **rest):
-        return subprocess.CompletedProcess(command, -6, "", "a check\nAborted: no such layout\n")
+        told = "  File\njax.errors.JaxRuntimeError: INTERNAL: no such layout\n  where: 12\n"
+        return subprocess.CompletedProcess(command, -6, "", told)
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(described, "refuse_missing", lambda topology: None)
     flags = ["--experiments", "dcgan", "lsgan", "--scaling", "--out", tmp_path / "rows.json"]
     code, printed = run_module("benchmarks.accelerators", *flags)
     assert code == 1
-    assert "dcgan for v5e:2x2 ended with -6: Aborted: no such layout" in printed
+    assert (
+        "dcgan for v5e:2x2 ended with -6: jax.errors.JaxRuntimeError: INTERNAL: no such layout"
+        in printed
+    )
     assert "lsgan for v5e:2x2 ended with -6" in printed
 
 
