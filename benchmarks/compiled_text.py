@@ -1,18 +1,19 @@
 """What a compiled program says of itself: collectives with their bytes, and arithmetic of products.
 
 Both are read from the text of XLA's optimised program, `lowered.compile().as_text()`, which is that
-of one device among those that share the work. Loops count as often as XLA knows that they run;
-one whose length is an argument, such as that over training steps, counts once, and so does each
-branch of a conditional.
+of one device among those that share the work. Loops count as often as XLA knows that they run, or
+as their condition tells; one whose length is an argument, such as that over training steps, counts
+once, and so does each branch of a conditional.
 """
 
+import copy
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-_BITS = {
+BITS = {
     **{"pred": 8, "s4": 4, "u4": 4, "s8": 8, "u8": 8, "s16": 16, "u16": 16, "s32": 32, "u32": 32},
     **{"s64": 64, "u64": 64, "f16": 16, "bf16": 16, "f32": 32, "f64": 64, "c64": 64, "c128": 128},
 }
@@ -27,6 +28,8 @@ _CUDNN = {
     "__cudnn$convBackwardInput": (-1, 1, 0),
     "__cudnn$convBackwardFilter": (0, -1, 1),
 }
+# What runs other computations rather than doing work that they describe.
+_CONTROL = ("while", "conditional", "call", "async-start")
 _ARRAY = re.compile(r"\b([a-z]+[0-9]*(?:e\d+m\d+\w*)?)\[([\d,<=]*)\]")
 _NAMED = re.compile(r"^\s*(?:ROOT )?%?([\w.$-]+) = ")
 _OPCODE = re.compile(r"\s*([a-z][a-z0-9-]*)\(")
@@ -34,6 +37,8 @@ _CALLED = re.compile(
     r"\b(calls|to_apply|body|condition|true_computation|false_computation|"
     r"branch_computations|called_computations)=(\{[^}]*\}|%?[\w.$-]+)"
 )
+# A TPU's collective that is taken in pieces: they share the channel.
+_PIECE = re.compile(r"\bchannel_id=\d+(?=.*\bchain_id=)")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 Shape = tuple[int, ...]
@@ -56,7 +61,7 @@ class Collective:
 
 
 @dataclass(frozen=True)
-class _Operation:
+class Operation:
     """One line of a computation."""
 
     name: str
@@ -75,73 +80,122 @@ class _Operation:
         return [name for _, names in found for name in re.findall(r"[\w.$-]+", names)]
 
     @property
-    def trips(self) -> int:
-        found = _TRIPS.search(self.attributes) if self.opcode == "while" else None
-        return int(found.group(1)) if found else 1
+    def names(self) -> list[str]:
+        """Names of its operands."""
+        return re.findall(r"%([\w.$-]+)", self.operands)
 
 
-def collectives(text: str) -> list[Collective]:
+def collectives(text: "str | Program") -> list[Collective]:
     """Every collective of a compiled program.
 
     Args:
-        text: of the optimised program, as `compiled.as_text()` gives it.
+        text: of the optimised program, as `compiled.as_text()` gives it; or that, read before.
 
     Returns:
-        One for each operation of the program that runs at all; a pair of start and end is one.
+        One for each operation of the program that runs at all; a pair of start and end is one, and
+        so are the pieces that a TPU takes a collective in, between the pieces of other work.
     """
-    program = _Program(text)
-    return [
-        _collective(program, operation, times)
-        for operation, times in program.operations()
-        if operation.opcode.removesuffix("-start") in _COLLECTIVES
-    ]
+    program = Program(text) if isinstance(text, str) else text
+    found, pieces = [], set[str]()
+    for operation, times in program.operations():
+        if operation.opcode.removesuffix("-start") not in _COLLECTIVES:
+            continue
+        if piece := _PIECE.search(operation.attributes):
+            if piece.group() in pieces:
+                continue
+            pieces.add(piece.group())
+            times = 1  # pieces may be spread over the turns of a loop
+        found.append(_collective(program, operation, times))
+    return found
 
 
-def product_flops(text: str) -> float:
+def product_flops(text: "str | Program") -> float:
     """Floating-point operations of a program's matrix products and convolutions.
 
     A multiplication and an addition are two; a convolution's padding and the holes of a dilated
     image or kernel cost nothing, as XLA's own count has it.
 
     Args:
-        text: of the optimised program, as `compiled.as_text()` gives it.
+        text: of the optimised program, as `compiled.as_text()` gives it; or that, read before.
     """
-    program = _Program(text)
+    program = Program(text) if isinstance(text, str) else text
     return float(sum(times * _flops(program, one) for one, times in program.operations()))
 
 
-class _Program:
+class Program:
     """The computations of a program, and how often each runs."""
 
     def __init__(self, text: str) -> None:
-        self._computations: dict[str, list[_Operation]] = {}
+        """Reads a program, `compiled.as_text()`."""
+        self.computations: dict[str, list[Operation]] = {}
+        """Operations of each, the last of them its result."""
         self._results: dict[str, str] = {}
+        self._constants: dict[str, int] = {}
         self._entry = ""
-        operations: list[_Operation] = []
+        operations: list[Operation] = []
         for line in text.splitlines():
             if line.endswith("{") and (head := re.match(r"(ENTRY )?%?([\w.$-]+) ", line)):
-                operations = self._computations.setdefault(head.group(2), [])
+                operations = self.computations.setdefault(head.group(2), [])
                 self._entry = head.group(2) if head.group(1) else self._entry
             elif operation := _operation(line):
                 operations.append(operation)
                 self._results[operation.name] = operation.result
+                if operation.opcode == "constant" and operation.operands.isdigit():
+                    self._constants[operation.name] = int(operation.operands)
 
-    def operations(self) -> Iterator[tuple[_Operation, int]]:
-        """Each operation from the entry on, as often as it is called, with how often it runs."""
+    def of_a_step(self) -> "Program":
+        """One turn of its outermost loop, the only one whose length is an argument.
+
+        That is a step of `jaxgen.training.loop.Loop`; a program without such a loop is returned
+        whole.
+        """
+        for operation in self.computations.get(self._entry, ()):
+            if operation.opcode == "while" and self._trips(operation) is None:
+                step = copy.copy(self)
+                step._entry = _attribute(operation, "body")
+                return step
+        return self
+
+    def operations(self, *, within: bool = True) -> Iterator[tuple[Operation, int]]:
+        """Each operation from the entry on, as often as it is called, with how often it runs.
+
+        Args:
+            within: those inside of fusions and other operations too, rather than only what runs
+                one after the other.
+        """
         stack = [(self._entry, 1)]
         while stack:
             name, times = stack.pop()
-            for operation in self._computations.get(name, ()):
+            for operation in self.computations.get(name, ()):
                 yield operation, times
-                stack += [(called, times * operation.trips) for called in operation.called]
+                if within or operation.opcode in _CONTROL:
+                    trips = self._trips(operation) or 1
+                    stack += [(called, times * trips) for called in operation.called]
 
-    def operand_types(self, operation: _Operation) -> list[str]:
+    def operand_types(self, operation: Operation) -> list[str]:
         """The type of each operand, in text."""
-        names = re.findall(r"%([\w.$-]+)", operation.operands)
-        return [self._results.get(name, "") for name in names]
+        return [self._results.get(name, "") for name in operation.names]
+
+    def _trips(self, operation: Operation) -> int | None:
+        """How often a loop runs, None if nothing tells it; 1 for anything but a loop."""
+        if operation.opcode != "while":
+            return 1
+        if found := _TRIPS.search(operation.attributes):
+            return int(found.group(1))
+        # Programs for TPU do not say. JAX counts from 0 to a constant.
+        condition = self.computations.get(_attribute(operation, "condition"), [])
+        if condition and "direction=LT" in condition[-1].attributes:
+            return self._constants.get(condition[-1].names[-1])
+        return None
 
 
-def _operation(line: str) -> _Operation | None:
+def _attribute(operation: Operation, name: str) -> str:
+    """The computation that an attribute names."""
+    found = re.search(rf"\b{name}=%?([\w.$-]+)", operation.attributes)
+    return found.group(1) if found else ""
+
+
+def _operation(line: str) -> Operation | None:
     named = _NAMED.match(line)
     if not named:
         return None
@@ -152,7 +206,7 @@ def _operation(line: str) -> _Operation | None:
     if not opcode:
         return None
     close = _closing(rest, opcode.end() - 1)
-    return _Operation(
+    return Operation(
         named.group(1),
         opcode.group(1),
         rest[:end],
@@ -174,7 +228,7 @@ def _closing(text: str, start: int) -> int:
 def _shapes(result: str) -> list[tuple[int, Shape]]:
     """Bits of an element, and shape, of each array in a type."""
     return [
-        (8 if kind.startswith("f8") else _BITS.get(kind, 0), _dimensions(sizes))
+        (8 if kind.startswith("f8") else BITS.get(kind, 0), _dimensions(sizes))
         for kind, sizes in _ARRAY.findall(result)
     ]
 
@@ -187,7 +241,7 @@ def _bytes(shapes: list[tuple[int, Shape]]) -> list[int]:
     return [-(-bits * math.prod(shape) // 8) for bits, shape in shapes]
 
 
-def _collective(program: _Program, operation: _Operation, times: int) -> Collective:
+def _collective(program: Program, operation: Operation, times: int) -> Collective:
     given = _bytes([one for kind in program.operand_types(operation) for one in _shapes(kind)])
     got = _bytes(_shapes(operation.result))
     kind = operation.opcode.removesuffix("-start")
@@ -199,7 +253,7 @@ def _collective(program: _Program, operation: _Operation, times: int) -> Collect
     return Collective(kind, sum(parts), times, tuple(parts), named.group(1) if named else "")
 
 
-def _flops(program: _Program, operation: _Operation) -> int:
+def _flops(program: Program, operation: Operation) -> int:
     if operation.opcode not in ("dot", "convolution", "custom-call"):
         return 0
     shapes = [
