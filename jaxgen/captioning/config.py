@@ -1,6 +1,6 @@
 """What a captioning experiment sets, and what it builds from that: a task, a trained captioner."""
 
-import math
+import dataclasses
 from dataclasses import dataclass
 
 import flax.linen as nn
@@ -21,10 +21,10 @@ from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, named, setting
 from jaxgen.settings.memory import refuse_too_much
 from jaxgen.settings.notes import note
-from jaxgen.training import configs
+from jaxgen.training import configs, keeping
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.training.state_size import fitting
-from jaxgen.training.task import Saved, Source, Task, TrainConfig
+from jaxgen.training.task import KeepData, Saved, Source, Task, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class CaptionConfig(TrainConfig):
     `jaxgen evaluate` asks for it."""
 
     def task(self) -> Task:
-        data = load_captions(self.data)
+        data = load_captions(self._to_load())
         tokens = data.train.captions["captions"].shape[1]
         if self.max_length < tokens - 1:
             raise JaxgenError(
@@ -73,19 +73,15 @@ class CaptionConfig(TrainConfig):
                 f"{flag('data.max_train')} {self.data.max_train}: there are {about.examples} "
                 "training captions, all are used"
             )
-        if data.train.features.array is None:
-            dispatched = min(self.log_every, self.steps) * self.batch_size
-            refuse_too_much(
-                2 * 4 * dispatched * math.prod(about.feature_shape),
-                f"the features of {dispatched} captions, {flag('log_every')} times "
-                f"{flag('batch_size')},",
-                f"give a smaller {flag('log_every')}",
-            )
         captioning = self.captioning(about)
         quality = self._quality(about, data)
         return Task(
-            source=source(data.train),
-            init=fitting(captioning.init, f"give {flag('captioner')} smaller widths"),
+            source=source(data.train, self.keep_data, self.batch_size),
+            init=fitting(
+                captioning.init,
+                f"give {flag('captioner')} smaller widths, or {flag('shard_parameters')}",
+                shard=self.shard_parameters,
+            ),
             step=captioning.step,
             show=lambda state: quality.show(state.params),
             evaluate=lambda state: quality.evaluate(state.params),
@@ -119,6 +115,12 @@ class CaptionConfig(TrainConfig):
         """How its captioner captions, with words like these."""
         return writer(self._module(about), self._vocabulary(about), self.max_length)
 
+    def _to_load(self) -> Captions:
+        """The set; where features are to be read while training goes on, it leaves them there."""
+        if self.keep_data == "stream" and hasattr(self.data, "in_memory_mb"):
+            return dataclasses.replace(self.data, **{"in_memory_mb": 0})
+        return self.data
+
     def _module(self, about: AboutCaptions) -> nn.Module:
         null = self._vocabulary(about).null
         words = len(about.vocabulary)
@@ -142,24 +144,42 @@ class CaptionConfig(TrainConfig):
         )
 
 
-def source(split: Split) -> Source:
+def source(split: Split, keep: KeepData, batch_size: int) -> Source:
     """Batches of `captions` and the `features` of their images.
 
-    Features that are in memory go to the device, where each step gathers its own; others are read
-    from their file for each dispatch.
+    Args:
+        split: of which they are.
+        keep: where features are kept: on the device, where each step gathers its own, in the host's
+            memory, or in their file; "auto" leaves those that are not in memory where they are.
+        batch_size: captions of a step.
+
+    Raises:
+        JaxgenError: memory does not hold what is asked for, or the set is loaded whole and its
+            features cannot be left in a file.
     """
     captions_NT, image_N = split.captions["captions"], split.captions["image_index"]
-    if split.features.array is not None:
+    features, size = split.features, split.features.shape[0] * split.features.bytes_of_one
+    in_memory = features.array is not None
+    if keep == "auto" and not in_memory:
+        keep = "stream"
+    place = keeping.place(keep, size, in_memory=in_memory)
+    if place != "stream" and not in_memory:
+        refuse_too_much(size, "the features", f"leave {flag('keep_data')} at auto")
+        features = features.in_memory()
+    if place == "device":
 
         def gather(arrays: dict[str, jax.Array], index_B: jax.Array) -> dict[str, jax.Array]:
             features = arrays["features"][arrays["image_index"][index_B]]
             return {"captions": arrays["captions"][index_B], "features": features}
 
-        arrays = {**split.captions, "features": split.features.array}
+        arrays = {**split.captions, "features": features.array}
         return Source(size=len(captions_NT), arrays=arrays, batch=gather)
 
     def read(index_KB: np.ndarray) -> dict[str, np.ndarray]:
-        features = split.features.gather(image_N[index_KB])
-        return {"captions": captions_NT[index_KB], "features": features}
+        return {
+            "captions": captions_NT[index_KB],
+            "features": features.gather(image_N[index_KB]),
+        }
 
-    return Source(size=len(captions_NT), arrays={}, chunk=read, batch=lambda arrays, batch: batch)
+    example_bytes = features.bytes_of_one + 4 * captions_NT.shape[1]
+    return keeping.streamed(len(captions_NT), read, example_bytes, batch_size)

@@ -84,10 +84,7 @@ def read(file: Path | bytes, side: int, most: int = MOST_PIXELS) -> np.ndarray:
     from PIL import Image, ImageOps
 
     if isinstance(file, Path):
-        if not file.is_file():  # to open a pipe would wait for its writer
-            raise JaxgenError("it is not a file, or a link to one that is gone")
-        if file.stat().st_size > MOST_BYTES:
-            raise JaxgenError(f"it has more than {MOST_BYTES} bytes")
+        _refuse_no_file(file)
     source = file if isinstance(file, Path) else io.BytesIO(file)
     with Image.open(source, formats=FORMATS) as image:
         pixels = image.width * image.height
@@ -106,6 +103,33 @@ def read(file: Path | bytes, side: int, most: int = MOST_PIXELS) -> np.ndarray:
         if side:
             upright = ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS)
         return np.asarray(upright)
+
+
+def checked(path: Path, most: int = MOST_PIXELS) -> tuple[bytes, bool]:
+    """A picture's file, after its pixels were decoded once.
+
+    Args:
+        path: of the file.
+        most: pixels to decode here.
+
+    Returns:
+        Its bytes, and whether it is grey.
+
+    Raises:
+        JaxgenError, Large, Exception: as `read` does.
+    """
+    _refuse_no_file(path)
+    content = path.read_bytes()
+    image_HWC = read(content, 0, most)
+    strips = range(0, len(image_HWC), _STRIP)
+    return content, _all_grey(image_HWC[top : top + _STRIP] for top in strips)
+
+
+def _refuse_no_file(path: Path) -> None:
+    if not path.is_file():  # to open a pipe would wait for its writer
+        raise JaxgenError("it is not a file, or a link to one that is gone")
+    if path.stat().st_size > MOST_BYTES:
+        raise JaxgenError(f"it has more than {MOST_BYTES} bytes")
 
 
 def _rgb(image: "Picture") -> "Picture":
@@ -154,7 +178,7 @@ def in_colour(image_NHWC: np.ndarray, colour: Colour) -> np.ndarray:
     return grey_NHW1
 
 
-def _all_grey(image_NHWC: np.ndarray) -> bool:
+def _all_grey(image_NHWC: Iterable[np.ndarray]) -> bool:
     return all(bool((image_HWC == image_HWC[..., :1]).all()) for image_HWC in image_NHWC)
 
 
@@ -186,6 +210,45 @@ def in_threads(
         yield attempt(item, MOST_PIXELS) if found is None else found[0]
 
 
+def quiet() -> None:
+    """From now on Pillow does not warn of files that it can read.
+
+    For as long as the process lasts: what threads read in the background cannot set and unset it.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+
+
+def decoded(
+    attempt: Callable[[Item, int], np.ndarray],
+    items: Sequence[Item],
+    channels: int,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Pictures of one size, decoded in as many threads as there are cores.
+
+    Any thread may call it, after `quiet`.
+
+    Args:
+        attempt: takes an item and the `most` that it is to give to `read`; uint8 (H, W, 3).
+        items: K of them.
+        channels: C, 1 for grey, 3 for rgb.
+        size: H and W.
+
+    Returns:
+        uint8 (K, H, W, C).
+    """
+
+    def in_its_colour(item: Item, most: int) -> np.ndarray:
+        image_HWC = attempt(item, most)
+        return image_HWC if channels == 3 else in_colour(image_HWC[None], "grey")[0]
+
+    image_KHWC = np.empty((len(items), *size, channels), np.uint8)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for row, image_HWC in enumerate(in_threads(pool, in_its_colour, items)):
+            image_KHWC[row] = image_HWC
+    return image_KHWC
+
+
 def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Reads pictures, with a progress bar where it takes longer than a second.
 
@@ -205,8 +268,7 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
         except Large:
             raise
         except Exception as error:  # foreign files make decoders raise nearly anything
-            reason = shortened(" ".join(str(error).split()), 200)
-            return f"{path}: {reason or type(error).__name__}"
+            return problem(path, error)
 
     images, rows, problems = [], [], []
     with (
@@ -225,6 +287,13 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
             done.update(len(block))
     image_NSSC = np.stack(images) if images else np.zeros((0, side, side, 3), np.uint8)
     return image_NSSC, np.array(rows, np.int64), problems
+
+
+def problem(path: Path, error: Exception) -> str:
+    """A sentence about a picture that could not be read."""
+    told = str(error).partition(" <_io.")[0]  # Pillow's name of bytes is a place in memory
+    reason = shortened(" ".join(told.split()), 200)
+    return f"{path}: {reason or type(error).__name__}"
 
 
 def report(problems: Sequence[str], total: int) -> None:

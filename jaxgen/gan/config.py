@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from jaxgen.data.images.base import Images, load_images
+from jaxgen.data.images.base import Images, open_images
 from jaxgen.data.images.mnist5k import Mnist5k
+from jaxgen.data.images.stored import StoredImages
 from jaxgen.gan import augmentation as augmentations
 from jaxgen.gan import losses
 from jaxgen.gan.augmentation import Augmentation
@@ -18,7 +19,8 @@ from jaxgen.gan.sampling import Sampler, Statistics
 from jaxgen.gan.step import Gan, weights
 from jaxgen.gan.trained import TrainedGan
 from jaxgen.settings import flag, named, setting
-from jaxgen.training import configs
+from jaxgen.training import configs, keeping
+from jaxgen.training.keeping import Place
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.training.state_size import fitting
 from jaxgen.training.task import Saved, Source, Task, TrainConfig
@@ -71,19 +73,27 @@ class GanConfig(TrainConfig):
     it."""
 
     def task(self) -> Task:
-        real = load_images(self.data)
-        about = AboutImages(
-            image_shape=real["image"].shape[1:],
-            classes=int(real["label"].max()) + 1,
-            examples=len(real["image"]),
+        real = open_images(self.data)
+        place = keeping.place(
+            self.keep_data,
+            len(real) * real.bytes_of_one,
+            in_memory=real.array is not None,
+            how_to_stream=f"pack the pictures (`jaxgen pack`) and train on {flag('data')} packed",
         )
+        if place != "stream":
+            real = real.in_memory()
+        about = AboutImages(image_shape=real.shape, classes=real.classes, examples=len(real))
         gan = self.gan(about)
         quality = self._quality(about, real)
         if self.evaluate_every:
             quality.check_measurable()  # to be refused before the first step, not after hundreds
         return Task(
-            source=Source.of(real),
-            init=fitting(gan.init, f"give {flag('networks')} smaller widths"),
+            source=source(real, place, self.batch_size),
+            init=fitting(
+                gan.init,
+                f"give {flag('networks')} smaller widths, or {flag('shard_parameters')}",
+                shard=self.shard_parameters,
+            ),
             step=gan.step,
             show=lambda state: quality.show(weights(state)),
             watch=lambda state: quality.start_watching(weights(state)),
@@ -98,7 +108,7 @@ class GanConfig(TrainConfig):
             self,
             self.sampler(about),
             saved,
-            lambda: self._quality(about, load_images(self.data)),
+            lambda: self._quality(about, open_images(self.data)),
         )
 
     def tied_to_steps(self) -> str:
@@ -131,7 +141,29 @@ class GanConfig(TrainConfig):
             statistics=self.sampling_statistics,
         )
 
-    def _quality(self, about: AboutImages, real: dict[str, np.ndarray]) -> GanQuality:
+    def _quality(self, about: AboutImages, real: StoredImages) -> GanQuality:
         return GanQuality(
             self.sampler(about), real, self.loss, about.classes, self.seed, self.evaluate_samples
         )
+
+
+def source(real: StoredImages, place: Place, batch_size: int) -> Source:
+    """Batches of `image` and `label`.
+
+    Args:
+        real: images; those that do not stream are in memory.
+        place: where they are kept.
+        batch_size: examples of a step.
+
+    Raises:
+        JaxgenError: memory does not hold the images of two steps.
+    """
+
+    def read(index_KB: np.ndarray) -> dict[str, np.ndarray]:
+        return {"image": real.gather(index_KB), "label": real.label_N[index_KB]}
+
+    if place == "stream":
+        return keeping.streamed(len(real), read, real.bytes_of_one + 4, batch_size)
+    if place == "host":
+        return keeping.on_host(real.arrays(), batch_size)
+    return Source.of(real.arrays())

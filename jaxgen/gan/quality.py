@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.data.images.base import to_model_range
+from jaxgen.data.images.stored import StoredImages
 from jaxgen.display import plots
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.losses import AdversarialLoss
@@ -25,7 +26,9 @@ SATURATED, FROZEN = 0.02, 1e-6
 PATIENCE = 20  # log lines within which samples should become as diverse as they ought to be
 KNOWN_SHAPE = (28, 28, 1)  # of the images that the classifiers know
 LEAST_REAL = 8  # real images that figures can be taken of, and twice the samples
-_MOST_REAL = 500  # real images that samples are compared with at each log line
+_MOST_REAL = 500  # real images of a class that samples are compared with at each log line
+MOST_BYTES = 2**27
+"""Of the real images that are held in memory to compare with, once for each of both comparisons."""
 
 
 class GanQuality:
@@ -34,7 +37,7 @@ class GanQuality:
     def __init__(
         self,
         sampler: Sampler,
-        real: dict[str, np.ndarray],
+        real: StoredImages,
         loss: AdversarialLoss,
         classes: int,
         seed: int,
@@ -44,7 +47,8 @@ class GanQuality:
 
         Args:
             sampler: of the generator.
-            real: its real images, `image` uint8 (N, H, W, C) and `label` int32 (N,).
+            real: its real images, of which as many are read as `MOST_BYTES` holds, wherever they
+                are kept, so that figures do not depend on that.
             loss: that it is trained with.
             classes: how many the real images have.
             seed: of the samples that are shown; those that are measured have the next one.
@@ -56,7 +60,7 @@ class GanQuality:
     def check_measurable(self) -> None:
         """Raise JaxgenError if figures cannot be taken: no classifier, or too few images."""
         _ = self._classifier
-        real, made = len(self._real["image"]), self._evaluate_samples
+        real, made = len(self._measured), self._evaluate_samples
         if real < LEAST_REAL or made < LEAST_REAL // 2:
             raise JaxgenError(
                 f"{real} real images and {flag('evaluate_samples')} {made} are too few to measure: "
@@ -64,16 +68,26 @@ class GanQuality:
             )
 
     @cached_property
+    def _measured(self) -> StoredImages:
+        """The real images that are measured, in memory: all, or as many as fit, evenly spaced."""
+        most = max(LEAST_REAL, MOST_BYTES // self._real.bytes_of_one)
+        if len(self._real) <= most:
+            return self._real.in_memory()
+        place_N = np.linspace(0, len(self._real) - 1, most).astype(int)
+        images = {"image": self._real.gather(place_N), "label": self._real.label_N[place_N]}
+        return StoredImages.of(images)
+
+    @cached_property
     def _classifier(self) -> classifier.Classifier:
-        images_NHWC, labels_N = self._real["image"], self._real["label"]
-        if images_NHWC.shape[1:] != KNOWN_SHAPE:
-            height, width, channels = images_NHWC.shape[1:]
+        if self._real.shape != KNOWN_SHAPE:
+            height, width, channels = self._real.shape
             raise JaxgenError(
                 f"there is no classifier of images of {height}x{width} pixels and {channels} "
                 "channels to measure quality by, only of 28x28 grey digits and Fashion-MNIST; "
                 f"without {flag('evaluate_every')} losses, samples and diversity are still reported"
             )
-        return classifier.for_data(to_model_range(images_NHWC), labels_N)
+        measured = self._measured.arrays()
+        return classifier.for_data(to_model_range(measured["image"]), measured["label"])
 
     def show(self, weights: Weights) -> Shown:
         """A grid of samples from the same noise each time: a row for each class, or 8 by 8."""
@@ -97,16 +111,25 @@ class GanQuality:
         Nothing where no two real images differ.
         """
         made, labels = self._shown_samples(weights), self._shown_labels
-        real, of = self._real["image"], self._real["label"]
-        # Class by class where there are classes, or one that collapsed would hide among the others.
-        groups = range(self._sampler.classes)
-        pairs = [(made[labels == k], real[of == k]) for k in groups] or [(made, real)]
+        classes = self._sampler.classes
         ratios = [
-            spread_ratio(to_model_range(some), fake)
-            for fake, some in ((fake, some[:: len(some) // _MOST_REAL + 1]) for fake, some in pairs)
+            spread_ratio(to_model_range(some), made[labels == k] if classes else made)
+            for k, some in enumerate(self._real_of_each)
             if len(some) > 1 and (some != some[0]).any()  # else there is nothing to compare with
         ]
         return {"diversity": min(ratios)} if ratios else {}
+
+    @cached_property
+    def _real_of_each(self) -> list[np.ndarray]:
+        """Real images of each class, or of all where the model is not conditional, (K, H, W, C)."""
+        # Class by class where there are classes, or one that collapsed would hide among the others.
+        classes = self._sampler.classes
+        places = [np.flatnonzero(self._real.label_N == k) for k in range(classes)] or [
+            np.arange(len(self._real))
+        ]
+        most = MOST_BYTES // (self._real.bytes_of_one * len(places))
+        most = max(LEAST_REAL, min(_MOST_REAL, most))
+        return [self._real.gather(some[:: len(some) // most + 1]) for some in places]
 
     @cached_property
     def _shown_labels(self) -> np.ndarray:
@@ -119,11 +142,11 @@ class GanQuality:
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
         """The figures that are declared to be measured in training: FID, KID and their kin."""
-        return report.while_training(*self._compared(weights), real_labels=self._real["label"])
+        return report.while_training(*self._compared(weights), real_labels=self._measured.label_N)
 
     def report(self, weights: Weights) -> dict[str, Any]:
         """All figures of `jaxgen.metrics.samples.report`, each beside its floor."""
-        return report.report(*self._compared(weights), real_labels=self._real["label"])
+        return report.report(*self._compared(weights), real_labels=self._measured.label_N)
 
     def _compared(
         self, weights: Weights
@@ -131,7 +154,7 @@ class GanQuality:
         """Real images, samples, the classifier that knows them, and the labels asked for."""
         n = self._evaluate_samples
         refuse_too_much(
-            3 * 4 * n * int(np.prod(self._real["image"].shape[1:])),
+            3 * 4 * n * self._real.bytes_of_one,
             f"measuring {n} samples",
             f"give fewer {flag('evaluate_samples')}",
         )
@@ -139,7 +162,7 @@ class GanQuality:
         # Not the seed of the pictures: figures are of samples that nobody picked.
         made = self._sampler.sample(weights, n, self._seed + 1, labels)
         asked = labels if self._sampler.classes else None
-        return to_model_range(self._real["image"]), made, self._classifier, asked
+        return to_model_range(self._measured.arrays()["image"]), made, self._classifier, asked
 
     def alarms(self, history: dict[str, np.ndarray]) -> list[str]:
         """What looks wrong since the last log line, in words.

@@ -24,6 +24,21 @@ def free(root: Path = _ROOT) -> int | None:
     return min(found, default=None)
 
 
+def total(root: Path = _ROOT) -> int | None:
+    """Bytes of the machine's memory, or of what its control group may take: always the same.
+
+    Args:
+        root: of the file system that tells.
+
+    Returns:
+        The lower of the two; None where nothing tells.
+    """
+    groups = root / "sys/fs/cgroup"
+    limits = [_number(groups / name) for name in ("memory.max", "memory/memory.limit_in_bytes")]
+    found = [value for value in (_pages(), *limits) if value is not None]
+    return min(found, default=None)
+
+
 def refuse_too_much(needed: int, what: str, advice: str, most: int | None = None) -> None:
     """Refuse what takes more memory than there is.
 
@@ -59,9 +74,20 @@ def _of_machine(root: Path) -> int | None:
         return 1024 * (int(sizes["MemAvailable"][0]) + int(sizes["SwapFree"][0]))
     except (OSError, ValueError, LookupError):  # not Linux
         pass
+    return _pages()
+
+
+def _pages() -> int | None:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # "max" where there is no limit
         return None
 
 
@@ -72,9 +98,7 @@ def _of_group(root: Path) -> int | None:
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        try:
-            left = int((groups / limit).read_text()) - int((groups / used).read_text())
-        except (OSError, ValueError):  # "max" where there is no limit
-            continue
-        return max(0, left)
+        most, taken = _number(groups / limit), _number(groups / used)
+        if most is not None and taken is not None:
+            return max(0, most - taken)
     return None

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import jaxgen
 from jaxgen import settings
+from jaxgen.data.sealing import is_broken, sealed
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import Choice
-from jaxgen.training.sealing import is_broken, sealed
 
 FORMAT = 2
 """Of the record. 1 had no format number: classes were called by their modules."""

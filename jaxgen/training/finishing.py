@@ -18,11 +18,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxgen.data.sealing import is_broken, sealed
 from jaxgen.display import plots
 from jaxgen.errors import JaxgenError
 from jaxgen.training.metrics_file import History, read_metrics
 from jaxgen.training.run_folder import Run, read_json, write_json
-from jaxgen.training.sealing import is_broken, sealed
 from jaxgen.training.task import TrainConfig
 
 _CURVES, _ANIMATION = "curves.png", "samples.gif"

@@ -52,7 +52,8 @@ class Program:
         self._split_batch = meshes.split_batch(self.mesh)
         # The most steps of one dispatch. With room for a single one XLA simplifies the loop away,
         # and the steps would differ from those of other programs in their last bits.
-        self.capacity = max(2, min(config.log_every, config.steps))
+        most = task.source.most_steps or config.log_every
+        self.capacity = max(2, min(config.log_every, config.steps, most))
 
         def init(key: jax.Array, arrays: PyTree, chunk: PyTree) -> PyTree:
             # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.

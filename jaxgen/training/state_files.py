@@ -16,8 +16,8 @@ import flax.serialization
 import jax
 import numpy as np
 
+from jaxgen.data.sealing import seal, sealed
 from jaxgen.display.replacing import sync
-from jaxgen.training.sealing import seal, sealed
 
 PyTree = Any
 

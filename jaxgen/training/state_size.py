@@ -12,7 +12,7 @@ PyTree = Any
 
 
 def fitting(
-    init: Callable[[jax.Array, PyTree], PyTree], advice: str
+    init: Callable[[jax.Array, PyTree], PyTree], advice: str, *, shard: bool = False
 ) -> Callable[[jax.Array, PyTree], PyTree]:
     """A task's `init` that refuses a state for which there is no memory.
 
@@ -21,6 +21,7 @@ def fitting(
     Args:
         init: (key, batch) -> state
         advice: what to do, a clause.
+        shard: whether its arrays are split among the devices.
 
     Returns:
         The same function; it raises JaxgenError where the state is too large.
@@ -28,8 +29,11 @@ def fitting(
 
     def checked(key: jax.Array, batch: PyTree) -> PyTree:
         state = init(key, batch)
+        memory = device_memory()
+        # Devices that are the machine's CPU share its memory; each process has a machine.
+        parts = (jax.process_count() if memory is None else jax.device_count()) if shard else 1
         # A checkpoint is a copy of it, and so are, on another device, gradients and updates.
-        refuse_too_much(2 * size(state), "training these networks", advice, _device_memory())
+        refuse_too_much(2 * size(state) // parts, "training these networks", advice, memory)
         return state
 
     return checked
@@ -44,7 +48,7 @@ def refuse_large(program: Any, advice: str) -> None:
     told = program.memory_analysis()
     if told is not None:  # not every platform tells
         needed = told.temp_size_in_bytes + told.argument_size_in_bytes
-        refuse_too_much(needed, "a training step", advice, _device_memory())
+        refuse_too_much(needed, "a training step", advice, device_memory())
 
 
 def size(state: PyTree) -> int:
@@ -52,8 +56,8 @@ def size(state: PyTree) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
 
 
-def _device_memory() -> int | None:
-    """Of a device other than the CPU, whose memory is the machine's."""
+def device_memory() -> int | None:
+    """Bytes of a device's memory; None of a CPU's, whose memory is the machine's."""
     device = jax.local_devices()[0]
     if device.platform == "cpu":
         return None

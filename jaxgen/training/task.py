@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from jaxgen.training.metrics_file import History, read_metrics
 PyTree = Any
 MOST_DISPATCHED = 2**26
 """Examples of one dispatch, all steps together."""
+KeepData = Literal["auto", "device", "host", "stream"]
 
 
 class Shown(NamedTuple):
@@ -55,6 +56,9 @@ class Source:
     """Indices (steps, batch) to host arrays of the same leading axes."""
     batch: Callable[[PyTree, PyTree], PyTree] = _gather
     """One step's slice of the chunk to a batch; pure, compiled."""
+    most_steps: int | None = None
+    """Steps of which a chunk may hold the examples, where it is what memory bounds; any number of
+    them if None."""
 
     def digest(self) -> str:
         """SHA-256 of what all steps share and of the first examples: tells sets apart."""
@@ -207,6 +211,10 @@ class TrainConfig:
     always."""
     devices: int = setting(0, least=0, before=0, may_change=True)
     """Devices to train on, of all processes together; 0 for all."""
+    keep_data: KeepData = setting("auto", before="auto", may_change=True)
+    """Where training data are: on the device; on the host, in memory, from where each dispatch gets
+    its examples; or read for each dispatch (stream), which takes a set that can be. auto is the
+    first that they fit into: a quarter of the device's memory, or of the machine's."""
 
     def check_together(self) -> None:
         """Raise JaxgenError if the numbers do not go with each other."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import jax
@@ -131,7 +132,7 @@ def test_a_step_is_gradient_descent_on_the_masked_loss(folder):
 def test_dropout_follows_the_key_and_the_loss_its_reduction(folder):
     config = small(folder, captioner=RNN(hidden=16, word_size=8, dropout=0.5))
     captioning = config.captioning(AboutCaptions(VOCABULARY.words, (WIDTH,), 6))
-    batch = source(load_captions(config.data).train)
+    batch = source(load_captions(config.data).train, "auto", 6)
     batch = batch.batch(batch.arrays, np.arange(6))
     state = jax.jit(captioning.init)(jax.random.key(1), batch)
     step = jax.jit(captioning.step)
@@ -139,19 +140,45 @@ def test_dropout_follows_the_key_and_the_loss_its_reduction(folder):
     assert losses[0] == losses[2] != losses[1]
 
 
-def test_features_read_from_their_file_make_the_same_batches(folder):
-    """In memory a step gathers its batch in the program, else the host does for each dispatch."""
+def test_features_make_the_same_batches_wherever_they_are_kept(folder):
+    """On the device a step gathers its batch in the program, else the host does for a dispatch."""
     indices_KB = np.array([[5, 0, 0], [1, 2, 4]])
     made = []
     for megabytes in (512, 0):
         data = dataclasses.replace(small(folder).data, in_memory_mb=megabytes)
-        found = source(load_captions(data).train)
-        assert ("features" in found.arrays) == (megabytes > 0)
-        chunk = found.chunk(indices_KB)
-        slices = [jax.tree.map(lambda leaf: leaf[i], chunk) for i in range(2)]  # noqa: B023
-        made.append([found.batch(found.arrays, part) for part in slices])
-    jax.tree.map(np.testing.assert_array_equal, *made)
+        for keep in ("auto", "device", "host", *(["stream"] if not megabytes else [])):
+            found = source(load_captions(data).train, keep, 3)
+            on_device = keep == "device" or (keep == "auto" and megabytes > 0)
+            assert ("features" in found.arrays) == on_device
+            chunk = found.chunk(indices_KB)
+            slices = [jax.tree.map(lambda leaf: leaf[i], chunk) for i in range(2)]  # noqa: B023
+            made.append([found.batch(found.arrays, part) for part in slices])
+    for other in made[1:]:
+        jax.tree.map(np.testing.assert_array_equal, made[0], other)
     assert made[0][0]["features"].shape == (3, WIDTH)
+
+
+def test_stream_leaves_features_in_their_file(folder):
+    config = small(folder, keep_data="stream")
+    assert config.data.in_memory_mb
+    assert config.task().source.arrays == {}
+    with pytest.raises(JaxgenError, match=r"keep_data stream: this set is loaded whole; leave"):
+        source(load_captions(config.data).train, "stream", 3)
+
+
+def test_features_are_read_by_another_thread_while_this_one_reads_them(folder):
+    """As the loop prepares the next dispatch while validation captions are made."""
+    data = load_captions(dataclasses.replace(small(folder).data, in_memory_mb=0))
+    found, indices_KB = source(data.train, "auto", 6), np.arange(6).reshape(2, 3)
+    expected = found.chunk(indices_KB)["features"]
+    rows = np.arange(data.validation.features.shape[0])
+    shown = data.validation.features.gather(rows)
+    with ThreadPoolExecutor(3) as pool:
+        chunks = [pool.submit(found.chunk, indices_KB) for _ in range(60)]
+        for _ in range(60):
+            np.testing.assert_array_equal(data.validation.features.gather(rows), shown)
+        for chunk in chunks:
+            np.testing.assert_array_equal(chunk.result()["features"], expected)
 
 
 def test_a_run_reproduces_the_captions_it_was_trained_on(finished, trained, folder):
@@ -371,5 +398,9 @@ def test_what_is_done_instead_of_what_was_asked_for_is_said(folder, capsys):
 
 def test_features_read_from_their_file_must_fit_for_a_dispatch(folder, monkeypatch):
     monkeypatch.setattr(memory, "free", lambda: 1000)
-    with pytest.raises(JaxgenError, match=r"the features of 180 captions, log_every times batch_"):
+    with pytest.raises(JaxgenError, match=r"the examples of two steps, .* smaller batch_size"):
         small(folder, data=Coco(dir=str(folder), in_memory_mb=0)).task()
+    monkeypatch.setattr(memory, "free", lambda: 100)
+    with pytest.raises(JaxgenError, match=r"the features would .* leave keep_data at auto"):
+        data = Coco(dir=str(folder), in_memory_mb=0)
+        small(folder, data=data, keep_data="device").task()

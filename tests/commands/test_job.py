@@ -121,9 +121,7 @@ def wait_for_checkpoint(workdir, step):
 def test_a_death_ends_all_and_the_same_command_goes_on(tmp_path):
     killed, stopped = tmp_path / "killed", tmp_path / "stopped"
     # These wait for half a minute, beside what follows.
-    lonely = [
-        Command(tmp_path, tmp_path / "lonely", free_port(), process) for process in range(2)
-    ]
+    lonely = [Command(tmp_path, tmp_path / "lonely", free_port(), process) for process in range(2)]
     first, second = pair(tmp_path, killed)
     wait_for_checkpoint(killed, 10)
     began = time.monotonic()

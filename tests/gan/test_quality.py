@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgen.data.images.base import load_images, to_unit_range
+from jaxgen.data.images.stored import StoredImages
 from jaxgen.errors import JaxgenError
 from jaxgen.gan import losses
 from jaxgen.gan.config import AboutImages, GanConfig
@@ -35,7 +36,7 @@ def real():
 def quality_and_weights(config, real):
     about = AboutImages(real["image"].shape[1:], classes=10, examples=len(real["image"]))
     state = jax.jit(config.gan(about).init)(jax.random.key(0), real)
-    return config._quality(about, real), weights(state)
+    return config._quality(about, StoredImages.of(real)), weights(state)
 
 
 def history(**columns):
@@ -130,7 +131,7 @@ def test_odd_data_never_end_a_training(image, label, figure):
         about = AboutImages((28, 28, 1), classes=int(label.max()) + 1, examples=40)
         config = replace(CONFIG, conditional=conditional)
         state = jax.jit(config.gan(about).init)(jax.random.key(0), real)
-        quality = config._quality(about, real)
+        quality = config._quality(about, StoredImages.of(real))
         assert quality.show(weights(state)).picture.size
         assert ("diversity" in quality.watch(weights(state))) == figure
 

@@ -112,8 +112,9 @@ def _assert_is_split(run):
     for path in sorted((run / "checkpoints" / "10").iterdir()):
         with safe_open(path, framework="numpy") as file:
             told = json.loads(file.metadata()["jaxgen"])
-            held.append({name: file.get_slice(name).get_shape() for name in file.keys()})
+            names = file.keys()
+            held.append({name: file.get_slice(name).get_shape() for name in names})
         assert told["parts"]
-        for tensor, (name, start, shape) in told["parts"].items():
+        for tensor, (name, _, shape) in told["parts"].items():
             assert np.prod(held[-1][tensor]) * 4 == np.prod(shape), name
     assert not held[0].keys() & held[1].keys()

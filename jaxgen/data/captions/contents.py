@@ -3,6 +3,7 @@
 N captions, T tokens of a caption, M images, F width of a feature, L feature tokens of an image.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,17 @@ class Features:
         unique, inverse = np.unique(rows, return_inverse=True)
         found = self.read(unique).astype(np.float32, copy=False)
         return found[inverse].reshape(*np.shape(rows), *self.shape[1:])
+
+    @property
+    def bytes_of_one(self) -> int:
+        """Bytes of an image's features, in memory."""
+        return 4 * math.prod(self.shape[1:])
+
+    def in_memory(self) -> "Features":
+        """The same, all of them read."""
+        if self.array is not None:
+            return self
+        return Features(self.shape, self.gather(np.arange(self.shape[0])))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ import numpy as np
 
 from jaxgen import settings
 from jaxgen.data.images import old_form
+from jaxgen.data.images.stored import StoredImages
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, setting
+from jaxgen.settings.notes import note
 
 SIDES = range(16, 129, 4)  # what the convolutional networks take
 
@@ -38,6 +40,15 @@ class Images(ABC):
             where there are none. A set of your own may leave out `label` where there are none, and
             use any integer type.
         """
+
+    def stored(self) -> StoredImages | None:
+        """The whole set, opened to be read at random; `open_images` is what callers use.
+
+        Returns:
+            Images that are read when they are asked for; None, as here, where the set can only be
+            loaded.
+        """
+        return None
 
     @classmethod
     def upgraded(cls, value: dict[str, Any], where: str) -> dict[str, Any]:
@@ -81,6 +92,27 @@ def load_images(images: Images) -> dict[str, np.ndarray]:
     label_N = given.get("label", np.zeros(len(image_NHWC), np.int32)).astype(np.int32, copy=False)
     _refuse_missing_classes(images, label_N)
     return {"image": image_NHWC[: images.train], "label": label_N[: images.train]}
+
+
+def open_images(images: Images) -> StoredImages:
+    """Opens what a set has to train on: its first `images.train` images, read later if it can be.
+
+    Args:
+        images: the set.
+
+    Raises:
+        JaxgenError: see `load_images`.
+    """
+    stored = images.stored()
+    if stored is None:
+        return StoredImages.of(load_images(images))
+    _refuse_missing_classes(images, stored.label_N)
+    if images.train < len(stored):
+        note(
+            f"{flag('data.train')} {images.train}: the set has {len(stored)} images, the first "
+            f"{images.train} are used"
+        )
+    return stored.first(images.train)
 
 
 def needed_folder(given: str, name: str, content: str) -> Path:

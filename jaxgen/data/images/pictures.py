@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen.data import cache, picture_files
+from jaxgen.data import cache, picture_files, picture_folders
 from jaxgen.data.images.base import Images, needed_folder, refuse_side
 from jaxgen.data.picture_files import Colour
 from jaxgen.errors import JaxgenError
@@ -56,7 +56,7 @@ class Pictures(Images):
         """
         check(self, "data.")
         directory = needed_folder(self.dir, "pictures", "pictures").resolve()
-        classes = _classes(directory)
+        classes = picture_folders.classes(directory)
         paths = [path for members in classes.values() for path in members]
         label_N = np.repeat(np.arange(len(classes), dtype=np.int32), [*map(len, classes.values())])
         place = hashlib.sha256(str(directory).encode(errors="surrogateescape")).hexdigest()[:16]
@@ -80,28 +80,6 @@ def _refuse_small_classes(
                 f"{directory / name} has too few pictures that can be read, {count}: give at "
                 f"least {LEAST}" + (" or remove the sub-folder" if name else "")
             )
-
-
-def _classes(directory: Path) -> Mapping[str, Sequence[Path]]:
-    """The pictures of each class, by the name of its sub-folder; "" is the folder itself."""
-    children = sorted(child for child in directory.iterdir() if not child.name.startswith("."))
-    below = {child.name: picture_files.find(child) for child in children if child.is_dir()}
-    below = {name: paths for name, paths in below.items() if paths}
-    beside = [
-        child
-        for child in children
-        if child.name.lower().endswith(picture_files.SUFFIXES) and not child.is_dir()
-    ]
-    if below and beside:
-        raise JaxgenError(
-            f"{directory} has both pictures ({beside[0].name}) and sub-folders of pictures "
-            f"({next(iter(below))}); sub-folders are classes, so move every picture into one"
-        )
-    if not below and not beside:
-        raise JaxgenError(
-            f"{directory} has no pictures: no files that end in {', '.join(picture_files.SUFFIXES)}"
-        )
-    return below or {"": beside}
 
 
 def _fingerprint(directory: Path, paths: Sequence[Path]) -> str:

@@ -3,28 +3,27 @@
 N images, H height, W width, S side of squares, C channels (1 grey, 3 colours).
 """
 
+import contextlib
 import dataclasses
+import hashlib
 import importlib.util
 import os
 import re
-import warnings
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from jaxgen.data import cache, ordinary_files, picture_files
 from jaxgen.data.images import tfds_download
 from jaxgen.data.images.base import Images, refuse_side
+from jaxgen.data.images.stored import StoredImages
+from jaxgen.data.images.tfds_examples import TfdsExamples
 from jaxgen.data.picture_files import Colour
-from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import check, flag, named, setting, shortened
 
 INSTALL = "`pip install 'jaxgen[tfds]'`"
-CHUNK = 1_000  # examples per read: array_record reads a chunk in parallel
 _NAME = re.compile(r"[A-Za-z]\w*(/\w[\w.+-]*)?")
 
 
@@ -72,25 +71,65 @@ class Tfds(Images):
             JaxgenError: TFDS is not installed, there is no copy, or none that can be read, its
                 images differ in size and no size is given, or a field is out of range.
         """
+        copy, shards = self._opened()
+        sources = [copy / "dataset_info.json", *shards]
+        with _told(copy):
+            return cache.parsed(self._key("tfds"), sources, lambda: _read(copy, self))
+
+    def stored(self) -> StoredImages:
+        """The split `train`, opened: labels are read, images when they are asked for.
+
+        Raises:
+            JaxgenError: see `load`.
+        """
+        picture_files.quiet()
+        copy, shards = self._opened()
+        with _told(copy):
+            known = cache.kept(
+                self._key("tfds-labels"), _state(copy, shards), lambda: _survey(copy, self)
+            )
+            examples = TfdsExamples(copy, self.name, self.size)
+        height, width, channels = map(int, known["shape"])
+
+        def read(place_K: np.ndarray) -> np.ndarray:
+            with _told(copy):
+                return examples.read(place_K.tolist(), channels, (height, width))
+
+        return StoredImages(
+            (height, width, channels),
+            known["label"],
+            read=read,
+            load=lambda: self.load()["image"],  # from the cache, where it was loaded before
+        )
+
+    def _key(self, beginning: str) -> str:
+        return f"{beginning}-{self.name.replace('/', '-')}-{self.size}-{self.colour}"
+
+    def _opened(self) -> tuple[Path, list[Path]]:
+        """The folder of the copy, and its shards."""
         check(self, "data.")
         if importlib.util.find_spec("tensorflow_datasets") is None:
             raise JaxgenError(f"data set {self.name!r} needs TensorFlow Datasets; {INSTALL}")
         copy = _copy(self)
         shards = _shards(copy, self.name)
         _refuse_no_files(copy, shards)
-        sources = [copy / "dataset_info.json", *shards]
-        key = f"tfds-{self.name.replace('/', '-')}-{self.size}-{self.colour}"
-        try:
-            return cache.parsed(key, sources, lambda: _read(copy, self))
-        except JaxgenError:
-            raise
-        except ImportError as error:
-            raise JaxgenError(f"TensorFlow Datasets is incomplete ({error}); {INSTALL}") from error
-        except Exception as error:  # damaged copies make TFDS and its parsers raise nearly anything
-            raise JaxgenError(
-                f"cannot read the TFDS copy {copy}; delete it and prepare it again "
-                f"({type(error).__name__}: {shortened(' '.join(str(error).split()), 300)})"
-            ) from error
+        return copy, shards
+
+
+@contextlib.contextmanager
+def _told(copy: Path) -> Iterator[None]:
+    """Whatever TFDS raises, as a sentence about the copy."""
+    try:
+        yield
+    except JaxgenError:
+        raise
+    except ImportError as error:
+        raise JaxgenError(f"TensorFlow Datasets is incomplete ({error}); {INSTALL}") from error
+    except Exception as error:  # damaged copies make TFDS and its parsers raise nearly anything
+        raise JaxgenError(
+            f"cannot read the TFDS copy {copy}; delete it and prepare it again "
+            f"({type(error).__name__}: {shortened(' '.join(str(error).split()), 300)})"
+        ) from error
 
 
 def _copy(config: Tfds) -> Path:
@@ -155,72 +194,21 @@ def _what_to_do(config: Tfds, data_dir: Path) -> str:
 
 
 def _read(copy: Path, config: Tfds) -> dict[str, np.ndarray]:
-    import tensorflow_datasets as tfds  # heavy, and an optional extra
-
-    builder: Any = tfds.builder_from_directory(copy)
-    # The others are not decoded: that can take TensorFlow.
-    features = _wanted(builder.info.features, config.name)
-    raw = builder.as_data_source(
-        split="train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
-    )
-    image_NHWC, label_N = _decoded(raw, features, config)
+    image_NHWC, label_N = TfdsExamples(copy, config.name, config.size).read_all()
     return {"image": picture_files.in_colour(image_NHWC, config.colour), "label": label_N}
 
 
-def _wanted(declared: Any, name: str) -> Any:
-    """The features to read of those that a set declares."""
-    import tensorflow_datasets as tfds
-
-    is_dict = isinstance(declared, tfds.features.FeaturesDict)
-    features: dict[str, Any] = dict(declared.items()) if is_dict else {}
-    image, label = features.get("image"), features.get("label")
-    if not isinstance(image, tfds.features.Image) or image.np_dtype not in (np.uint8, np.uint16):
-        raise JaxgenError(
-            f"TFDS set {name!r} has no feature 'image' that holds pictures of 8 or 16 bits; its "
-            f"features are {shortened(', '.join(sorted(features)) or str(declared), 300)}"
-        )
-    is_class = label is not None and label.shape == () and np.issubdtype(label.np_dtype, np.integer)
-    return tfds.features.FeaturesDict({"image": image} | ({"label": label} if is_class else {}))
+def _survey(copy: Path, config: Tfds) -> dict[str, np.ndarray]:
+    examples = TfdsExamples(copy, config.name, config.size)
+    label_N, (height, width), grey = examples.survey(config.colour == "auto")
+    channels = 1 if grey or config.colour == "grey" else 3
+    return {"label": label_N, "shape": np.array([height, width, channels])}
 
 
-def _decoded(raw: Any, features: Any, config: Tfds) -> tuple[np.ndarray, np.ndarray]:
-    """Images, uint8 (N, H, W, 3), and labels, int32 (N,)."""
-    import tensorflow_datasets as tfds
-
-    # TFDS's own image decoder warns where OpenCV is absent; pictures need no more than Pillow.
-    as_files = {"image": tfds.decode.SkipDecoding()}
-
-    def decode(record: bytes, most: int) -> tuple[np.ndarray, int]:
-        example = features.deserialize_example_np(record, decoders=as_files)
-        try:
-            image_HWC = picture_files.read(example["image"], config.size, most)
-        except JaxgenError as error:
-            raise JaxgenError(f"TFDS set {config.name!r} has an unusable image: {error}") from error
-        return image_HWC, example.get("label", 0)
-
-    image_NHWC = np.zeros((0, 0, 0, 3), np.uint8)
-    label_N = np.zeros(len(raw), np.int32)
-    with (
-        warnings.catch_warnings(action="ignore"),  # Pillow's, about files that it can read
-        ThreadPoolExecutor() as pool,
-        progress.bar(total=len(raw), desc="reading images", unit="image", delay=1) as done,
-    ):
-        for start in range(0, len(raw), CHUNK):
-            rows = range(start, min(start + CHUNK, len(raw)))
-            examples = picture_files.in_threads(pool, decode, raw.__getitems__(rows))
-            for row, (image_HWC, label_N[row]) in zip(rows, examples, strict=True):
-                if row == 0:
-                    image_NHWC = np.empty((len(raw), *image_HWC.shape), np.uint8)
-                _refuse_another_size(image_HWC.shape, image_NHWC.shape[1:], config)
-                image_NHWC[row] = image_HWC
-            done.update(len(rows))
-    return image_NHWC, label_N
-
-
-def _refuse_another_size(shape: tuple[int, ...], first: tuple[int, ...], config: Tfds) -> None:
-    if shape != first:
-        sizes = " and ".join(f"{height}x{width}" for height, width, _ in (first, shape))
-        raise JaxgenError(
-            f"the images of TFDS set {config.name!r} differ in size ({sizes} among them); give "
-            f"the side to cut and scale them to, such as {flag('data.size')} 64"
-        )
+def _state(copy: Path, shards: Sequence[Path]) -> str:
+    """A hash that changes with the copy; not of its contents, which may be too large for that."""
+    digest = hashlib.sha256(cache.FORMAT + str(copy.resolve()).encode(errors="surrogateescape"))
+    for path in shards:
+        found = path.stat()
+        digest.update(f"{path.name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

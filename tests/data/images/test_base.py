@@ -110,6 +110,7 @@ def test_every_set_is_found_by_its_name_and_has_no_field_of_another():
         "mnist5k": ["train"],
         "idx": ["train", "dir"],
         "pictures": ["train", "dir", "size", "colour"],
+        "packed": ["train", "dir", "size", "colour"],
         "tfds": ["train", "name", "dir", "size", "colour", "download"],
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxgen.data import cache, picture_files
-from jaxgen.data.images.base import load_images
+from jaxgen.data.images.base import load_images, open_images
 from jaxgen.data.images.tfds import Tfds
 from jaxgen.errors import JaxgenError
 
@@ -352,3 +352,63 @@ def test_the_missing_extra_is_named(copies, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(JaxgenError, match=r"pip install 'jaxgen\[tfds\]'"):
         load(copies)
+
+
+@pytest.mark.parametrize("fields", [{}, {"size": 32}, {"colour": "rgb"}, {"train": 5}])
+def test_a_copy_that_is_read_when_it_is_asked_for_has_the_same_images(copies, fields):
+    grey_in_rgb = np.broadcast_to(GREY_NHWC, (*GREY_NHWC.shape[:3], 3))
+    for name, images in (("mnist", GREY_NHWC), ("cifar10", RGB_NHWC), ("dull", grey_in_rgb)):
+        prepare(copies, name, images=images)
+        config = Tfds(name=name, dir=str(copies), **fields)
+        opened, expected = open_images(config), load_images(config)
+        assert opened.array is None
+        assert opened.shape == expected["image"].shape[1:]
+        np.testing.assert_array_equal(opened.label_N, expected["label"], strict=True)
+        place = np.array([[4, 0], [1, 4]])
+        np.testing.assert_array_equal(opened.gather(place), expected["image"][place])
+        np.testing.assert_array_equal(opened.arrays()["image"], expected["image"])
+
+
+def test_labels_of_a_copy_are_read_once_until_it_changes(copies, monkeypatch):
+    copy = prepare(copies)
+    config = Tfds(dir=str(copies))
+    first = open_images(config)
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxgen.data.images.tfds._survey", None)  # a second reading would call it
+        np.testing.assert_array_equal(open_images(config).label_N, first.label_N)
+        os.utime(next(copy.glob("*array_record*")), ns=(0, 1))
+        with pytest.raises(JaxgenError):
+            open_images(config)
+
+
+def test_a_copy_that_is_damaged_while_it_is_used_is_told(copies):
+    copy = prepare(copies)
+    opened = open_images(Tfds(dir=str(copies)))
+    for shard in copy.glob("*array_record*"):
+        shard.write_bytes(bytes(byte ^ 1 for byte in shard.read_bytes()))
+    with pytest.raises(JaxgenError, match=r"cannot read the TFDS copy .*; delete it and prepare"):
+        opened.gather(np.array([1, 2]))
+
+
+def test_training_on_a_copy_is_the_same_wherever_it_is_kept(tmp_path, copies, run_module):
+    prepare(copies)
+    ends = set()
+    for keep in ("device", "stream"):
+        run = tmp_path / keep
+        flags = (
+            f"--workdir {run} --data tfds --data.dir {copies} --keep-data {keep} --steps 3 "
+            "--batch-size 4 --networks.generator-hidden 8 --networks.discriminator-hidden 8"
+        )
+        status, told = run_module("experiments.vanilla_gan", *flags.split())
+        assert status == 0, told
+        ends.add(json.loads((run / "summary.json").read_text())["parameters_sha256"])
+    assert len(ends) == 1
+
+
+def test_images_of_several_sizes_are_refused_before_they_are_trained_on(copies):
+    images = [image[:, : 12 + row] for row, image in enumerate(RGB_NHWC)]
+    prepare(copies, "celeb_a", images=images, shape=(None, None, 3))
+    for colour in ("auto", "rgb"):
+        with pytest.raises(JaxgenError, match=r"differ in size .12x12 and 12x13 among them"):
+            open_images(Tfds(name="celeb_a", dir=str(copies), colour=colour))
+    assert open_images(Tfds(name="celeb_a", dir=str(copies), size=16)).shape == (16, 16, 3)
