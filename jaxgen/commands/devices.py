@@ -83,7 +83,7 @@ def _unused_gpu(root: Path) -> str:
     fitting = [name for name, oldest in CUDA_DRIVERS.items() if driver >= oldest] or ["cuda12"]
     there = [name for name in CUDA_DRIVERS if _is_installed(f"jax-{name}-plugin")]
     extra = next((name for name in fitting if name in there), fitting[0])
-    install = f"pip install --upgrade 'jaxgen[{extra}]'"
+    install = f"pip install 'jaxgen[{extra}]'"
     for other in set(there) - {extra}:  # JAX loads one plugin for CUDA, whichever it finds first
         install = f"pip uninstall jax-{other}-plugin jax-{other}-pjrt, then {install}"
     if not any(root.glob("dev/nvidia[0-9]*")):
@@ -110,7 +110,7 @@ def _unused_tpu(root: Path) -> str:
         return ""
     return (
         f"this machine has a Google TPU that JAX cannot use ({_reason('libtpu')}): "
-        "pip install --upgrade 'jaxgen[tpu]'"
+        "pip install 'jaxgen[tpu]'"
     )
 
 

@@ -68,7 +68,7 @@ def test_a_gpu_is_told_with_what_fits_its_driver(machine, driver):
     root = machine(H100, files=["dev/nvidia0", "dev/nvidiactl"], driver=driver)
     assert unused(root) == [
         f"this machine has an NVIDIA GPU that JAX cannot use (jax-{extra}-plugin is not "
-        f"installed): pip install --upgrade 'jaxgen[{extra}]'"
+        f"installed): pip install 'jaxgen[{extra}]'"
     ]
 
 
@@ -76,13 +76,13 @@ def test_a_gpu_whose_library_is_there(machine, monkeypatch):
     install(monkeypatch, "jax_cuda12_plugin")
     (told,) = unused(machine(files=["dev/nvidia0"], driver=CLOSED))
     assert "another process has it, or jax-cuda12-plugin does not fit jax" in told
-    assert told.endswith("pip install --upgrade 'jaxgen[cuda12]'")
+    assert told.endswith("pip install 'jaxgen[cuda12]'")
 
 
 def test_the_plugin_for_cuda_that_is_there_stays_where_it_can(machine, monkeypatch):
     install(monkeypatch, "jax_cuda12_plugin")
     (told,) = unused(machine(files=["dev/nvidia0"], driver=OPEN))
-    assert told.endswith(": pip install --upgrade 'jaxgen[cuda12]'")
+    assert told.endswith(": pip install 'jaxgen[cuda12]'")
 
 
 def test_a_plugin_for_cuda_that_needs_a_newer_driver_has_to_go(machine, monkeypatch):
@@ -90,7 +90,7 @@ def test_a_plugin_for_cuda_that_needs_a_newer_driver_has_to_go(machine, monkeypa
     (told,) = unused(machine(files=["dev/nvidia0"], driver=CLOSED))
     assert told.endswith(
         "(jax-cuda12-plugin is not installed): pip uninstall jax-cuda13-plugin jax-cuda13-pjrt, "
-        "then pip install --upgrade 'jaxgen[cuda12]'"
+        "then pip install 'jaxgen[cuda12]'"
     )
 
 
@@ -116,7 +116,7 @@ def test_a_hidden_gpu_is_not_told(machine, monkeypatch, value):
 def test_a_tpu_is_told(machine, tmp_path):
     told = [
         "this machine has a Google TPU that JAX cannot use (libtpu is not installed): "
-        "pip install --upgrade 'jaxgen[tpu]'"
+        "pip install 'jaxgen[tpu]'"
     ]
     assert unused(machine(NETWORK_CARD, V5E, DISK)) == told
     assert unused(machine(files=["other/dev/accel0"]) / "other") == told

@@ -151,3 +151,5 @@ def test_the_other_schedulers_repeat_neither_bad_input_nor_divergence():
     unit = configparser.ConfigParser()
     unit.read(FOLDER / "jaxgen.service")
     assert unit["Service"]["RestartPreventExitStatus"] == "1 2"
+    # The command passes SIGTERM on to its member of the job; from systemd too it would be a second.
+    assert unit["Service"]["KillMode"] == "mixed"
