@@ -96,7 +96,7 @@ class GanConfig(TrainConfig):
             ),
             step=gan.step,
             show=lambda state: quality.show(weights(state)),
-            watch=lambda state: quality.start_watching(weights(state)),
+            watch=lambda state: quality.watch(weights(state)),
             evaluate=lambda state: quality.evaluate(weights(state)),
             alarms=quality.alarms,
             about=configs.to_json(about, AboutImages),

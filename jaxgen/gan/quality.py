@@ -100,18 +100,17 @@ class GanQuality:
             )
         )
 
-    def start_watching(self, weights: Weights) -> Callable[[], dict[str, float]]:
-        """`watch`, whose samples are drawn now and compared when the result is called."""
-        figures = self.watch(weights)
-        return lambda: figures
+    def watch(self, weights: Weights) -> Callable[[], dict[str, float]]:
+        """Draw the samples that `show` shows; what is returned waits for them and compares them.
 
-    def watch(self, weights: Weights) -> dict[str, float]:
-        """`diversity` of the samples that `show` shows, as a share of the real images'.
-
-        Nothing where no two real images differ.
+        It gives their `diversity` as a share of the real images', and nothing where no two real
+        images differ.
         """
-        made, labels = self._shown_samples(weights), self._shown_labels
-        classes = self._sampler.classes
+        samples = self._sampler.started(weights, self._seed, self._shown_labels)
+        return lambda: self._diversity(samples())
+
+    def _diversity(self, made: np.ndarray) -> dict[str, float]:
+        labels, classes = self._shown_labels, self._sampler.classes
         ratios = [
             spread_ratio(to_model_range(some), made[labels == k] if classes else made)
             for k, some in enumerate(self._real_of_each)

@@ -3,6 +3,7 @@
 N images, Z noise, H height, W width, C channels, K classes, B images of one compiled program.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -112,14 +113,8 @@ class Sampler:
     ) -> np.ndarray:
         """Images of given noise, or of that of the seed: one block and all images are in memory."""
         images_NHWC = None
-        for block, start in enumerate(range(0, n, self.block)):
-            stop = min(n, start + self.block)
-            noise_BZ = self._noise_block(block, seed)
-            if noise_NZ is not None:
-                noise_BZ = np.concatenate([noise_NZ[start:stop], noise_BZ[stop - start :]])
-            label_B = np.concatenate([labels[start:stop], self.turns(stop, start + self.block)])
-            with placing.around(weights):
-                made_BHWC = np.asarray(self.images(weights, noise_BZ, label_B))
+        for start, stop, made in self._blocks(weights, n, seed, noise_NZ, labels):
+            made_BHWC = np.asarray(made)
             if images_NHWC is None:
                 refuse_too_much(n * made_BHWC[0].nbytes, f"{n} samples", "draw fewer")
                 images_NHWC = np.empty((n, *made_BHWC.shape[1:]), made_BHWC.dtype)
@@ -127,6 +122,30 @@ class Sampler:
         if images_NHWC is None:
             raise ValueError("there are no images to make")
         return images_NHWC
+
+    def started(self, weights: Weights, seed: int, labels: np.ndarray) -> Callable[[], np.ndarray]:
+        """`sample` of these labels under way on the devices: what it returns waits for it."""
+        blocks = list(self._blocks(weights, len(labels), seed, None, labels))
+        return lambda: np.concatenate([np.asarray(made)[: stop - i] for i, stop, made in blocks])
+
+    def _blocks(
+        self,
+        weights: Weights,
+        n: int,
+        seed: int,
+        noise_NZ: np.ndarray | None,
+        labels: np.ndarray,
+    ) -> Iterator[tuple[int, int, Array]]:
+        """Blocks of images on the devices, each with the first and last of `n` that it has."""
+        for block, start in enumerate(range(0, n, self.block)):
+            stop = min(n, start + self.block)
+            noise_BZ = self._noise_block(block, seed)
+            if noise_NZ is not None:
+                noise_BZ = np.concatenate([noise_NZ[start:stop], noise_BZ[stop - start :]])
+            label_B = np.concatenate([labels[start:stop], self.turns(stop, start + self.block)])
+            with placing.around(weights):
+                made_BHWC = self.images(weights, noise_BZ, label_B)
+            yield start, stop, made_BHWC
 
     def _noise_block(self, block: int, seed: int) -> np.ndarray:
         with jax.ensure_compile_time_eval():  # numbers also while another program is traced

@@ -65,7 +65,7 @@ def test_a_generator_that_makes_one_image_is_not_diverse(real):
     quality, made = quality_and_weights(CONFIG, real)
     assert quality.show(made).picture.shape == (8 * 30 + 2, 8 * 30 + 2)
     one = made._replace(params=jax.tree.map(lambda x: 0 * x, made.params))
-    assert quality.watch(one)["diversity"] < 1e-3 < quality.watch(made)["diversity"]
+    assert quality.watch(one)()["diversity"] < 1e-3 < quality.watch(made)()["diversity"]
 
 
 def test_conditional_pictures_have_a_row_for_each_class(real):
@@ -84,7 +84,7 @@ def test_figures_of_images_that_no_classifier_knows_are_refused_at_once(real):
     for ask in (lambda: quality.evaluate(made), quality.check_measurable):
         with pytest.raises(JaxgenError, match=r"28x28 pixels and 3 channels .* only of 28x28 grey"):
             ask()
-    assert quality.watch(made)["diversity"] > 0
+    assert quality.watch(made)()["diversity"] > 0
 
 
 def test_collapse_is_seen_however_often_pictures_are_drawn(real, tmp_path, capsys):
@@ -133,7 +133,7 @@ def test_odd_data_never_end_a_training(image, label, figure):
         state = jax.jit(config.gan(about).init)(jax.random.key(0), real)
         quality = config._quality(about, StoredImages.of(real))
         assert quality.show(weights(state)).picture.size
-        assert ("diversity" in quality.watch(weights(state))) == figure
+        assert ("diversity" in quality.watch(weights(state))()) == figure
 
 
 def test_too_few_images_to_measure_are_told_before_training(real):
@@ -169,6 +169,6 @@ def test_of_a_large_set_a_sample_is_read_once(real, monkeypatch):
             quality = config._quality(about, images)
             for _ in range(2):
                 made = weights(state)
-                figures.append(quality.watch(made) | quality.evaluate(made))
+                figures.append(quality.watch(made)() | quality.evaluate(made))
         assert figures[0] == figures[1] == figures[2] == figures[3]
         assert sum(asked) <= 200 and len(asked) == 1 + max(1, quality._sampler.classes)
