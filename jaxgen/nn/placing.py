@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
+from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.nn.batch_axis import AXIS
@@ -50,7 +51,7 @@ def around(weights: PyTree) -> Iterator[None]:
 
 def _mesh_of(weights: PyTree) -> Mesh | None:
     for leaf in jax.tree.leaves(weights):
-        if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer):
+        if isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer):
             sharding = leaf.sharding
             if isinstance(sharding, NamedSharding) and sharding.mesh.shape.get(AXIS, 1) > 1:
                 return sharding.mesh if isinstance(sharding.mesh, Mesh) else None
