@@ -9,24 +9,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.nn.batch_axis import AXIS
+from jaxgen.nn.placing import make_mesh as make_mesh
 
 PyTree = Any
 
 LEAST_SPLIT = 2**12
 """Numbers of an array below which it is not worth to be split: its parts would be fetched more
 slowly than it is kept."""
-
-
-def make_mesh(devices: Any = None) -> Mesh:
-    """A mesh of these devices, of all by default."""
-    devices = jax.devices() if devices is None else devices
-    # Those of a process side by side, so that it feeds one range of each batch.
-    ordered = sorted(devices, key=lambda device: (device.process_index, device.id))
-    # Explicit axes, the default since JAX 0.10, break gathers such as nn.Embed.
-    return Mesh(np.array(ordered), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
