@@ -4,7 +4,8 @@ A step takes no less time than its products at the chip's peak, its bytes at the
 it sends at the links': the longest of the three, as if each ran at its peak and all at the same
 time (Williams et al. 2009, https://doi.org/10.1145/1498765.1498785). It is a bound, not a forecast:
 the latencies of operations and collectives, the vector unit's work and small arrays that fill no
-matrix unit are not in it, and they rule steps as short as these.
+matrix unit are not in it, and they rule steps as short as these. Where memory is the longest it is
+no strict bound on GPUs: of the bytes of `traffic` those found in the cache cost less.
 """
 
 from typing import Any, NamedTuple

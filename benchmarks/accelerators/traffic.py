@@ -5,7 +5,8 @@ and arrays that lie in memory on the chip (those whose layout says S(1), S(2), .
 
 What runs one after the other, mostly fusions, reads its operands and writes its results. As in
 XLA's cost analysis, an operand of which only slices are read counts as these slices, and an update
-in place as the update. The padding of tiles is not counted.
+in place as the update. The padding of tiles is not counted. What a GPU finds in its cache counts as
+main memory, since the text does not tell.
 """
 
 import math
