@@ -191,7 +191,7 @@ def test_two_processes_read_a_slice_each_and_train_as_one(tmp_path, run_module):
         for run in ("one", "two")
     )
     np.testing.assert_allclose(one, two, rtol=1e-4)
-    # 2 of each 4 examples in 4 chunks of 2 steps, of the first step for its shape and to initialise;
+    # 2 of each 4 examples in 4 chunks of 2 steps, of the first step for its shape and initialising;
     # and all 24 for the hash that the processes compare, and to compare samples with.
     for output, _ in told:
         assert int(output.split("decoded ")[1].split()[0]) <= 2 * (4 * 2 + 3) + 2 * 24
