@@ -80,16 +80,21 @@ def made(folder: Path, pictures: int) -> Path:
     return place
 
 
+def packed_images(place: Path, pictures: int) -> Packed:
+    """All of them."""
+    return Packed(dir=str(place), size=SIDE, train=pictures)
+
+
 def config_of(place: Path, options: argparse.Namespace, **changes: object) -> GanConfig:
     """The DCGAN at 64x64 in colour."""
-    data = Packed(dir=str(place), size=SIDE, train=options.pictures)
+    data = packed_images(place, options.pictures)
     numbers = {"steps": options.steps, "batch_size": options.batch_size, "log_every": 5}
     return dataclasses.replace(dcgan.config, data=data, networks=NETWORKS, **numbers, **changes)
 
 
-def decoding(place: Path) -> dict[str, float]:
+def decoding(place: Path, options: argparse.Namespace) -> dict[str, float]:
     """Microseconds of a picture, in random order: of all cores together, and until it is there."""
-    images = open_images(Packed(dir=str(place), size=SIDE))
+    images = open_images(packed_images(place, options.pictures))
     order = np.random.default_rng(0).permutation(len(images))[:4000]
     core, wall = [], []
     for part in np.array_split(order, 4):
@@ -107,7 +112,7 @@ def steps(place: Path, options: argparse.Namespace) -> dict[str, list[float]]:
         config = config_of(place, options, workdir="", keep_data=keep)
         nothing = Shown(np.zeros((2, 2), np.uint8))
         task = dataclasses.replace(
-            config.task(), show=lambda state, nothing=nothing: nothing, watch=lambda state: {}
+            config.task(), show=lambda state, nothing=nothing: nothing, watch=lambda state: dict
         )
         loops[keep] = Loop(task, config)
         loops[keep].run()  # which compiles
@@ -142,7 +147,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("streaming"))
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     began = time.perf_counter()
     pictures = made(options.folder, options.pictures)
@@ -152,7 +157,7 @@ def main() -> None:
         print(sentence)
     seconds = time.perf_counter() - began
     print(f"packed or found in {seconds:.0f} s, {options.pictures / seconds:.0f} pictures a second")
-    cost = decoding(place)
+    cost = decoding(place, options)
     print(f"decoding: {cost['core_us']:.0f} us of processor time a picture, ", end="")
     print(f"{cost['wall_us']:.0f} us until it is there", flush=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as cache:

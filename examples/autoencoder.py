@@ -27,7 +27,8 @@ from jaxgen.data.images.base import Images, load_images, to_model_range
 from jaxgen.data.images.mnist5k import Mnist5k
 from jaxgen.display import plots
 from jaxgen.settings import setting
-from jaxgen.training.task import Saved, Shown, Source, Task, TrainConfig
+from jaxgen.training.image_source import image_source
+from jaxgen.training.task import Saved, Shown, Task, TrainConfig
 
 Array = jax.Array
 State = dict[str, Any]
@@ -93,8 +94,8 @@ class AutoencoderConfig(TrainConfig):
     """Of Adam."""
 
     def task(self) -> Task:
-        real = load_images(self.data)
-        shape = real["image"].shape[1:]
+        real, source = image_source(self.data, self)
+        shape = real.shape
         module, optimizer = (
             Autoencoder(shape, self.hidden, self.code),
             optax.adam(self.learning_rate),
@@ -124,7 +125,7 @@ class AutoencoderConfig(TrainConfig):
             saved = Saved({"params": state["params"]}, {})
             return Shown(plots.grid(TrainedAutoencoder(self, module, saved).sample()))
 
-        return Task(Source.of(real), init, step, show, about={"image_shape": list(shape)})
+        return Task(source, init, step, show, about={"image_shape": list(shape)})
 
     def restored(self, saved: Saved) -> TrainedAutoencoder:
         module = Autoencoder(tuple(saved.about["image_shape"]), self.hidden, self.code)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from jaxgen.data.images.base import Images, open_images
 from jaxgen.data.images.mnist5k import Mnist5k
 from jaxgen.data.images.stored import StoredImages
@@ -19,11 +17,11 @@ from jaxgen.gan.sampling import Sampler, Statistics
 from jaxgen.gan.step import Gan, weights
 from jaxgen.gan.trained import TrainedGan
 from jaxgen.settings import flag, named, setting
-from jaxgen.training import configs, keeping
-from jaxgen.training.keeping import Place
+from jaxgen.training import configs
+from jaxgen.training.image_source import image_source
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.training.state_size import fitting
-from jaxgen.training.task import Saved, Source, Task, TrainConfig
+from jaxgen.training.task import Saved, Task, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -73,22 +71,14 @@ class GanConfig(TrainConfig):
     it."""
 
     def task(self) -> Task:
-        real = open_images(self.data)
-        place = keeping.place(
-            self.keep_data,
-            len(real) * real.bytes_of_one,
-            in_memory=real.array is not None,
-            how_to_stream=f"pack the pictures (`jaxgen pack`) and train on {flag('data')} packed",
-        )
-        if place != "stream":
-            real = real.in_memory()
+        real, source = image_source(self.data, self)
         about = AboutImages(image_shape=real.shape, classes=real.classes, examples=len(real))
         gan = self.gan(about)
         quality = self._quality(about, real)
         if self.evaluate_every:
             quality.check_measurable()  # to be refused before the first step, not after hundreds
         return Task(
-            source=source(real, place, self),
+            source=source,
             init=fitting(
                 gan.init,
                 f"give {flag('networks')} smaller widths, or {flag('shard_parameters')}",
@@ -145,25 +135,3 @@ class GanConfig(TrainConfig):
         return GanQuality(
             self.sampler(about), real, self.loss, about.classes, self.seed, self.evaluate_samples
         )
-
-
-def source(real: StoredImages, place: Place, config: TrainConfig) -> Source:
-    """Batches of `image` and `label`.
-
-    Args:
-        real: images; those that do not stream are in memory.
-        place: where they are kept.
-        config: whose batches they are.
-
-    Raises:
-        JaxgenError: memory does not hold the images of two steps.
-    """
-
-    def read(index_KB: np.ndarray) -> dict[str, np.ndarray]:
-        return {"image": real.gather(index_KB), "label": real.label_N[index_KB]}
-
-    if place == "stream":
-        return keeping.streamed(len(real), read, real.bytes_of_one + 4, config)
-    if place == "host":
-        return keeping.on_host(real.arrays(), config)
-    return Source.of(real.arrays())

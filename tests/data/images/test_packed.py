@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,6 +85,19 @@ def test_what_cannot_be_used_is_refused(tmp_path):
         open_images(Packed(dir=str(tmp_path / "few")))
 
 
+COUNTING = """
+import atexit, sys
+from jaxgen.data.streaming.packed_set import PackedSet
+
+decoded, example = [], PackedSet.example
+PackedSet.example = lambda self, place: (decoded.append(place), example(self, place))[1]
+atexit.register(lambda: print("decoded", len(decoded)))
+sys.argv[0] = "vanilla_gan"
+from experiments import vanilla_gan
+from jaxgen.commands import cli
+cli.main(vanilla_gan.config, "")
+"""
+
 TINY = (
     "--data.size 16 --steps 5 --batch-size 4 --log-every 2 --checkpoint-every 3 --data packed"
     " --networks.generator-hidden 8 --networks.discriminator-hidden 8"
@@ -144,3 +160,38 @@ def test_a_set_that_is_loaded_whole_does_not_stream(tmp_path, run_module):
     status, told = run_module("experiments.vanilla_gan", *flags)
     assert status == 2
     assert "--keep-data stream: this set is loaded whole; pack the pictures (`jaxgen pack`)" in told
+
+
+def test_two_processes_read_a_slice_each_and_train_as_one(tmp_path, run_module):
+    """Those of one command line each; the examples of a step are divided, which changes none."""
+    fill(tmp_path / "pictures", 24)
+    packed(tmp_path / "pictures", tmp_path / "set")
+    flags = [*TINY, "--data.dir", str(tmp_path / "set"), "--keep-data", "stream"]
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        job = ["--coordinator", f"127.0.0.1:{server.getsockname()[1]}", "--processes", "2"]
+    command = [sys.executable, "-c", COUNTING, *flags, "--workdir", str(tmp_path / "two"), *job]
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "1", "JAX_PLATFORMS": "cpu"}
+    started = [
+        subprocess.Popen(
+            [*command, "--process", number],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in "01"
+    ]
+    told = [process.communicate(timeout=200) for process in started]
+    status, said = run_module("experiments.vanilla_gan", *flags, "--workdir", tmp_path / "one")
+    assert status == 0, said
+    assert [process.returncode for process in started] == [0, 0], told
+    one, two = (
+        np.genfromtxt(tmp_path / run / "metrics.csv", delimiter=",", names=True)["d_loss"]
+        for run in ("one", "two")
+    )
+    np.testing.assert_allclose(one, two, rtol=1e-4)
+    # 2 of each 4 examples in 4 chunks of 2 steps, of the first step for its shape and initialising;
+    # and all 24 for the hash that the processes compare, and to compare samples with.
+    for output, _ in told:
+        assert int(output.split("decoded ")[1].split()[0]) <= 2 * (4 * 2 + 3) + 2 * 24

@@ -1,0 +1,45 @@
+"""Batches of images for training, of any kind of model, kept where a configuration says.
+
+K steps of a dispatch, B examples of a batch.
+"""
+
+import numpy as np
+
+from jaxgen.data.images.base import Images, open_images
+from jaxgen.data.images.stored import StoredImages
+from jaxgen.settings import flag
+from jaxgen.training import keeping
+from jaxgen.training.task import Source, TrainConfig
+
+
+def image_source(images: Images, config: TrainConfig) -> tuple[StoredImages, Source]:
+    """What a set has to train on.
+
+    Args:
+        images: the set.
+        config: whose batches they are; its `keep_data` says where the images stay.
+
+    Returns:
+        The images, in memory unless they are read while training goes on; and batches of `image`
+        uint8 (B, H, W, C) and `label` int32 (B,).
+
+    Raises:
+        JaxgenError: see `open_images`; they are to be read from files and can only be loaded; or
+            memory does not hold what is asked for.
+    """
+    stored = open_images(images)
+    place = keeping.place(
+        config.keep_data,
+        len(stored) * stored.bytes_of_one,
+        in_memory=stored.array is not None,
+        how_to_stream=f"pack the pictures (`jaxgen pack`) and train on {flag('data')} packed",
+    )
+
+    def read(index_KB: np.ndarray) -> dict[str, np.ndarray]:
+        return {"image": stored.gather(index_KB), "label": stored.label_N[index_KB]}
+
+    if place == "stream":
+        return stored, keeping.streamed(len(stored), read, stored.bytes_of_one + 4, config)
+    stored = stored.in_memory()
+    arrays = stored.arrays()
+    return stored, keeping.on_host(arrays, config) if place == "host" else Source.of(arrays)
