@@ -6,7 +6,7 @@ is prepared while they are at work, and so is what the last one told.
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -116,12 +116,16 @@ class Loop(Program):
                 look()
             if config.sample_at_start and not start:
                 watcher.show(0, task.show(state))
-            ahead = pool.submit(self.chunk, step, self.capacity)
+
+            def prepared() -> Future[PyTree]:
+                return pool.submit(self.chunk, step, self._next_stop(step) - step, self.capacity)
+
+            ahead = prepared() if step < config.steps else Future[PyTree]()
             while step < config.steps and not (stopped := agreed_signal(noted)):
                 first, step = step, self._next_stop(step)
                 state, history = self.dispatch(state, first, step - first, ahead.result())
                 if step < config.steps:
-                    ahead = pool.submit(self.chunk, step, self.capacity)
+                    ahead = prepared()
                 # The host's work on what came before, while the devices are at this.
                 pending()
                 pending = _nothing

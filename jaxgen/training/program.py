@@ -104,8 +104,7 @@ class Program:
             filled.
         """
         with jax.ensure_compile_time_eval():
-            # Padded to the capacity, since another shape would be another program.
-            chunk = self.chunk(first_step, self.capacity) if chunk is None else chunk
+            chunk = self.chunk(first_step, count, self.capacity) if chunk is None else chunk
             arguments = self._arrays, chunk, first_step, count, self._key
         is_nested = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(state))
         return (self._steps if is_nested else self._program)(state, *arguments)
@@ -116,12 +115,23 @@ class Program:
         rows = epoch_indices(source.size, config.batch_size, config.seed, start, start + steps)
         return source.chunk(rows[:, meshes.own_columns(self.mesh, config.batch_size)])
 
-    def chunk(self, start: int, steps: int) -> PyTree:
-        """The same on the devices, as a part of what all processes feed."""
-        return jax.tree.map(
-            lambda rows: meshes.place_columns(rows, self._split_batch, self.config.batch_size),
-            self._host_chunk(start, steps),
-        )
+    def chunk(self, start: int, steps: int, room: int = 0) -> PyTree:
+        """The same on the devices, as a part of what all processes feed.
+
+        Args:
+            start: steps taken before.
+            steps: how many of them to prepare.
+            room: for how many there is room in the program, which takes one shape only.
+        """
+
+        def placed(rows: np.ndarray) -> jax.Array:
+            if room > steps:
+                rows = np.concatenate(
+                    [rows, np.zeros_like(rows, shape=(room - steps, *rows.shape[1:]))]
+                )
+            return meshes.place_columns(rows, self._split_batch, self.config.batch_size)
+
+        return jax.tree.map(placed, self._host_chunk(start, steps))
 
     def _chunk_shapes(self, steps: int) -> PyTree:
         return jax.tree.map(
