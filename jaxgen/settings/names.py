@@ -74,7 +74,7 @@ def find_class(name: str, base: type = object) -> type:
 
 
 def subclasses(base: type, everywhere: bool = False) -> dict[str, type]:
-    """Every named or own class that is a kind of `base`, by its name; those of jaxgen first.
+    """Every named or own class that is a kind of `base`, by its name; those of jaxgen first, sorted.
 
     Args:
         base: the class.
@@ -83,7 +83,8 @@ def subclasses(base: type, everywhere: bool = False) -> dict[str, type]:
     """
     home = base.__module__.rpartition(".")[0]
     _import_jaxgen("jaxgen" if everywhere or not home.startswith("jaxgen.") else home)
-    found = {vars(cls)["stable_name"]: cls for cls in _classes.values() if issubclass(cls, base)}
+    named = {vars(cls)["stable_name"]: cls for cls in _classes.values() if issubclass(cls, base)}
+    found = dict(sorted(named.items()))  # not in the order in which modules were imported
     own = {
         class_name(value): value
         for module in own_modules()

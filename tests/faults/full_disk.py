@@ -76,7 +76,7 @@ class AimedKills(_Aimed):
     name = "aimed_kills"
     about = "SIGKILL at every kind of write to a run or a cache, then resumed"
     trials = 300
-    short = 2
+    short = 1
     mode = "kill"
 
     def trial(self, number: int, chance: np.random.Generator, folder: Path) -> None:
@@ -100,7 +100,7 @@ class FullDisk(_Aimed):
     name = "full_disk"
     about = "disk full from any write on, then freed and resumed"
     trials = 300
-    short = 3
+    short = 2
     mode = "full"
 
     def prepare(self, folder: Path) -> None:

@@ -22,7 +22,7 @@ class Kills:
     name = "kills"
     about = "random SIGKILL over a run's life, resumed until it is finished"
     trials = 228
-    short = 2
+    short = 1
 
     def prepare(self, folder: Path) -> None:
         """Train the sound runs that others are compared with, and see how long a life is."""
