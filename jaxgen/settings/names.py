@@ -74,7 +74,7 @@ def find_class(name: str, base: type = object) -> type:
 
 
 def subclasses(base: type, everywhere: bool = False) -> dict[str, type]:
-    """Every named or own class that is a kind of `base`, by its name; those of jaxgen first, sorted.
+    """Every named or own class that is a kind of `base`, by its name; jaxgen's first, sorted.
 
     Args:
         base: the class.
