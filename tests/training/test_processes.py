@@ -8,12 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from safetensors import safe_open
 
 from jaxgen.data.captions.base import load_captions
+from jaxgen.errors import JaxgenError
+from jaxgen.training import processes
 from jaxgen.training.checkpoints import Checkpoints
+from jaxgen.training.task import Source
 from tests.training import members
 
 PROGRAM = Path(members.__file__)
@@ -25,7 +29,7 @@ def free_port():
         return server.getsockname()[1]
 
 
-def train(folder, steps, processes, devices, **flags):
+def train(folder, steps, count, devices, **flags):
     """Run all experiments in so many processes of so many devices each."""
     load_captions(members.SCENES)  # made once, before all ask for it
     words = [str(word) for name, value in flags.items() for word in (f"--{name}", repr(value))]
@@ -33,8 +37,8 @@ def train(folder, steps, processes, devices, **flags):
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"}
     environment["PYTHONPATH"] = os.pathsep.join(map(str, PROGRAM.parents[2:3]))
     started = []
-    for process in range(processes):
-        job = [f"127.0.0.1:{port}", str(processes), str(process)] if processes > 1 else []
+    for process in range(count):
+        job = [f"127.0.0.1:{port}", str(count), str(process)] if count > 1 else []
         started.append(
             subprocess.Popen(
                 [sys.executable, str(PROGRAM), str(folder), str(steps), *job, *words],
@@ -48,6 +52,40 @@ def train(folder, steps, processes, devices, **flags):
     for process, (_, errors) in zip(started, told, strict=True):
         assert process.returncode == 0, errors
     return [errors for _, errors in told]
+
+
+def test_what_the_processes_have_not_alike_is_named(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    told = {"version": "0.2.0", "commit": "a", "jax": "0.10.2"}
+    monkeypatch.setattr(processes, "gathered", lambda value: [value, value, told | {"jax": "0.12"}])
+    words = 'not the same code: jax is "0.10.2" on process 0 and "0.12" on process 2; give all'
+    with pytest.raises(JaxgenError, match=words):
+        processes.refuse_differences("code", lambda: told)
+    monkeypatch.setattr(processes, "gathered", lambda value: [value] * 3)
+    processes.refuse_differences("code", lambda: told)
+
+
+def test_what_one_process_cannot_do_ends_all(monkeypatch):
+    def fails():
+        raise JaxgenError("no such file")
+
+    monkeypatch.setattr(processes, "gathered", lambda value: ["", "no such file"])
+    with pytest.raises(JaxgenError, match=r"^no such file"):
+        processes.together(fails)
+    with pytest.raises(JaxgenError, match="process 1 refused: no such file"):
+        processes.together(lambda: "well")
+    monkeypatch.setattr(processes, "gathered", lambda value: ["", ""])
+    assert processes.together(lambda: "well") == "well"
+
+
+def test_a_hash_tells_sets_of_data_apart():
+    images = np.arange(24, dtype=np.uint8).reshape(6, 4)
+    other = images.copy()
+    other[5, 3] += 1
+    assert Source.of({"x": images}).digest() == Source.of({"x": images.copy()}).digest()
+    assert Source.of({"x": images}).digest() != Source.of({"x": other}).digest()
+    read = [Source(6, {}, chunk=data.__getitem__).digest() for data in (images, images, other)]
+    assert read[0] == read[1] != read[2]
 
 
 def rows(run):
