@@ -87,7 +87,7 @@ def pieces(state: PyTree, process: int = 0, processes: int = 1) -> list[Piece]:
                     start = tuple(part.start or 0 for part in shard.index)
                     found.append(Piece(name, np.asarray(shard.data), start, leaf.shape))
         elif index % processes == process:
-            found.append(Piece(name, np.asarray(leaf, order="C")))
+            found.append(Piece(name, np.asarray(leaf)))
     return found
 
 
@@ -111,7 +111,9 @@ def write(path: Path, tree: PyTree, own: Sequence[Piece], told: Mapping[str, Any
     # One entry of metadata, since the library writes several in an order that changes.
     metadata = {_TOLD: json.dumps(sealed(told))}
     try:
-        safetensors.numpy.save_file({piece.tensor: piece.data for piece in own}, path, metadata)
+        # The library writes the memory from where an array begins on, whatever its strides.
+        arrays = {piece.tensor: np.asarray(piece.data, order="C") for piece in own}
+        safetensors.numpy.save_file(arrays, path, metadata)
     except safetensors.SafetensorError as error:  # its only kind, which tells no errno
         raise OSError(None, str(error).rpartition("I/O error: ")[2], str(path)) from error
     sync(path)
