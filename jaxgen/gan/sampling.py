@@ -3,7 +3,7 @@
 N images, Z noise, H height, W width, C channels, K classes, B images of one compiled program.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -89,9 +89,8 @@ class Sampler:
         self, weights: Weights, n: int, seed: int = 0, labels: np.ndarray | None = None
     ) -> np.ndarray:
         """`n` images, float32 (n, H, W, C) in [-1, 1]; without labels the classes take turns."""
-        return self._in_blocks(
-            weights, n, seed, None, self.turns(0, n) if labels is None else labels
-        )
+        labels = self.turns(0, n) if labels is None else labels
+        return _collected(self._blocks(weights, n, seed, None, labels), n)
 
     def sample_from(
         self, weights: Weights, noise_NZ: np.ndarray, labels: np.ndarray, seed: int = 0
@@ -101,32 +100,13 @@ class Sampler:
         The last block is filled up with other noise and all classes in turn, since batch statistics
         need a whole one.
         """
-        return self._in_blocks(weights, len(noise_NZ), seed, noise_NZ, labels)
-
-    def _in_blocks(
-        self,
-        weights: Weights,
-        n: int,
-        seed: int,
-        noise_NZ: np.ndarray | None,
-        labels: np.ndarray,
-    ) -> np.ndarray:
-        """Images of given noise, or of that of the seed: one block and all images are in memory."""
-        images_NHWC = None
-        for start, stop, made in self._blocks(weights, n, seed, noise_NZ, labels):
-            made_BHWC = np.asarray(made)
-            if images_NHWC is None:
-                refuse_too_much(n * made_BHWC[0].nbytes, f"{n} samples", "draw fewer")
-                images_NHWC = np.empty((n, *made_BHWC.shape[1:]), made_BHWC.dtype)
-            images_NHWC[start:stop] = made_BHWC[: stop - start]
-        if images_NHWC is None:
-            raise ValueError("there are no images to make")
-        return images_NHWC
+        n = len(noise_NZ)
+        return _collected(self._blocks(weights, n, seed, noise_NZ, labels), n)
 
     def started(self, weights: Weights, seed: int, labels: np.ndarray) -> Callable[[], np.ndarray]:
         """`sample` of these labels under way on the devices: what it returns waits for it."""
         blocks = list(self._blocks(weights, len(labels), seed, None, labels))
-        return lambda: np.concatenate([np.asarray(made)[: stop - i] for i, stop, made in blocks])
+        return lambda: _collected(blocks, len(labels))
 
     def _blocks(
         self,
@@ -155,3 +135,17 @@ class Sampler:
     def turns(self, start: int, stop: int) -> np.ndarray:
         """Labels of images `start` to `stop`, the classes one after the other: int (n,)."""
         return np.arange(start, stop) % max(self.classes, 1)
+
+
+def _collected(blocks: Iterable[tuple[int, int, Array]], n: int) -> np.ndarray:
+    """The `n` images of blocks, one after the other: one block and all images are in memory."""
+    images_NHWC = None
+    for start, stop, made in blocks:
+        made_BHWC = np.asarray(made)
+        if images_NHWC is None:
+            refuse_too_much(n * made_BHWC[0].nbytes, f"{n} samples", "draw fewer")
+            images_NHWC = np.empty((n, *made_BHWC.shape[1:]), made_BHWC.dtype)
+        images_NHWC[start:stop] = made_BHWC[: stop - start]
+    if images_NHWC is None:
+        raise ValueError("there are no images to make")
+    return images_NHWC

@@ -6,9 +6,10 @@ shard is checked by itself, and no process ever holds the whole of an array that
 """
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,6 +120,9 @@ def write(path: Path, tree: PyTree, own: Sequence[Piece], told: Mapping[str, Any
     sync(path)
 
 
+_NOT_READ = np.empty(0)
+
+
 class SavedFile:
     """A file of a checkpoint, as its metadata describe it."""
 
@@ -137,26 +141,23 @@ class SavedFile:
                 raise Damaged("its contents do not match their checksum")
             held = set(file.keys())
         parts = self.told.get("parts", {})
-        self.parts: dict[str, list[tuple[str, tuple[int, ...], tuple[int, ...]]]] = {}
-        """Of each array: its tensors here, where each starts, and the shape of the whole."""
+        found = {name: [Piece(name, _NOT_READ)] for name in held - parts.keys()}
+        for name, start, shape in parts.values():
+            part = Piece(name, _NOT_READ, tuple(start), tuple(shape))
+            found.setdefault(name, []).append(part)
         # In the order of the state, which the checksum has too.
-        self._pieces: list[Piece] = []
-        for name in jax.tree.leaves(self.told["tree"]):
-            if name in held:
-                self._pieces.append(Piece(name, np.empty(0)))
-        order = {name: i for i, name in enumerate(jax.tree.leaves(self.told["tree"]))}
-        for tensor, (name, start, shape) in parts.items():
-            self._pieces.append(Piece(name, np.empty(0), tuple(start), tuple(shape)))
-            self.parts.setdefault(name, []).append((tensor, tuple(start), tuple(shape)))
-        self._pieces.sort(key=lambda piece: order[piece.name])
-        if {piece.tensor for piece in self._pieces} != held:
+        names = [name for name in jax.tree.leaves(self.told["tree"]) if name in found]
+        self.pieces = {name: found[name] for name in names}
+        """Of each array, what is here, not read yet."""
+        if {piece.tensor for piece in self._all_pieces()} != held:
             raise Damaged("it holds other arrays than it tells of")
-        self.whole = {piece.name for piece in self._pieces if piece.start is None}
 
     def verify(self) -> None:
         """Raise Damaged if an array is not as it was written; one array at a time is in memory."""
         with self._open() as file:
-            found = (piece._replace(data=file.get_tensor(piece.tensor)) for piece in self._pieces)
+            found = (
+                piece._replace(data=file.get_tensor(piece.tensor)) for piece in self._all_pieces()
+            )
             if checksum(found) != self.told["checksum"]:
                 raise Damaged("its contents do not match their checksum")
 
@@ -177,6 +178,9 @@ class SavedFile:
         with self._open() as file:
             return tuple(file.get_slice(tensor).get_shape())
 
+    def _all_pieces(self) -> Iterator[Piece]:
+        return itertools.chain.from_iterable(self.pieces.values())
+
     def _open(self) -> Any:
         from safetensors import safe_open
 
@@ -192,18 +196,15 @@ class SavedArray:
         Raises:
             Damaged: some of it is nowhere.
         """
-        self._parts = [
-            (file, tensor, start, file.shape(tensor))
-            for file in files
-            for tensor, start, _ in file.parts.get(name, [])
-        ]
-        whole = [file for file in files if name in file.whole]
+        found = [(file, piece) for file in files for piece in file.pieces.get(name, [])]
+        whole = [(file, piece) for file, piece in found if piece.start is None]
+        self.shape = found[0][1].shape if found else ()
         if whole:
-            self.shape = whole[0].shape(name)
-            self._parts = [(whole[0], name, (0,) * len(self.shape), self.shape)]
-        elif self._parts:
-            file, _, *_ = self._parts[0]
-            self.shape = file.parts[name][0][2]
+            self.shape = whole[0][0].shape(name)
+        self._parts = [
+            (file, piece.tensor, piece.start or (0,) * len(self.shape), file.shape(piece.tensor))
+            for file, piece in whole[:1] or found
+        ]
         held = sum(int(np.prod(shape)) for *_, shape in self._parts)
         if not self._parts or held != int(np.prod(self.shape)):
             raise Damaged(f"{name} is not there in full")
