@@ -138,8 +138,13 @@ class Program:
             lambda leaf: jax.ShapeDtypeStruct(
                 (steps, self.config.batch_size, *leaf.shape[2:]), leaf.dtype
             ),
-            self._host_chunk(0, 1),
+            self._first_chunk,
         )
+
+    @cached_property
+    def _first_chunk(self) -> PyTree:
+        """What the first step needs of the host: a set that streams decodes it once."""
+        return self._host_chunk(0, 1)
 
     @cached_property
     def _arrays(self) -> PyTree:
