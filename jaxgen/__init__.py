@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jaxgen.nn.precision import Precision
     from jaxgen.training.task import TrainConfig
 
 __version__ = "0.2.0"
@@ -39,14 +40,14 @@ def run(config: "TrainConfig", *, reschedule: bool = False) -> Any:
     return load(config.workdir)
 
 
-def load(path: "str | Path") -> Any:
+def load(path: "str | Path", precision: "Precision | None" = None) -> Any:
     """Open the run in folder `path`: a `TrainedGan`, a `TrainedCaptioner` or another kind's model.
 
-    See `jaxgen.training.experiment.load` for what is raised.
+    See `jaxgen.training.experiment.load` for `precision` and for what is raised.
 
     Code of your own that the run needs is imported first: by `import my_file`, or by
     `jaxgen.settings.import_own("my_file.py")`.
     """
     from jaxgen.training import experiment  # late: `import jaxgen` costs next to nothing
 
-    return experiment.load(path)
+    return experiment.load(path, precision)

@@ -2,8 +2,8 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
-import flax.linen as nn
 import jax
 import numpy as np
 
@@ -18,6 +18,7 @@ from jaxgen.data.captions.base import CaptionData, Captions, Split, load_caption
 from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.errors import JaxgenError
+from jaxgen.nn.precision import in_precision
 from jaxgen.settings import flag, named, setting
 from jaxgen.settings.memory import refuse_too_much
 from jaxgen.settings.notes import note
@@ -121,10 +122,11 @@ class CaptionConfig(TrainConfig):
             return dataclasses.replace(self.data, **{"in_memory_mb": 0})
         return self.data
 
-    def _module(self, about: AboutCaptions) -> nn.Module:
+    def _module(self, about: AboutCaptions) -> Any:
         null = self._vocabulary(about).null
         words = len(about.vocabulary)
-        return self.captioner.module(words, about.feature_shape, self.max_length, null)
+        module = self.captioner.module(words, about.feature_shape, self.max_length, null)
+        return in_precision(module, self.precision)
 
     def _vocabulary(self, about: AboutCaptions) -> Vocabulary:
         return Vocabulary(about.vocabulary, self.data.units)

@@ -13,6 +13,7 @@ from jaxgen.captioning.writing import Writer
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import report as captions_report
 from jaxgen.nn.placing import on_each_device
+from jaxgen.nn.precision import plain
 from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.metrics_file import History
 from jaxgen.training.task import Saved, Shown, TrainConfig
@@ -42,7 +43,7 @@ class TrainedCaptioner:
         self.config, self.vocabulary = config, writer.vocabulary
         self.feature_shape = feature_shape
         """Of one image's features."""
-        self.module, self.params = writer.module, on_each_device(saved.state["params"])
+        self.module, self.params = plain(writer.module), on_each_device(saved.state["params"])
         """The Flax module that `Captioner.module` describes, and its parameters."""
         self._writer, self._saved, self._make_quality = writer, saved, quality
 

@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     trained = config.opened()
     if not isinstance(trained, TrainedCaptioner):
         raise JaxgenError(f"{config.run} holds no captioner; jaxgen sample draws images")
-    tell_devices()
+    tell_devices(precision=trained.config.precision)
     chosen = {field.name: getattr(config, field.name) for field in dataclasses.fields(Decoding)}
     words = len(trained.vocabulary)
     if config.top_k > words:

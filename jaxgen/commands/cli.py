@@ -245,7 +245,7 @@ def _train(default: TrainConfig, description: str, argv: list[str], reschedule: 
     if run.exists():
         chosen = _filled(run, default, chosen, chosen_over)
         settings.check(chosen)
-    tell_devices(devices.chosen(chosen.devices))
+    tell_devices(devices.chosen(chosen.devices), precision=chosen.precision)
     outcome = experiment.train(chosen, default, reschedule=reschedule)
     if outcome is None:
         print(f"{run.path} is finished: {chosen.steps} steps, pictures in {run.samples_path}")

@@ -17,6 +17,9 @@ from typing import Any
 
 import jax
 
+from jaxgen.nn.precision import Precision, cpu_is_faster
+from jaxgen.settings.notes import note
+
 CUDA_DRIVERS = {"cuda13": 580, "cuda12": 525}
 """Extras of jaxgen and the oldest drivers that their libraries take, as JAX's guide says."""
 _GOOGLE, _NVIDIA = "0x1ae0", "0x10de"  # on the PCI bus
@@ -24,12 +27,17 @@ _DISPLAY = "0x03"
 _OTHER_OF_GOOGLE = ("0x01", "0x02")  # disks and network cards of its virtual machines
 
 
-def tell_devices(devices: Sequence[Any] | None = None, root: Path = Path("/")) -> None:
+def tell_devices(
+    devices: Sequence[Any] | None = None,
+    root: Path = Path("/"),
+    precision: Precision = "float32",
+) -> None:
     """Name the devices on standard error, right before the first use of one.
 
     Args:
         devices: those that are used; all that JAX has by default.
         root: where the system's files are.
+        precision: of what they are to compute.
     """
     # In its place there is a line of ours, with the command that mends it.
     logging.getLogger("jax._src.xla_bridge").addFilter(_is_no_advice)
@@ -37,6 +45,11 @@ def tell_devices(devices: Sequence[Any] | None = None, root: Path = Path("/")) -
     if jax.process_index():  # the first process speaks for all
         return
     print(f"devices: {in_words(devices or there, there, root)}", file=sys.stderr)
+    if precision == "bfloat16" and there[0].platform == "cpu" and not cpu_is_faster(root):
+        note(
+            "--precision bfloat16: this CPU has neither AVX512_BF16 nor AMX, so that it will not "
+            "be faster"
+        )
     is_chosen = bool(jax.config.jax_platforms)  # type: ignore[attr-defined]
     if there[0].platform == "cpu" and not is_chosen:
         for sentence in unused(root):

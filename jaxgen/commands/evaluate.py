@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     from jaxgen.training.run_folder import Run
 
     model = config.opened()
-    tell_devices()
+    tell_devices(precision=model.config.precision)
     figures, table = model.evaluate()
     run = Run(config.run)
     write_summary(run, read_summary(run) | {"evaluation": figures})

@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from jaxgen import settings
+from jaxgen.nn.precision import Precision
 from jaxgen.training.task import TrainedModel
 
 
@@ -15,6 +16,8 @@ class RunArgument:
 
     run: Annotated[str, tyro.conf.Positional]
     """The run's folder."""
+    precision: Precision | None = None
+    """What it computes in, float32 or bfloat16; as it was trained if not given."""
     own: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="import")] = ()
     """A file or module of your own that the run needs; may be given several times."""
 
@@ -30,4 +33,4 @@ class RunArgument:
         for place in self.own:
             settings.import_own(place)
         compiled_programs.keep()
-        return experiment.load(self.run)
+        return experiment.load(self.run, self.precision)

@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     interpolate = getattr(model, "interpolate", None)
     if config.interpolate and interpolate is None:
         raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
-    tell_devices()
+    tell_devices(precision=model.config.precision)
     known = getattr(model, "classes", 0)
     in_rows = 10 if known or config.interpolate else math.ceil(math.sqrt(config.n))
     columns = config.columns or in_rows

@@ -1,7 +1,7 @@
 """What a GAN experiment sets, and what it builds from that: a task to train, a trained model."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxgen.data.images.base import Images, open_images
 from jaxgen.data.images.mnist5k import Mnist5k
@@ -16,6 +16,7 @@ from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Statistics
 from jaxgen.gan.step import Gan, weights
 from jaxgen.gan.trained import TrainedGan
+from jaxgen.nn.precision import in_precision
 from jaxgen.settings import flag, named, setting
 from jaxgen.training import configs
 from jaxgen.training.image_source import image_source
@@ -107,8 +108,10 @@ class GanConfig(TrainConfig):
     def gan(self, about: AboutImages) -> Gan:
         """The pure functions of its training, for images like these."""
         return Gan(
-            generator=self.networks.generator(about.image_shape),
-            discriminator=self.networks.discriminator(about.image_shape),
+            generator=self._generator(about),
+            discriminator=in_precision(
+                self.networks.discriminator(about.image_shape), self.precision
+            ),
             image_shape=about.image_shape,
             loss=self.loss,
             noise=self.noise,
@@ -123,13 +126,16 @@ class GanConfig(TrainConfig):
     def sampler(self, about: AboutImages) -> Sampler:
         """How its generator is sampled, for images like these."""
         return Sampler(
-            generator=self.networks.generator(about.image_shape),
+            generator=self._generator(about),
             noise=self.noise,
             noise_size=self.noise_size,
             classes=about.classes if self.conditional else 0,
             block=self.batch_size,
             statistics=self.sampling_statistics,
         )
+
+    def _generator(self, about: AboutImages) -> Any:
+        return in_precision(self.networks.generator(about.image_shape), self.precision)
 
     def _quality(self, about: AboutImages, real: StoredImages) -> GanQuality:
         return GanQuality(

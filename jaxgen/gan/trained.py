@@ -12,6 +12,7 @@ from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
 from jaxgen.nn.placing import on_each_device
+from jaxgen.nn.precision import plain
 from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.metrics_file import History
@@ -45,7 +46,7 @@ class TrainedGan:
         self.config = config
         self.classes = sampler.classes
         """Classes that can be asked for; 0 where the model is not conditional."""
-        self.module, self.params = sampler.generator, self._weights.params
+        self.module, self.params = plain(sampler.generator), self._weights.params
         """The generator's Flax module, described in `Networks.generator`, and its parameters."""
         self._sampler, self._saved, self._make_quality = sampler, saved, quality
 

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.nn import ops
 from jaxgen.nn.dropout import dropout
+from jaxgen.nn.precision import rounded
 
 Array = jax.Array
 Mask = Array | np.ndarray | None
@@ -41,7 +43,7 @@ def attention_weights(q_NTHK: Array, k_NSHK: Array, mask: Mask = None) -> Array:
         Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, equation 1.
     """
     q_NTHK = q_NTHK * q_NTHK.shape[-1] ** -0.5
-    return masked_softmax(jnp.einsum("nthk,nshk->nhts", q_NTHK, k_NSHK), mask)
+    return masked_softmax(ops.einsum("nthk,nshk->nhts", q_NTHK, k_NSHK), mask)
 
 
 def masked_softmax(scores_NHTS: Array, mask: Mask) -> Array:
@@ -74,4 +76,4 @@ def full_attention(
         (N, T, H, K).
     """
     weights_NHTS = dropout(attention_weights(q_NTHK, k_NSHK, mask), rate, key)
-    return jnp.einsum("nhts,nshk->nthk", weights_NHTS, v_NSHK)
+    return rounded(ops.einsum("nhts,nshk->nthk", weights_NHTS, v_NSHK))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.nn import ops
+from jaxgen.nn.precision import exact, rounded
 
 Array = jax.Array
 Initializer = nn.initializers.Initializer
@@ -32,11 +33,19 @@ class Dense(nn.Module):
 
     features: int
     kernel_init: Initializer = fan_in_uniform
+    exact: bool = False
+    """Hand the result on in float32 in any precision, as logits and images are."""
 
     @nn.compact
     def __call__(self, x_NF: Array) -> Array:
         bias_init = bias_uniform(x_NF.shape[-1])
-        return nn.Dense(self.features, kernel_init=self.kernel_init, bias_init=bias_init)(x_NF)
+        dense = nn.Dense(
+            self.features,
+            kernel_init=self.kernel_init,
+            bias_init=bias_init,
+            dot_general=ops.dot_general,
+        )
+        return dense(x_NF) if self.exact else rounded(dense(x_NF))
 
 
 class Conv(nn.Module):
@@ -60,7 +69,7 @@ class Conv(nn.Module):
         if self.pool > 1:
             # Before the bias: the same numbers, but a smaller array for it and for its gradient.
             x_NHWC = ops.max_pool(x_NHWC, self.pool, self.pool)
-        return x_NHWC + bias[None, None, None, :]
+        return rounded(exact(x_NHWC) + bias[None, None, None, :])
 
 
 class ConvTranspose(nn.Module):
@@ -68,6 +77,8 @@ class ConvTranspose(nn.Module):
 
     features: int
     window: int = 4
+    exact: bool = False
+    """Hand the result on in float32 in any precision, as images are."""
 
     @nn.compact
     def __call__(self, x_NHWC: Array) -> Array:
@@ -77,7 +88,9 @@ class ConvTranspose(nn.Module):
         # PyTorch takes the fan in of a transposed convolution from its output channels.
         bias_init = bias_uniform(self.window**2 * self.features)
         bias = self.param("bias", bias_init, (self.features,), jnp.float32)
-        return ops.conv_transpose(x_NHWC, kernel, stride=2, padding="SAME") + bias[None, None, None]
+        x_NHWC = ops.conv_transpose(x_NHWC, kernel, stride=2, padding="SAME")
+        x_NHWC = exact(x_NHWC) + bias[None, None, None]
+        return x_NHWC if self.exact else rounded(x_NHWC)
 
 
 class BatchNorm(nn.Module):
@@ -92,7 +105,8 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
-        return _Normalization(name="BatchNorm_0")(x, train)  # as checkpoints call it
+        normalize = _Normalization(name="BatchNorm_0")  # as checkpoints call it
+        return rounded(normalize(exact(x), train))
 
 
 class _Normalization(nn.Module):

@@ -20,6 +20,7 @@ from jaxgen.nn.attention import (
 )
 from jaxgen.nn.cheap_attention import low_rank_attention, random_features, window_attention
 from jaxgen.nn.dropout import dropout
+from jaxgen.nn.precision import rounded
 
 Array = jax.Array
 KeysAndValues = tuple[Array, Array]
@@ -38,7 +39,7 @@ class _Affine(nn.Module):
         self.bias = self.param("bias", nn.initializers.zeros, (self.width,), self.param_dtype)
 
     def __call__(self, x_NTD: Array) -> Array:
-        return ops.matmul(x_NTD, self.kernel) + self.bias[None, None, :]
+        return rounded(ops.matmul(x_NTD, self.kernel) + self.bias[None, None, :])
 
 
 class MultiHeadAttention(nn.Module):
@@ -94,7 +95,7 @@ class MultiHeadAttention(nn.Module):
             weights_NHTS = attention_weights(q_NTHK, k_NSHK, mask)
         self.sow("intermediates", "weights", weights_NHTS)
         weights_NHTS = dropout(weights_NHTS, self.dropout, self._key(train))
-        return self._merge(jnp.einsum("nhts,nshk->nthk", weights_NHTS, v_NSHK))
+        return self._merge(ops.einsum("nhts,nshk->nthk", weights_NHTS, v_NSHK))
 
     def attend_past(self, x_NTD: Array, train: bool = False) -> Array:
         """Causal self-attention of a whole sequence, in the form that the fields choose."""
@@ -145,13 +146,13 @@ class MultiHeadAttention(nn.Module):
             k_NHSK = random_features(k_NHSK, self.rank)
 
         def attend(q_NHK: Array, mask_NS: Array) -> Array:
-            scores_NHS = jnp.einsum("nhk,nhsk->nhs", q_NHK, k_NHSK)
+            scores_NHS = ops.einsum("nhk,nhsk->nhs", q_NHK, k_NHSK)
             if self.rank is None:
                 weights_NHS = masked_softmax(scores_NHS, mask_NS[:, None])
             else:
                 weights_NHS = jnp.where(mask_NS[:, None], scores_NHS, 0)
                 weights_NHS = weights_NHS / jnp.sum(weights_NHS, axis=-1, keepdims=True)
-            return jnp.einsum("nhs,nhsk->nhk", weights_NHS, v_NHSK)
+            return ops.einsum("nhs,nhsk->nhk", weights_NHS, v_NHSK)
 
         # One beam after the other: products of a vector each, where XLA's CPU backend takes 1.6
         # times as long for matrices of as few rows as there are beams.
@@ -163,7 +164,7 @@ class MultiHeadAttention(nn.Module):
         layers = (self.query, self.key, self.value)
         kernel = jnp.concatenate([layer.kernel for layer in layers], axis=1)
         bias = jnp.concatenate([layer.bias for layer in layers])
-        joined = ops.matmul(x_NTD, kernel) + bias[None, None, :]
+        joined = rounded(ops.matmul(x_NTD, kernel) + bias[None, None, :])
         return [self._heads(x) for x in jnp.split(joined, 3, axis=-1)]
 
     def _heads(self, x_NTD: Array) -> Array:

@@ -8,12 +8,14 @@ hand-written derivatives, so that the recurrent kernel's gradient is one product
 scan, where automatic differentiation would add up one per step.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxgen.nn import batch_axis
+from jaxgen.nn import batch_axis, ops
+from jaxgen.nn.precision import exact, rounded, rounds
 
 Array = jax.Array
 States = tuple[Array, Array]
@@ -36,7 +38,7 @@ def rnn_step(x_ND: Array, h_NH: Array, Wx: Array, Wh: Array, b: Array) -> Array:
     Returns:
         The next hidden state, (N, H), in (-1, 1).
     """
-    return jnp.tanh(x_ND @ Wx + h_NH @ Wh + b[None, :])
+    return jnp.tanh(ops.matmul(x_ND, Wx) + ops.matmul(h_NH, Wh) + b[None, :])
 
 
 def rnn_sequence(x_NTD: Array, h0_NH: Array, Wx: Array, Wh: Array, b: Array) -> Array:
@@ -53,7 +55,8 @@ def rnn_sequence(x_NTD: Array, h0_NH: Array, Wx: Array, Wh: Array, b: Array) -> 
         The hidden states after each step, (N, T, H).
     """
     a_TNH = _project_inputs(x_NTD, Wx, b)
-    return _rnn_scan(a_TNH, h0_NH, Wh).swapaxes(0, 1)
+    h_TNH: Any = _rnn_scan(_operand(Wh), a_TNH, h0_NH, Wh)
+    return h_TNH.swapaxes(0, 1)
 
 
 def lstm_step(
@@ -76,7 +79,8 @@ def lstm_step(
         Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735; the forget gate
         is of Gers et al. 2000, https://doi.org/10.1162/089976600300015015.
     """
-    return _update(*_activate(x_ND @ Wx + h_NH @ Wh + b[None, :]), c_NH)
+    a_NG = ops.matmul(x_ND, Wx) + ops.matmul(h_NH, Wh) + b[None, :]
+    return _update(*_activate(a_NG), c_NH)
 
 
 def lstm_sequence(x_NTD: Array, h0_NH: Array, Wx: Array, Wh: Array, b: Array) -> Array:
@@ -93,7 +97,8 @@ def lstm_sequence(x_NTD: Array, h0_NH: Array, Wx: Array, Wh: Array, b: Array) ->
         The hidden states after each step, (N, T, H).
     """
     a_TNG = _project_inputs(x_NTD, Wx, b)
-    return _lstm_scan(a_TNG, h0_NH, Wh).swapaxes(0, 1)
+    h_TNH: Any = _lstm_scan(_operand(Wh), a_TNG, h0_NH, Wh)
+    return h_TNH.swapaxes(0, 1)
 
 
 def alternating_sum(x_NT: Array) -> Array:
@@ -119,30 +124,58 @@ def alternating_sum(x_NT: Array) -> Array:
 
 def _project_inputs(x_NTD: Array, Wx: Array, b: Array) -> Array:
     x_TND = x_NTD.swapaxes(0, 1)
-    return batch_axis.by_time(batch_axis.rows(x_TND) @ Wx, len(x_TND)) + b[None, None, :]
+    projected = batch_axis.by_time(ops.matmul(batch_axis.rows(x_TND), Wx), len(x_TND))
+    return rounded(projected + b[None, None, :])
 
 
-@jax.custom_vjp
-def _rnn_scan(a_TNH: Array, h0_NH: Array, Wh: Array) -> Array:
+def _operand(kernel: Array) -> Any:
+    """The dtype of a recurrent kernel as an operand, and of what the scans keep of each step.
+
+    To be asked for where the policy is known: the derivatives are traced later.
+    """
+    return jnp.bfloat16 if rounds() else kernel.dtype
+
+
+def _times(x_NF: Array, kernel_FG: Array) -> Array:
+    if kernel_FG.dtype == jnp.bfloat16:
+        return ops.rounding_einsum("nf,fg->ng", x_NF, kernel_FG)
+    return x_NF @ kernel_FG
+
+
+def _times_transposed(x_NG: Array, kernel_FG: Array) -> Array:
+    if kernel_FG.dtype == jnp.bfloat16:
+        return ops.rounding_einsum("ng,fg->nf", x_NG, kernel_FG)
+    return x_NG @ kernel_FG.T
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _rnn_scan(dtype: Any, a_TNH: Array, h0_NH: Array, Wh: Array) -> Array:
+    Wh = Wh.astype(dtype)
+
     def step(h_NH: Array, a_NH: Array) -> tuple[Array, Array]:
-        h_NH = jnp.tanh(a_NH + h_NH @ Wh)
-        return h_NH, h_NH
+        h_NH = jnp.tanh(a_NH + _times(h_NH, Wh))
+        return h_NH, h_NH.astype(dtype)
 
     return jax.lax.scan(step, h0_NH, a_TNH, unroll=_UNROLL)[1]
 
 
-def _rnn_scan_forward(a_TNH: Array, h0_NH: Array, Wh: Array) -> tuple[Array, tuple[Array, ...]]:
-    h_TNH = _rnn_scan(a_TNH, h0_NH, Wh)
+def _rnn_scan_forward(
+    dtype: Any, a_TNH: Array, h0_NH: Array, Wh: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    h_TNH: Any = _rnn_scan(dtype, a_TNH, h0_NH, Wh)
     return h_TNH, (h_TNH, h0_NH, Wh)
 
 
-def _rnn_scan_backward(residuals: tuple[Array, ...], dh_TNH: Array) -> tuple[Array, Array, Array]:
+def _rnn_scan_backward(
+    dtype: Any, residuals: tuple[Array, ...], dh_TNH: Array
+) -> tuple[Array, Array, Array]:
     h_TNH, h0_NH, Wh = residuals
+    Wh_operand = Wh.astype(dtype)
 
     def step(carried_NH: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-        dh_NH, h_NH = inputs
+        dh_NH, h_NH = map(exact, inputs)
         da_NH = (dh_NH + carried_NH) * (1 - h_NH * h_NH)
-        return da_NH @ Wh.T, da_NH
+        return _times_transposed(da_NH, Wh_operand), da_NH.astype(dtype)
 
     dh0_NH, da_TNH = jax.lax.scan(
         step, jnp.zeros_like(h0_NH), (dh_TNH, h_TNH), reverse=True, unroll=_UNROLL
@@ -165,25 +198,34 @@ def _update(gates_NS: Array, g_NH: Array, c_NH: Array) -> tuple[Array, Array]:
     return o_NH * jnp.tanh(c_NH), c_NH
 
 
-@jax.custom_vjp
-def _lstm_scan(a_TNG: Array, h0_NH: Array, Wh: Array) -> Array:
-    return _lstm_scan_forward(a_TNG, h0_NH, Wh)[0]
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _lstm_scan(dtype: Any, a_TNG: Array, h0_NH: Array, Wh: Array) -> Array:
+    return _lstm_scan_forward(dtype, a_TNG, h0_NH, Wh)[0]
 
 
-def _lstm_scan_forward(a_TNG: Array, h0_NH: Array, Wh: Array) -> tuple[Array, tuple[Array, ...]]:
+def _lstm_scan_forward(
+    dtype: Any, a_TNG: Array, h0_NH: Array, Wh: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    Wh_operand = Wh.astype(dtype)
+
     def step(carry: States, a_NG: Array) -> tuple[States, tuple[Array, ...]]:
         h_NH, c_NH = carry
-        gates_NS, g_NH = _activate(a_NG + h_NH @ Wh)
+        gates_NS, g_NH = _activate(a_NG + _times(h_NH, Wh_operand))
         h_NH, c_NH = _update(gates_NS, g_NH, c_NH)
-        return (h_NH, c_NH), (h_NH, c_NH, gates_NS, g_NH)
+        kept = tuple(x.astype(dtype) for x in (h_NH, c_NH, gates_NS, g_NH))
+        return (h_NH, c_NH), kept
 
     start = (h0_NH, jnp.zeros_like(h0_NH))
     _, (h_TNH, c_TNH, gates_TNS, g_TNH) = jax.lax.scan(step, start, a_TNG, unroll=_UNROLL)
     return h_TNH, (h_TNH, c_TNH, gates_TNS, g_TNH, h0_NH, Wh)
 
 
-def _lstm_scan_backward(residuals: tuple[Array, ...], dh_TNH: Array) -> tuple[Array, Array, Array]:
+def _lstm_scan_backward(
+    dtype: Any, residuals: tuple[Array, ...], dh_TNH: Array
+) -> tuple[Array, Array, Array]:
     h_TNH, c_TNH, gates_TNS, g_TNH, h0_NH, Wh = residuals
+    Wh_operand = Wh.astype(dtype)
+    c_TNH, gates_TNS, g_TNH = map(exact, (c_TNH, gates_TNS, g_TNH))
     previous_c_TNH = jnp.concatenate([jnp.zeros_like(c_TNH[:1]), c_TNH[:-1]])
     i_TNH, f_TNH, o_TNH = jnp.split(gates_TNS, 3, axis=-1)
     tanh_TNH = jnp.tanh(c_TNH)
@@ -196,6 +238,7 @@ def _lstm_scan_backward(residuals: tuple[Array, ...], dh_TNH: Array) -> tuple[Ar
         previous_c_TNH * f_TNH * (1 - f_TNH),
         i_TNH * (1 - g_TNH * g_TNH),
     )
+    factors_TNH = tuple(factor.astype(dtype) for factor in factors_TNH)
 
     def step(carry: States, inputs: tuple[Any, ...]) -> tuple[States, Array]:
         carried_NH, dc_NH = carry
@@ -205,11 +248,15 @@ def _lstm_scan_backward(residuals: tuple[Array, ...], dh_TNH: Array) -> tuple[Ar
         da_NG = jnp.concatenate(
             [dc_NH * c_to_i_NH, dc_NH * c_to_f_NH, dh_NH * h_to_o_NH, dc_NH * c_to_g_NH], axis=1
         )
-        return (da_NG @ Wh.T, dc_NH * f_NH), da_NG
+        return (_times_transposed(da_NG, Wh_operand), dc_NH * f_NH), da_NG.astype(dtype)
 
     zeros = jnp.zeros_like(h0_NH)
     (dh0_NH, _), da_TNG = jax.lax.scan(
-        step, (zeros, zeros), (dh_TNH, f_TNH, factors_TNH), reverse=True, unroll=_UNROLL
+        step,
+        (zeros, zeros),
+        (dh_TNH, f_TNH.astype(dtype), factors_TNH),
+        reverse=True,
+        unroll=_UNROLL,
     )
     return da_TNG, dh0_NH, _kernel_gradient(h0_NH, h_TNH, da_TNG)
 
@@ -218,6 +265,9 @@ _lstm_scan.defvjp(_lstm_scan_forward, _lstm_scan_backward)
 
 
 def _kernel_gradient(h0_NH: Array, h_TNH: Array, da_TNG: Array) -> Array:
-    previous_h_TNH = jnp.concatenate([h0_NH[None], h_TNH[:-1]])
+    previous_h_TNH = jnp.concatenate([h0_NH[None].astype(h_TNH.dtype), h_TNH[:-1]])
     # As a product of rows, for the reason that `ops.over_rows` has.
-    return batch_axis.rows(previous_h_TNH).T @ batch_axis.rows(da_TNG)
+    previous_h_RH, da_RG = batch_axis.rows(previous_h_TNH), batch_axis.rows(da_TNG)
+    if da_RG.dtype == jnp.bfloat16:
+        return ops.rounding_einsum("rh,rg->hg", previous_h_RH, da_RG)
+    return previous_h_RH.T @ da_RG

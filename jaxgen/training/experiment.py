@@ -14,6 +14,7 @@ import jaxgen
 from jaxgen import settings
 from jaxgen.data import compiled_programs
 from jaxgen.errors import JaxgenError
+from jaxgen.nn.precision import Precision
 from jaxgen.settings import flag
 from jaxgen.training import configs
 from jaxgen.training.checkpoints import Restored, refuse_misfit
@@ -148,8 +149,12 @@ def _code() -> dict[str, str]:
     return {"version": jaxgen.__version__, "commit": configs.commit(), "jax": jax.__version__}
 
 
-def load(path: str | Path) -> TrainedModel:
+def load(path: str | Path, precision: Precision | None = None) -> TrainedModel:
     """Open a run and restore its newest checkpoint.
+
+    Args:
+        path: the run's folder.
+        precision: what it computes in; as it was trained if None.
 
     Returns:
         What the run's configuration makes of it: a `jaxgen.gan.trained.TrainedGan`, a
@@ -169,6 +174,8 @@ def load(path: str | Path) -> TrainedModel:
         raise JaxgenError(f"{path} is not a run: {kind}")
     record = run.record()
     config = read_config(run, record.config)
+    if precision:
+        config = dataclasses.replace(config, precision=precision)
     restored = run.checkpoints().restore()
     if restored is None:
         raise JaxgenError(f"{path} has no checkpoint yet; train it further")

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jaxgen.errors import JaxgenError
+from jaxgen.nn.precision import Precision
 from jaxgen.settings import flag, setting
 from jaxgen.training.metrics_file import History, read_metrics
 
@@ -206,6 +207,9 @@ class TrainConfig:
     """Newest checkpoints kept."""
     shard_parameters: bool = setting(False, before=False, may_change=True)
     """Split large arrays of the state among the devices, where it does not fit on each."""
+    precision: Precision = setting("float32", before="float32")
+    """Of the networks' arithmetic: bfloat16 rounds the operands of products and convolutions and
+    what stands between them, and sums in float32; parameters and losses stay float32."""
     deterministic: bool = setting(False, before=False, may_change=True)
     """Ask XLA for the same bits in each run on GPU too, where it is slower; CPU and TPU give them
     always."""

@@ -12,6 +12,7 @@ from flax import linen as nn
 from jaxgen.nn import ops
 from jaxgen.nn.dropout import dropout
 from jaxgen.nn.multi_head import KeysAndValues, MultiHeadAttention
+from jaxgen.nn.precision import exact, rounded
 
 Array = jax.Array
 
@@ -41,7 +42,11 @@ class DecoderLayer(nn.Module):
             self.width, self.heads, window=self.window, rank=self.rank, **attention
         )
         self.cross_attn = MultiHeadAttention(self.width, self.heads, **attention)
-        dense: dict[str, Any] = {"kernel_init": _KERNEL, "param_dtype": self.param_dtype}
+        dense: dict[str, Any] = {
+            "kernel_init": _KERNEL,
+            "param_dtype": self.param_dtype,
+            "dot_general": ops.dot_general,
+        }
         self.linear1 = nn.Dense(self.feed_forward, **dense)
         self.linear2 = nn.Dense(self.width, **dense)
         # PyTorch's epsilon; the variance as the mean of squared deviations loses no digits.
@@ -77,12 +82,12 @@ class DecoderLayer(nn.Module):
     def _finish(self, x_NTD: Array, memory: KeysAndValues, train: bool) -> Array:
         attended_NTD = self.cross_attn.attend_memory(x_NTD, memory, None, train)
         x_NTD = self._add(self.norm2, x_NTD, attended_NTD, train)
-        hidden_NTF = nn.relu(ops.over_rows(self.linear1, x_NTD))
+        hidden_NTF = nn.relu(rounded(ops.over_rows(self.linear1, x_NTD)))
         change_NTD = ops.over_rows(self.linear2, self._dropout(hidden_NTF, train))
         return self._add(self.norm3, x_NTD, change_NTD, train)
 
     def _add(self, norm: nn.LayerNorm, x_NTD: Array, change_NTD: Array, train: bool) -> Array:
-        return norm(x_NTD + self._dropout(change_NTD, train))
+        return rounded(norm(exact(x_NTD) + self._dropout(change_NTD, train)))
 
     def _dropout(self, x: Array, train: bool) -> Array:
         key = None if not train or self.dropout == 0 else self.make_rng("dropout")

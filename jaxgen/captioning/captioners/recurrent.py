@@ -79,7 +79,7 @@ class _RecurrentCaptioner(nn.Module):
             )
         W_proj = self._matrix("W_proj", features_ND.shape[1], self.hidden)
         b_proj = self._bias("b_proj", self.hidden)
-        return features_ND.astype(W_proj.dtype) @ W_proj + b_proj[None, :]
+        return ops.matmul(features_ND.astype(W_proj.dtype), W_proj) + b_proj[None, :]
 
     def _dropout(self, x: Array, train: bool) -> Array:
         if not train or self.dropout == 0:

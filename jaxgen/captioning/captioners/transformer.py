@@ -19,6 +19,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.nn import batch_axis, ops
 from jaxgen.nn.dropout import dropout
 from jaxgen.nn.multi_head import KeysAndValues
+from jaxgen.nn.precision import rounded
 from jaxgen.settings import flag, named, setting
 
 Array = jax.Array
@@ -126,7 +127,7 @@ class TransformerCaptioner(nn.Module):
     param_dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        dtype: dict[str, Any] = {"param_dtype": self.param_dtype}
+        dtype: dict[str, Any] = {"param_dtype": self.param_dtype, "dot_general": ops.dot_general}
         self.visual_projection = nn.Dense(self.width, kernel_init=_KERNEL, **dtype)
         self.embedding = self.param(
             "embedding", _KERNEL, (self.vocab_size, self.width), self.param_dtype
@@ -153,7 +154,7 @@ class TransformerCaptioner(nn.Module):
             raise ValueError(f"captions of {steps} words exceed max_length {self.max_length}")
         memory_NMD = self._memory(features)
         positions_TD = self._positions()[:steps]
-        x_NTD = self._embed(captions_NT) + positions_TD[None]
+        x_NTD = rounded(self._embed(captions_NT) + positions_TD[None])
         if train and self.dropout > 0:
             x_NTD = dropout(x_NTD, self.dropout, self.make_rng("dropout"))
         for layer in self.decoder:
@@ -185,7 +186,7 @@ class TransformerCaptioner(nn.Module):
         mask_NBLB = wrote_NBLB & (jnp.arange(places) <= t)[None, None, :, None]
 
         position_1D = jax.lax.dynamic_slice_in_dim(self._positions(), t, 1)
-        x_NBD = self._embed(words_R.reshape(batch, beams)) + position_1D[None]
+        x_NBD = rounded(self._embed(words_R.reshape(batch, beams)) + position_1D[None])
         pasts = []
         for layer, memory, past in zip(self.decoder, cache.memory, cache.past, strict=True):
             x_NBD, past = layer.step(x_NBD, memory, past, mask_NBLB, t)
@@ -203,7 +204,7 @@ class TransformerCaptioner(nn.Module):
             features = features.reshape(features.shape[0], self.memory_tokens, -1)
         elif features.ndim != 3:
             raise ValueError(f"features must be (N, D) or (N, M, D), got shape {features.shape}")
-        return ops.over_rows(self.visual_projection, features.astype(self.param_dtype))
+        return rounded(ops.over_rows(self.visual_projection, features.astype(self.param_dtype)))
 
     def _embed(self, words: Array) -> Array:
         vectors = self.embedding[words]

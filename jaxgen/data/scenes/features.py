@@ -21,6 +21,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxgen.data import ordinary_files
 from jaxgen.data.scenes.rendering import CLASSES, GRID
 from jaxgen.errors import JaxgenError
+from jaxgen.nn import precision
 
 # What `python -m jaxgen.data.scenes.feature_training` writes, and the SHA-256 that it prints.
 WEIGHTS = Path(__file__).parent / "weights" / "scene_features.npz"
@@ -149,6 +150,7 @@ def extract(variables: dict[str, Any], image_NHWC: np.ndarray) -> tuple[np.ndarr
     """
     size = len(image_NHWC)
     padding = np.zeros((BATCH - size, *image_NHWC.shape[1:]), np.uint8)
-    token, hidden = _forward()(variables, np.concatenate([image_NHWC, padding]))
+    with precision.highest():
+        token, hidden = _forward()(variables, np.concatenate([image_NHWC, padding]))
     token = np.asarray(token, np.float16)[:size]
     return token.reshape(size, -1, TOKEN_WIDTH), np.asarray(hidden, np.float16)[:size]

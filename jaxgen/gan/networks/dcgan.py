@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.networks.base import Networks
+from jaxgen.nn import ops
 from jaxgen.nn.layers import BatchNorm, Conv, ConvTranspose, Dense, xavier_uniform
 from jaxgen.settings import named, setting
 
@@ -47,7 +48,7 @@ class Generator(nn.Module):
         for channels in [self.channels[0]] * (doublings - 2) + [self.channels[1]]:
             x = nn.relu(ConvTranspose(channels)(x))
             x = BatchNorm()(x, train)
-        return nn.tanh(ConvTranspose(colours)(x))
+        return nn.tanh(ConvTranspose(colours, exact=True)(x))
 
 
 def _doublings(height: int, width: int) -> int:
@@ -88,9 +89,14 @@ class Discriminator(nn.Module):
             depth += 1
         x = x.reshape(x.shape[0], -1)
         x_NF = nn.leaky_relu(normalized(Dense(x.shape[1], xavier_uniform))(x), 0.01)
-        logits_N = normalized(Dense(1, xavier_uniform))(x_NF)[:, 0]
+        logits_N = normalized(Dense(1, xavier_uniform, exact=True))(x_NF)[:, 0]
         if label_NK is not None:
-            embedding = nn.Dense(x_NF.shape[1], use_bias=False, kernel_init=xavier_uniform)
+            embedding = nn.Dense(
+                x_NF.shape[1],
+                use_bias=False,
+                kernel_init=xavier_uniform,
+                dot_general=ops.dot_general,
+            )
             logits_N += (normalized(embedding)(label_NK) * x_NF).sum(axis=1)
         return logits_N
 

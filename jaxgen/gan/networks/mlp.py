@@ -40,7 +40,7 @@ class Generator(nn.Module):
             if index in self.normalized:
                 x_NF = BatchNorm()(x_NF, train)
             x_NF = nn.leaky_relu(x_NF, self.slope)
-        x_NF = nn.tanh(Dense(math.prod(self.image_shape))(x_NF))
+        x_NF = nn.tanh(Dense(math.prod(self.image_shape), exact=True)(x_NF))
         return x_NF.reshape(-1, *self.image_shape)
 
 
@@ -57,7 +57,7 @@ class Discriminator(nn.Module):
         x_NF = _joined(images_NHWC.reshape(images_NHWC.shape[0], -1), label_NK)
         for width in self.hidden:
             x_NF = nn.leaky_relu(Dense(width)(x_NF), self.slope)
-        return Dense(1)(x_NF)[:, 0]
+        return Dense(1, exact=True)(x_NF)[:, 0]
 
 
 @named("mlp", "jaxgen.models.mlp:MLP")

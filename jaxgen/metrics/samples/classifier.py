@@ -19,7 +19,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from jaxgen.errors import JaxgenError
-from jaxgen.nn import batch_axis, placing
+from jaxgen.nn import batch_axis, placing, precision
 from jaxgen.nn.ops import max_pool
 
 FEATURES = 64
@@ -75,7 +75,7 @@ class Classifier:
             batch = images_NHWC[start : start + BATCH]
             # The last batch is padded: one shape means one compilation.
             padded = np.pad(batch, ((0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)))
-            with placing.around(params):
+            with placing.around(params), precision.highest():
                 outputs.append([x[: len(batch)] for x in _apply(params, padded)])
         features_NF, logits_NK = (np.concatenate(x) for x in zip(*outputs, strict=True))
         return features_NF, logits_NK

@@ -9,6 +9,15 @@ operations. Values and derivatives of any order agree up to rounding.
 
 from jaxgen.nn.ops.convolution import conv, conv_transpose
 from jaxgen.nn.ops.pooling import max_pool
-from jaxgen.nn.ops.product import matmul, over_rows
+from jaxgen.nn.ops.product import dot_general, einsum, matmul, over_rows, rounding_einsum
 
-__all__ = ["conv", "conv_transpose", "matmul", "max_pool", "over_rows"]
+__all__ = [
+    "conv",
+    "conv_transpose",
+    "dot_general",
+    "einsum",
+    "matmul",
+    "max_pool",
+    "over_rows",
+    "rounding_einsum",
+]

@@ -4,9 +4,8 @@ Shapes: N batch, H W height and width, I O input and output channels.
 """
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial, reduce
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +13,11 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from jaxgen.errors import JaxgenError
+from jaxgen.nn.ops.arguments import Pads, Pair, check, explicit_padding, pair, transpose_pad
+from jaxgen.nn.ops.product import rounding_einsum
+from jaxgen.nn.precision import rounds
 
 Array = jax.Array
-Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
 Stride = int | Pair
 Padding = str | int | Pads
 
@@ -36,19 +36,20 @@ def conv(
         padding: 'VALID', 'SAME', an int for all four sides, or ((top, bottom), (left, right)).
 
     Returns:
-        (N, H', W', O) of the same dtype, H' = (H + top + bottom - kernel height) // stride + 1.
+        (N, H', W', O), H' = (H + top + bottom - kernel height) // stride + 1, of the same dtype;
+        bfloat16 where that is the precision in use.
 
     Raises:
         JaxgenError: the shapes, the stride or the padding do not fit together.
     """
-    _check("conv", x_NHWI, kernel_HWIO)
-    stride = _pair("stride", stride)
+    check("conv", x_NHWI, kernel_HWIO)
+    stride = pair("stride", stride)
     window = kernel_HWIO.shape[:2]
     if isinstance(padding, str) and padding in ("VALID", "SAME"):
         rows, columns = lax.padtype_to_pads(x_NHWI.shape[1:3], window, stride, padding)
         pads = rows, columns
     else:
-        pads = _explicit_padding(padding)
+        pads = explicit_padding(padding)
     for size, k, pad in zip(x_NHWI.shape[1:3], window, pads, strict=True):
         if size + sum(pad) < k:
             raise JaxgenError(
@@ -64,9 +65,7 @@ def conv(
     def matmul(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return _conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
 
-    # Decided when the program is lowered, not from the default backend: one trace then serves a
-    # mesh of any device and an export to several platforms.
-    return lax.platform_dependent(x_NHWI, kernel_HWIO, cpu=matmul, default=plain)
+    return _by_platform(x_NHWI, kernel_HWIO, matmul, plain)
 
 
 def conv_transpose(
@@ -86,19 +85,19 @@ def conv_transpose(
             pairs, which pad the image with zeros already between its pixels.
 
     Returns:
-        (N, H', W', O) of the same dtype.
+        (N, H', W', O), as `conv` returns it.
 
     Raises:
         JaxgenError: the shapes, the stride or the padding do not fit together.
     """
-    _check("conv_transpose", x_NHWI, kernel_HWIO)
-    stride = _pair("stride", stride)
+    check("conv_transpose", x_NHWI, kernel_HWIO)
+    stride = pair("stride", stride)
     window = kernel_HWIO.shape[:2]
     if isinstance(padding, str) and padding in ("VALID", "SAME"):
-        rows, columns = (_transpose_pad(k, s, padding) for k, s in zip(window, stride, strict=True))
+        rows, columns = (transpose_pad(k, s, padding) for k, s in zip(window, stride, strict=True))
         pads = rows, columns
     else:
-        pads = _explicit_padding(padding)
+        pads = explicit_padding(padding)
     for size, k, s, pad in zip(x_NHWI.shape[1:3], window, stride, pads, strict=True):
         if (size - 1) * s + 1 + sum(pad) < k:
             raise JaxgenError(
@@ -114,7 +113,33 @@ def conv_transpose(
             return _conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
         return _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads)
 
-    return lax.platform_dependent(x_NHWI, kernel_HWIO, cpu=matmul, default=plain)
+    return _by_platform(x_NHWI, kernel_HWIO, matmul, plain)
+
+
+def _by_platform(
+    x: Array,
+    kernel: Array,
+    cpu: Callable[[Array, Array], Array],
+    default: Callable[[Array, Array], Array],
+) -> Array:
+    """The form for the platform, in the precision in use.
+
+    Decided when the program is lowered, not from the default backend: one trace then serves a mesh
+    of any device and an export to several platforms.
+    """
+    if not rounds():
+        return lax.platform_dependent(x, kernel, cpu=cpu, default=default)
+
+    def rounding(form: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+        return lambda x, kernel: form(x, kernel).astype(jnp.bfloat16)
+
+    # `cpu` rounds the kernel where it is an operand, and hands its gradient on in float32.
+    return lax.platform_dependent(
+        x.astype(jnp.bfloat16),
+        kernel,
+        cpu=rounding(cpu),
+        default=lambda x, kernel: default(x, kernel.astype(jnp.bfloat16)),
+    )
 
 
 # From this many input channels on, XLA's own convolution is faster than `_conv_matmul`: 1.3 times
@@ -123,7 +148,7 @@ _DIRECT_CHANNELS = 8
 
 
 def _conv_cpu(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
-    if kernel_HWIO.shape[2] < _DIRECT_CHANNELS or kernel_HWIO.dtype != jnp.float32:
+    if kernel_HWIO.shape[2] < _DIRECT_CHANNELS or x_NHWI.dtype != jnp.float32:
         return _conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
     return _conv_direct(x_NHWI, kernel_HWIO, stride, pads)
 
@@ -209,9 +234,9 @@ def _conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) ->
         windows[:, r : r + rows].reshape(n * rows * tiles, -1) for r in range(kernel_height)
     ]
     if span * channels < _FEW_COLUMNS:
-        y = jnp.concatenate(row_windows, axis=1) @ band.reshape(-1, tile * features)
+        y = _product(jnp.concatenate(row_windows, axis=1), band.reshape(-1, tile * features))
     else:
-        y = _sum(window @ band[r] for r, window in enumerate(row_windows))
+        y = _sum(_product(window, band[r]) for r, window in enumerate(row_windows))
     return y.reshape(n, rows, tiles * tile, features)[:, :, :columns]
 
 
@@ -255,10 +280,10 @@ def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads
     by_row = flipped.transpose(2, 0, 1, 3).reshape(channels, blocks_h * s, -1)
     pixels = x_NHWI.reshape(-1, channels)
     if by_row.shape[2] < _FEW_COLUMNS:
-        product = (pixels @ by_row.reshape(channels, -1)).reshape(-1, *by_row.shape[1:])
+        product = _product(pixels, by_row.reshape(channels, -1)).reshape(-1, *by_row.shape[1:])
         products = [product[:, r] for r in range(blocks_h * s)]
     else:
-        products = [pixels @ by_row[:, r] for r in range(blocks_h * s)]
+        products = [_product(pixels, by_row[:, r]) for r in range(blocks_h * s)]
 
     def overlap_width(product: Array) -> Array:
         blocks = product.reshape(n, height, width, blocks_w, t * features)
@@ -284,6 +309,12 @@ def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads
     )
 
 
+def _product(x_RD: Array, kernel_DF: Array) -> Array:
+    if x_RD.dtype == jnp.bfloat16:
+        return rounding_einsum("rd,df->rf", x_RD, kernel_DF)
+    return x_RD @ kernel_DF
+
+
 def _pad(x_NHWC: Array, height: Pair, width: Pair) -> Array:
     """Pads with zeros; a negative amount cuts off."""
     zero = jnp.zeros((), x_NHWC.dtype)
@@ -298,43 +329,3 @@ def _pad_kernel(kernel_HWIO: Array, height: int, width: int) -> Array:
 def _sum(arrays: Iterable[Array]) -> Array:
     """The sum, without the 0 that `sum` starts from: one pass less over the first array."""
     return reduce(operator.add, arrays)
-
-
-def _check(name: str, x: Array, kernel: Array) -> None:
-    if x.ndim != 4 or kernel.ndim != 4 or x.shape[3] != kernel.shape[2]:
-        raise JaxgenError(
-            f"{name}: x of shape {x.shape} and kernel of shape {kernel.shape} do not fit; give "
-            "(N, H, W, I) and (H, W, I, O) with the same I."
-        )
-
-
-def _pair(name: str, value: Any) -> Pair:
-    try:
-        pair = (operator.index(value),) * 2
-    except TypeError:
-        pair = tuple(value)
-    if len(pair) != 2 or min(pair) < 1:
-        raise JaxgenError(f"{name}={value!r} is not a positive int or a pair of them.")
-    return pair
-
-
-def _explicit_padding(padding: Any) -> Pads:
-    try:
-        side = operator.index(padding)
-        return (side, side), (side, side)
-    except TypeError:
-        pass
-    if isinstance(padding, str) or [len(pad) for pad in padding] != [2, 2]:
-        raise JaxgenError(
-            f"padding={padding!r} is not 'VALID', 'SAME', an int or ((top, bottom), (left, right))."
-        )
-    (top, bottom), (left, right) = padding
-    return (top, bottom), (left, right)
-
-
-def _transpose_pad(kernel: int, stride: int, padding: str) -> Pair:
-    if padding == "VALID":
-        return kernel - 1, max(kernel, stride) - 1
-    total = kernel + stride - 2
-    before = kernel - 1 if stride > kernel - 1 else -(-total // 2)
-    return before, total - before

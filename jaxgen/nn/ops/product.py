@@ -1,8 +1,14 @@
-"""Products of sequences with kernels, as dense layers need them."""
+"""Products of matrices and sequences, in float32 or of operands rounded to bfloat16."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxgen.nn.precision import rounds
 
 Array = jax.Array
 
@@ -26,5 +32,106 @@ def over_rows(layer: Callable[[Array], Array], x: Array) -> Array:
 
 
 def matmul(x: Array, kernel_DF: Array) -> Array:
-    """`x @ kernel` by `over_rows`: (..., D) times (D, F) is (..., F)."""
+    """`x @ kernel` by `over_rows`: (..., D) times (D, F) is (..., F), in the precision in use."""
+    if rounds():
+        return over_rows(lambda x_RD: rounding_einsum("rd,df->rf", x_RD, kernel_DF), x)
     return over_rows(lambda x_RD: x_RD @ kernel_DF, x)
+
+
+def einsum(spec: str, a: Array, b: Array) -> Array:
+    """`jnp.einsum(spec, a, b)` in the precision in use; float32 at least."""
+    return rounding_einsum(spec, a, b) if rounds() else jnp.einsum(spec, a, b)
+
+
+def dot_general(
+    x: Array, kernel: Array, dimension_numbers: Any, precision: Any = None, **options: Any
+) -> Array:
+    """What Flax's dense layers take as their `dot_general`: `matmul`, in the precision in use."""
+    if rounds():
+        return matmul(x, kernel)
+    return lax.dot_general(x, kernel, dimension_numbers, precision=precision, **options)
+
+
+def rounding_einsum(spec: str, a: Array, b: Array) -> Array:
+    """`jnp.einsum(spec, a, b)` of operands rounded to bfloat16, summed in float32.
+
+    So are its derivatives, of any order in reverse mode: a gradient is rounded where it is an
+    operand, and comes out as its variable is.
+
+    Args:
+        spec: two operands and a result, each letter of an operand in one of the other two.
+        a: float array.
+        b: float array.
+
+    Returns:
+        float32.
+    """
+    return _rounding_einsum(spec, (a.dtype, b.dtype), a, b)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _rounding_einsum(spec: str, dtypes: tuple[Any, Any], a: Array, b: Array) -> Array:
+    a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
+    default = partial(jnp.einsum, spec, preferred_element_type=jnp.float32)
+    return lax.platform_dependent(a, b, cpu=partial(_on_cpu, spec), default=default)
+
+
+def _forward(
+    spec: str, dtypes: tuple[Any, Any], a: Array, b: Array
+) -> tuple[Array, tuple[Array, Array]]:
+    # Kept as they are multiplied: half the memory.
+    a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
+    return _rounding_einsum(spec, dtypes, a, b), (a, b)
+
+
+def _backward(
+    spec: str, dtypes: tuple[Any, Any], operands: tuple[Array, Array], gradient: Array
+) -> tuple[Array, Array]:
+    (of_a, of_b), of_y = _letters(spec)
+    a, b = operands
+    # A kernel's gradient: the activations first, whose transposed copy `_on_cpu` makes.
+    return (
+        rounding_einsum(f"{of_y},{of_b}->{of_a}", gradient, b).astype(dtypes[0]),
+        rounding_einsum(f"{of_a},{of_y}->{of_b}", a, gradient).astype(dtypes[1]),
+    )
+
+
+_rounding_einsum.defvjp(_forward, _backward)
+
+
+def _letters(spec: str) -> tuple[tuple[str, str], str]:
+    operands, result = spec.split("->")
+    of_a, of_b = operands.split(",")
+    return (of_a, of_b), result
+
+
+def _on_cpu(spec: str, a: Array, b: Array) -> Array:
+    """The product in the form that XLA's CPU backend gives to its library for bfloat16.
+
+    That form is (M, K) times (K, N) or (N, K), with rows that lie as they were written. Others are
+    computed in float32, after a conversion of both operands.
+    """
+    (of_a, of_b), of_y = _letters(spec)
+    if not len(of_a) == len(of_b) == len(of_y) == 2:
+        return jnp.einsum(spec, a.astype(jnp.float32), b.astype(jnp.float32))
+    if of_y[0] not in of_a:
+        a, b, of_a, of_b = b, a, of_b, of_a
+    (shared,) = set(of_a) & set(of_b)
+    if of_a[1] != shared:
+        a = _transposed(a)
+    contracted = (((1,), (of_b.index(shared),)), ((), ()))
+    # Without the barrier XLA may turn what follows, a transposition for one, into another order of
+    # the operands, and then finds no program for it.
+    return lax.optimization_barrier(
+        lax.dot_general(a, b, contracted, preferred_element_type=jnp.float32)
+    )
+
+
+def _transposed(x_NM: Array) -> Array:
+    """The transposed matrix as a copy.
+
+    XLA would only note the order of the axes, if nothing stood between the transposition and the
+    product. A copy costs little of a product: the gradient of a kernel 256x2048 from 2,048 rows
+    takes half the time with it.
+    """
+    return lax.optimization_barrier(x_NM.T[None])[0]
