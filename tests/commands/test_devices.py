@@ -191,3 +191,14 @@ def test_the_extras_that_the_sentences_name_bring_that_part_of_jax():
     extras = setup["options.extras_require"]
     for name in (*devices.CUDA_DRIVERS, "tpu"):
         assert extras[name].split() == [f"jax[{name}]"]
+
+
+@pytest.mark.parametrize("flags", ["avx2 avx512f", "avx2 avx512_bf16"])
+def test_bfloat16_on_a_cpu_without_it_is_said_to_be_no_faster(machine, capsys, flags):
+    root = machine()
+    (root / "proc").mkdir()
+    (root / "proc/cpuinfo").write_text(f"model name\t: A CPU\nflags\t\t: {flags}\n")
+    tell_devices(root=root)
+    tell_devices(root=root, precision="bfloat16")
+    told = capsys.readouterr().err
+    assert told.count("this CPU has neither AVX512_BF16 nor AMX") == ("bf16" not in flags)

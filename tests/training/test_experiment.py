@@ -142,3 +142,30 @@ def test_a_picture_before_the_first_step_where_it_is_asked_for(config, tmp_path)
     ]
     ends = [(folder / "samples" / "step_000002.png").read_bytes() for folder in (workdir, other)]
     assert ends[0] == ends[1]
+
+
+def test_a_run_in_bfloat16_goes_on_bit_for_bit_and_in_no_other_precision(config):
+    rounding = replace(config, precision="bfloat16")
+    whole, cut = (
+        replace(rounding, workdir=f"{config.workdir}-{name}") for name in ("whole16", "cut16")
+    )
+    model = jaxgen.run(whole)
+    jaxgen.run(replace(cut, steps=2))
+    with pytest.raises(JaxgenError, match="precision"):
+        jaxgen.run(replace(cut, precision="float32"))
+    jaxgen.run(cut)
+    assert (
+        Run(whole.workdir).metrics_path.read_bytes() == Run(cut.workdir).metrics_path.read_bytes()
+    )
+    marks = [read_json(Run(c.workdir).summary_path)["parameters_sha256"] for c in (whole, cut)]
+    assert marks[0] == marks[1]
+    assert (
+        Run(config.workdir).metrics_path.read_bytes() != Run(cut.workdir).metrics_path.read_bytes()
+    )
+    # It samples in its own precision, or in another that is asked for.
+    own, exact = (
+        jaxgen.load(cut.workdir, precision).sample(n=2) for precision in (None, "float32")
+    )
+    assert np.array_equal(own, model.sample(n=2))
+    assert (own.dtype, exact.dtype) == (np.float32, np.float32)
+    assert 0 < np.abs(own - exact).max() < 0.05

@@ -81,7 +81,7 @@ def _forward(
 ) -> tuple[Array, tuple[Array, Array]]:
     # Kept as they are multiplied: half the memory.
     a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
-    return _rounding_einsum(spec, dtypes, a, b), (a, b)
+    return rounding_einsum(spec, a, b), (a, b)
 
 
 def _backward(
