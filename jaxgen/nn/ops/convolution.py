@@ -15,7 +15,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.ops.arguments import Pads, Pair, check, explicit_padding, pair, transpose_pad
 from jaxgen.nn.ops.product import rounding_einsum
-from jaxgen.nn.precision import rounds
+from jaxgen.nn.precision import exact, rounds
 
 Array = jax.Array
 Stride = int | Pair
@@ -130,14 +130,12 @@ def _by_platform(
     if not rounds():
         return lax.platform_dependent(x, kernel, cpu=cpu, default=default)
 
-    def rounding(form: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
-        return lambda x, kernel: form(x, kernel).astype(jnp.bfloat16)
-
-    # `cpu` rounds the kernel where it is an operand, and hands its gradient on in float32.
     return lax.platform_dependent(
         x.astype(jnp.bfloat16),
         kernel,
-        cpu=rounding(cpu),
+        # Its products round their operands; what is added up of their results, and of gradients,
+        # stays float32.
+        cpu=lambda x, kernel: cpu(exact(x), kernel).astype(jnp.bfloat16),
         default=lambda x, kernel: default(x, kernel.astype(jnp.bfloat16)),
     )
 
@@ -148,7 +146,7 @@ _DIRECT_CHANNELS = 8
 
 
 def _conv_cpu(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
-    if kernel_HWIO.shape[2] < _DIRECT_CHANNELS or x_NHWI.dtype != jnp.float32:
+    if rounds() or kernel_HWIO.shape[2] < _DIRECT_CHANNELS or x_NHWI.dtype != jnp.float32:
         return _conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
     return _conv_direct(x_NHWI, kernel_HWIO, stride, pads)
 
@@ -310,7 +308,7 @@ def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads
 
 
 def _product(x_RD: Array, kernel_DF: Array) -> Array:
-    if x_RD.dtype == jnp.bfloat16:
+    if rounds():
         return rounding_einsum("rd,df->rf", x_RD, kernel_DF)
     return x_RD @ kernel_DF
 
