@@ -63,8 +63,9 @@ class DecoderLayer(nn.Module):
         return self._finish(x_NTD, memory, train)
 
     def project_memory(self, memory_NMD: Array) -> KeysAndValues:
-        """Keys and values of the memory, for `step`."""
-        return self.cross_attn.project_memory(memory_NMD)
+        """Keys and values of the memory, for `step`: in float32, of which each step makes use."""
+        keys, values = self.cross_attn.project_memory(memory_NMD)
+        return exact(keys), exact(values)
 
     def step(
         self,

@@ -19,7 +19,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.nn import batch_axis, ops
 from jaxgen.nn.dropout import dropout
 from jaxgen.nn.multi_head import KeysAndValues
-from jaxgen.nn.precision import rounded
+from jaxgen.nn.precision import exact, rounded
 from jaxgen.settings import flag, named, setting
 
 Array = jax.Array
@@ -166,7 +166,7 @@ class TransformerCaptioner(nn.Module):
         memory_NMD = self._memory(features)
         batch = memory_NMD.shape[0]
         shape = (batch, self.heads, self.max_length, self.width // self.heads)
-        empty = jnp.zeros(shape, memory_NMD.dtype)
+        empty = jnp.zeros(shape, exact(memory_NMD).dtype)
         return Cache(
             memory=[layer.project_memory(memory_NMD) for layer in self.decoder],
             past=[(empty, empty) for _ in self.decoder],

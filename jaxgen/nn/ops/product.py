@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgen.nn.precision import rounds
+from jaxgen.nn.precision import exact, rounds
 
 Array = jax.Array
 
@@ -39,8 +39,14 @@ def matmul(x: Array, kernel_DF: Array) -> Array:
 
 
 def einsum(spec: str, a: Array, b: Array) -> Array:
-    """`jnp.einsum(spec, a, b)` in the precision in use; float32 at least."""
-    return rounding_einsum(spec, a, b) if rounds() else jnp.einsum(spec, a, b)
+    """`jnp.einsum(spec, a, b)` of activations, summed in float32 at least.
+
+    Both are rounded to bfloat16 where `b` is. It may be kept in float32 where many products read
+    it, such as the keys and values of decoding, which XLA's CPU backend would convert for each.
+    """
+    if b.dtype == jnp.bfloat16:
+        return rounding_einsum(spec, a, b)
+    return jnp.einsum(spec, exact(a), b)
 
 
 def dot_general(
