@@ -34,7 +34,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.records import Records, Row
-from benchmarks.time_to_quality.recipes import GOALS, RECIPES, Changes, Goal, recipe_config
+from benchmarks.time_to_quality.recipes import GOALS, Changes, Goal, recipe_config
 from benchmarks.time_to_quality.table import outcome, table
 from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
