@@ -77,12 +77,20 @@ class Recurrent(nn.Module):
         return self.scores(self.drop(h_NTH))
 
     @torch.no_grad()
-    def greedy(self, features_NF: Tensor, length: int) -> Tensor:
-        """The best word each time, (N, length); the recurrence goes on from where it stands."""
+    def greedy(self, features_NF: Tensor, length: int, end: int | None = None) -> Tensor:
+        """The best word each time, (N, length), or fewer if every caption has the word `end`.
+
+        The recurrence goes on from where it stands.
+        """
         carry, words = self._start(features_NF), [torch.full((len(features_NF), 1), START)]
+        has_ended_N1 = torch.zeros_like(words[0], dtype=torch.bool)
         for _ in range(length):
             h_N1H, carry = self.cells(self.embed(words[-1]), carry)
             words.append(self.scores(h_N1H).argmax(dim=2))
+            if end is not None:
+                has_ended_N1 |= words[-1] == end
+                if has_ended_N1.all():
+                    break
         return torch.cat(words[1:], dim=1)
 
     def _start(self, features_NF: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -167,12 +175,17 @@ class TransformerTwin(nn.Module):
         return self.output(x_NTD)
 
     @torch.no_grad()
-    def greedy(self, features: Tensor, length: int) -> Tensor:
-        """The best word each time, (N, length); as in the notebook, from the whole prefix."""
+    def greedy(self, features: Tensor, length: int, end: int | None = None) -> Tensor:
+        """The best word each time, (N, length), or fewer if every caption has the word `end`.
+
+        As in the notebook, each comes from the whole prefix.
+        """
         words_NT = torch.full((len(features), 1), START)
         for _ in range(length):
             best_N1 = self(features, words_NT)[:, -1].argmax(dim=1, keepdim=True)
             words_NT = torch.cat([words_NT, best_N1], dim=1)
+            if end is not None and (words_NT == end).any(dim=1).all():
+                break
         return words_NT[:, 1:]
 
 

@@ -121,27 +121,31 @@ class TwinWriter:
         self, network: nn.Module, features: np.ndarray, decoding: Any, seed: int = 0
     ) -> list[str]:
         """The greedy caption of each image; `decoding` and `seed` are those of a `Writer`."""
-        length = self._config.max_length
-        words_NL = self._in_parts(network, lambda some: network.greedy(some, length), features)
-        return [self._vocabulary.decode(words_L) for words_L in words_NL]
+        length, vocabulary = self._config.max_length, self._vocabulary
+
+        def written(some: Tensor) -> list[str]:
+            words_NL = network.greedy(some, length, vocabulary.end).numpy()
+            return [vocabulary.decode(words_L) for words_L in words_NL]
+
+        return [each for part in self._in_parts(network, written, features) for each in part]
 
     def losses(
         self, network: nn.Module, features: np.ndarray, captions_NT: np.ndarray
     ) -> np.ndarray:
         """The loss of each token after the first, (N, T - 1); 0 where it is NULL."""
 
-        def measured(some: Tensor, captions: Tensor) -> Tensor:
-            return token_losses(network, some, captions.long()).float()
+        def measured(some: Tensor, captions: Tensor) -> np.ndarray:
+            return token_losses(network, some, captions.long()).float().numpy()
 
-        return self._in_parts(network, measured, features, captions_NT)
+        return np.concatenate(self._in_parts(network, measured, features, captions_NT))
 
     @torch.no_grad()
     def _in_parts(
-        self, network: nn.Module, function: Callable[..., Tensor], *arrays: np.ndarray
-    ) -> np.ndarray:
+        self, network: nn.Module, function: Callable[..., Any], *arrays: np.ndarray
+    ) -> list[Any]:
         network.eval()
         parts = zip(*(torch.from_numpy(array).split(_ROWS) for array in arrays), strict=True)
         with forward_in(self._config.precision):
             found = [function(*some) for some in parts]
         network.train()
-        return torch.cat(found).numpy()
+        return found

@@ -16,9 +16,9 @@ from benchmarks.time_to_quality.table import outcome, table
 from jaxgen.captioning.captioners.recurrent import LSTM
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.errors import JaxgenError
-from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.networks.mlp import MLP
 
-SMALL = DCGAN(hidden=8, generator_channels=(4, 4), discriminator_channels=(2, 4))
+SMALL = MLP(generator_hidden=(8,), discriminator_hidden=(8,))
 
 
 @pytest.fixture

@@ -95,6 +95,16 @@ def test_same_weights_give_the_same_words(captioner):
     assert words_NL.min() >= len(SPECIAL)
 
 
+@every_captioner
+def test_decoding_ends_when_every_caption_has_ended(captioner):
+    _, _, twin = jaxgen_and_twin(captioner, size=1.5, ends=False)
+    features = torch.from_numpy(FEATURES_NF)
+    whole_NL = twin.greedy(features, LENGTH)
+    first = int(whole_NL[0, 0])
+    assert twin.greedy(features[:1], LENGTH, first).tolist() == [[first]]
+    assert torch.equal(twin.greedy(features, LENGTH, end=0), whole_NL)
+
+
 def test_a_transformer_reads_a_grid_as_jaxgen_does():
     config, params, twin = jaxgen_and_twin(CAPTIONERS["transformer"])
     module, read_NT = config.captioning(ABOUT).module, CAPTIONS_NT[:, :-1]
