@@ -21,7 +21,7 @@ from benchmarks.gan_steps import EXPERIMENTS
 from benchmarks.measuring import Row, Settings, summary
 from jaxgen.errors import JaxgenError
 
-STEPS = dict.fromkeys(EXPERIMENTS, 1000) | {"dcgan": 400}
+STEPS = dict.fromkeys(EXPERIMENTS, 1000) | {"dcgan": 400, "conditional_dcgan": 400}
 FROM_STEP = 200
 MOST_ROUNDS = 3  # they take minutes
 _LOG_EVERY = 50

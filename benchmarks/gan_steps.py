@@ -1,11 +1,14 @@
 """Training steps of the GANs beside PyTorch's, each with its batches and noise."""
 
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 from benchmarks import training_loop
 from benchmarks.measuring import Comparison, Contender, Flops, Settings
+from benchmarks.precisions import DEFAULT, Wanted, beside_torch, both, titled
 from jaxgen.data.images.base import load_images
 from jaxgen.gan.config import GanConfig
 
@@ -15,6 +18,7 @@ EXPERIMENTS = {
     "mlp_gan": "MLP GAN",
     "conditional_gan": "conditional GAN",
     "dcgan": "DCGAN",
+    "conditional_dcgan": "conditional DCGAN",
 }
 LARGE_BATCH = 512
 CAPACITY = 50  # steps of a dispatch, as `log_every` has it by default
@@ -25,54 +29,65 @@ def experiment(name: str) -> GanConfig:
     return importlib.import_module(f"experiments.{name}").config
 
 
-def comparisons() -> list[Comparison]:
+def comparisons(wanted: Wanted = DEFAULT) -> list[Comparison]:
     """A step of each experiment at its own batch size and at 512; the DCGAN's also alone."""
     found = []
     for name, title in EXPERIMENTS.items():
         own = experiment(name)
-        for config in (own, replace(own, batch_size=LARGE_BATCH)):
-            found.append(
-                Comparison(
-                    f"{title} training step, batch {config.batch_size}",
-                    partial(_beside_torch, config),
-                    partial(_flops, config),
-                    CAPACITY,
-                )
-            )
-    dcgan = experiment("dcgan")
-    title = f"DCGAN training step in the loop, batch {dcgan.batch_size}"
-    found.append(
-        Comparison(title, partial(_in_and_out, dcgan), partial(_flops, dcgan), most=CAPACITY)
-    )
+        batch_sizes = wanted.batch_sizes or dict.fromkeys((own.batch_size, LARGE_BATCH))
+        for batch_size, precision in product(batch_sizes, wanted.precisions):
+            config = replace(own, batch_size=batch_size, precision=precision)
+            title_of_row = f"{title} training step, batch {batch_size}"
+            found.append(_comparison(title_of_row, _beside_torch, config))
+    for precision in wanted.precisions:
+        dcgan = replace(experiment("dcgan"), precision=precision)
+        title = f"DCGAN training step in the loop, batch {dcgan.batch_size}"
+        found.append(_comparison(title, _in_and_out, dcgan))
     return found
 
 
+def _comparison(
+    title: str, contenders: Callable[[GanConfig, Settings], list[Contender]], config: GanConfig
+) -> Comparison:
+    return Comparison(
+        titled(title, config.precision),
+        partial(contenders, config),
+        partial(_flops, config),
+        CAPACITY,
+        config.precision,
+    )
+
+
 def _flops(config: GanConfig) -> Flops:
+    """Of the arithmetic, whatever its precision."""
+    config = replace(config, precision="float32")
     return training_loop.flops(config.task(), config)
 
 
 def _beside_torch(config: GanConfig, settings: Settings) -> list[Contender]:
-    contenders = [training_loop.in_loop(config.task(), config, CAPACITY)]
-    contenders.append(torch_training(config, settings))
-    if settings.compile:
-        contenders.append(torch_training(config, settings, compiled=True))
-    return contenders
+    return beside_torch(config, settings, _jaxgen_training, torch_training)
+
+
+def _jaxgen_training(config: GanConfig, name: str) -> Contender:
+    return training_loop.in_loop(config.task(), config, CAPACITY, name)
 
 
 def _in_and_out(config: GanConfig, settings: Settings) -> list[Contender]:
-    task = config.task()
-    return [training_loop.in_loop(task, config, CAPACITY), training_loop.alone(task, config)]
+    contenders = [_jaxgen_training(form, name) for name, form in both(config)]
+    return [*contenders, training_loop.alone(config.task(), config)]
 
 
-def torch_training(config: GanConfig, settings: Settings, compiled: bool = False) -> Contender:
+def torch_training(
+    config: GanConfig, settings: Settings, name: str, is_compiled: bool
+) -> Contender:
     """The PyTorch twin in training, eager or through torch.compile, which needs a C++ compiler."""
     import torch
 
     from benchmarks import torch_gans
 
-    steps = (settings.repeats + 1) * CAPACITY  # as many as can be asked for
+    steps = (settings.repeats + 2) * CAPACITY  # as many as can be asked for
     twin = torch_gans.twin(replace(config, steps=steps))
-    if compiled:
+    if is_compiled:
         twin = twin._replace(
             generator=torch.compile(twin.generator), discriminator=torch.compile(twin.discriminator)
         )
@@ -83,4 +98,4 @@ def torch_training(config: GanConfig, settings: Settings, compiled: bool = False
         for _ in range(count):
             next(losses)
 
-    return Contender("torch.compile" if compiled else "PyTorch", run, is_optional=compiled)
+    return Contender(name, run, is_optional=is_compiled)

@@ -1,8 +1,8 @@
 """Contenders in turns: medians, ratios within each round, and the rate of matrix products beside.
 
 The machine drifts and other programs run on it, so nothing is timed alone: a round times every
-contender once, one after the other, and a large matrix product with them. Ratios and shares are
-medians over the rounds of what was measured within one round.
+contender once, one after the other, and a large matrix product in jaxgen's precision with them.
+Ratios and shares are medians over the rounds of what was measured within one round.
 """
 
 import functools
@@ -10,10 +10,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from jaxgen.nn.precision import Precision
 
 Row = dict[str, Any]
 
@@ -69,12 +72,14 @@ class Comparison:
     flops: Callable[[], Flops] | None = None
     most: int = 50
     """How many times a contender can do the work in one call."""
+    precision: Precision = "float32"
+    """jaxgen's, and that of the matrix product."""
 
     def rows(self, settings: Settings) -> list[Row]:
         """Measures, and gives a row for each peer."""
         contenders = [c for c in self.contenders(settings) if _starts(c)]
         counts = [_count(contender, settings, self.most) for contender in contenders]
-        matmul = matmul_contender()
+        matmul = matmul_contender(self.precision)
         matmul.run(1)
         seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
         products = []
@@ -101,7 +106,7 @@ def _starts(contender: Contender) -> bool:
     """Runs the work once, compilation included; False if an optional contender fails."""
     try:
         contender.run(1)
-    except RuntimeError as error:
+    except Exception as error:  # a compiler that is missing or fails may raise anything
         if not contender.is_optional:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -167,10 +172,10 @@ def summary(
 
 
 @functools.cache
-def matmul_contender() -> Contender:
-    """The product of two large float32 matrices: what the machine can do at most, nearly."""
-    square = jnp.full((MATMUL_SIDE, MATMUL_SIDE), 0.5)
-    product = jax.jit(jnp.matmul)
+def matmul_contender(precision: Precision = "float32") -> Contender:
+    """The product of two large matrices, summed in float32: nearly the most a machine can do."""
+    square = jnp.full((MATMUL_SIDE, MATMUL_SIDE), 0.5, precision)
+    product = jax.jit(partial(jnp.matmul, preferred_element_type=jnp.float32))
 
     def run(count: int) -> None:
         for _ in range(count):

@@ -1,11 +1,13 @@
 """PyTorch twins of the captioners: nn.RNN, nn.LSTM and a Transformer.
 
-They are the models of the course's captioning notebooks (CS231n, assignment 3).
+They are the models of the course's captioning notebooks (CS231n, assignment 3), with dropout in the
+recurrent ones and any number of tokens for the Transformer to attend to.
 
-`twin` builds one from jaxgen's configuration, `copy_weights` gives it jaxgen's weights.
+`twin` builds one from jaxgen's configuration, with values drawn as jaxgen draws them;
+`copy_weights` gives it jaxgen's weights. `torch_captioning` trains it.
 
 N batch, T time, D word vector or width, H hidden or heads, K width of a head, V vocabulary,
-F feature.
+F feature, M memory tokens.
 """
 
 import math
@@ -31,50 +33,64 @@ def twin(captioner: Captioner, vocab_size: int, features: int, max_length: int =
     """A captioner of the same sizes, in training mode.
 
     Args:
-        captioner: RNN, LSTM or Transformer, with nothing that the course's notebooks do not have.
+        captioner: RNN, LSTM or Transformer.
         vocab_size: V.
-        features: F, numbers in an image's features.
+        features: F, numbers in an image's features, or in each token of them.
         max_length: of a caption, for the Transformer's positions.
 
     Raises:
         JaxgenError: there is no twin of it.
     """
-    if isinstance(captioner, RNN | LSTM) and not captioner.dropout:
-        kind = nn.RNN if isinstance(captioner, RNN) else nn.LSTM
-        return Recurrent(kind, vocab_size, features, captioner.word_size, captioner.hidden)
+    if isinstance(captioner, RNN | LSTM):
+        return Recurrent(captioner, vocab_size, features)
     beyond = ("memory_tokens", 1), ("window", 0), ("rank", 0)
     if isinstance(captioner, Transformer) and all(getattr(captioner, k) == v for k, v in beyond):
         return TransformerTwin(captioner, vocab_size, features, max_length)
     raise JaxgenError(
-        f"{captioner} has no PyTorch twin; RNN and LSTM without dropout have one, and Transformer "
-        "with full attention and one memory token"
+        f"{captioner} has no PyTorch twin; RNN and LSTM have one, and Transformer with full "
+        "attention that reads its features as they are"
     )
 
 
 class Recurrent(nn.Module):
     """An RNN or an LSTM whose first hidden state the image's features set."""
 
-    def __init__(
-        self, kind: type, vocab_size: int, features: int, word_size: int, hidden: int
-    ) -> None:
+    def __init__(self, captioner: RNN | LSTM, vocab_size: int, features: int) -> None:
         super().__init__()
+        kind, hidden = nn.RNN if isinstance(captioner, RNN) else nn.LSTM, captioner.hidden
         self.project = nn.Linear(features, hidden)
-        self.embed = nn.Embedding(vocab_size, word_size)
-        self.cells = kind(word_size, hidden, batch_first=True)
+        self.embed = nn.Embedding(vocab_size, captioner.word_size)
+        self.cells = kind(captioner.word_size, hidden, batch_first=True)
         self.scores = nn.Linear(hidden, vocab_size)
+        self.drop = nn.Dropout(captioner.dropout)
+        for name, parameter in self.named_parameters():
+            if "bias" in name:
+                nn.init.zeros_(parameter)
+            else:  # rows are outputs, but for the word vectors
+                size = 0.01 if name == "embed.weight" else parameter.shape[1] ** -0.5
+                nn.init.normal_(parameter, std=size)
 
     def forward(self, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
         """Scores of the next words, (N, T, V)."""
-        h_NTH, _ = self.cells(self.embed(captions_NT), self._start(features_NF))
-        return self.scores(h_NTH)
+        x_NTD = self.drop(self.embed(captions_NT))
+        h_NTH, _ = self.cells(x_NTD, self._start(features_NF))
+        return self.scores(self.drop(h_NTH))
 
     @torch.no_grad()
-    def greedy(self, features_NF: Tensor, length: int) -> Tensor:
-        """The best word each time, (N, length); the recurrence goes on from where it stands."""
+    def greedy(self, features_NF: Tensor, length: int, end: int | None = None) -> Tensor:
+        """The best word each time, (N, length), or fewer if every caption has the word `end`.
+
+        The recurrence goes on from where it stands.
+        """
         carry, words = self._start(features_NF), [torch.full((len(features_NF), 1), START)]
+        has_ended_N1 = torch.zeros_like(words[0], dtype=torch.bool)
         for _ in range(length):
             h_N1H, carry = self.cells(self.embed(words[-1]), carry)
             words.append(self.scores(h_N1H).argmax(dim=2))
+            if end is not None:
+                has_ended_N1 |= words[-1] == end
+                if has_ended_N1.all():
+                    break
         return torch.cat(words[1:], dim=1)
 
     def _start(self, features_NF: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -114,16 +130,16 @@ class Layer(nn.Module):
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
         self.drop = nn.Dropout(rate)
 
-    def forward(self, x_NTD: Tensor, memory_N1D: Tensor, mask_TT: Tensor) -> Tensor:
+    def forward(self, x_NTD: Tensor, memory_NMD: Tensor, mask_TT: Tensor) -> Tensor:
         """The words' vectors after this layer, (N, T, D)."""
         x_NTD = self.norm1(x_NTD + self.drop(self.self_attn(x_NTD, x_NTD, mask_TT)))
-        x_NTD = self.norm2(x_NTD + self.drop(self.cross_attn(x_NTD, memory_N1D)))
+        x_NTD = self.norm2(x_NTD + self.drop(self.cross_attn(x_NTD, memory_NMD)))
         inner = self.drop(F.relu(self.linear1(x_NTD)))
         return self.norm3(x_NTD + self.drop(self.linear2(inner)))
 
 
 class TransformerTwin(nn.Module):
-    """Layers of a decoder whose memory is the projected feature vector."""
+    """Layers of a decoder whose memory is the projected feature vector, or vectors."""
 
     def __init__(
         self, captioner: Transformer, vocab_size: int, features: int, max_length: int
@@ -140,53 +156,37 @@ class TransformerTwin(nn.Module):
         self.output = nn.Linear(width, vocab_size)
         table = torch.from_numpy(positional_encoding(max_length, width)).float()
         self.register_buffer("positions_TD", table)
+        for name, parameter in self.named_parameters():
+            if name.startswith("output."):
+                nn.init.uniform_(parameter, -(width**-0.5), width**-0.5)
+            elif "norm" not in name:
+                nn.init.normal_(parameter, std=0.02 if "weight" in name else 0.0)
 
-    def forward(self, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
-        """Scores of the next words, (N, T, V)."""
+    def forward(self, features: Tensor, captions_NT: Tensor) -> Tensor:
+        """Scores of the next words, (N, T, V), for images of features (N, F) or (N, M, F)."""
         steps = captions_NT.shape[1]
-        memory_N1D = self.visual_projection(features_NF)[:, None]
+        memory_NMD = self.visual_projection(features)
+        if features.ndim == 2:
+            memory_NMD = memory_NMD[:, None]
         x_NTD = self.drop(self.embedding(captions_NT) + self.positions_TD[:steps])
         mask_TT = torch.ones(steps, steps, dtype=torch.bool).tril()
         for layer in self.layers:
-            x_NTD = layer(x_NTD, memory_N1D, mask_TT)
+            x_NTD = layer(x_NTD, memory_NMD, mask_TT)
         return self.output(x_NTD)
 
     @torch.no_grad()
-    def greedy(self, features_NF: Tensor, length: int) -> Tensor:
-        """The best word each time, (N, length); as in the notebook, from the whole prefix."""
-        words_NT = torch.full((len(features_NF), 1), START)
+    def greedy(self, features: Tensor, length: int, end: int | None = None) -> Tensor:
+        """The best word each time, (N, length), or fewer if every caption has the word `end`.
+
+        As in the notebook, each comes from the whole prefix.
+        """
+        words_NT = torch.full((len(features), 1), START)
         for _ in range(length):
-            best_N1 = self(features_NF, words_NT)[:, -1].argmax(dim=1, keepdim=True)
+            best_N1 = self(features, words_NT)[:, -1].argmax(dim=1, keepdim=True)
             words_NT = torch.cat([words_NT, best_N1], dim=1)
+            if end is not None and (words_NT == end).any(dim=1).all():
+                break
         return words_NT[:, 1:]
-
-
-def loss(network: nn.Module, features_NF: Tensor, captions_NT: Tensor) -> Tensor:
-    """Cross-entropy of the words that are not NULL, as a scalar.
-
-    Summed over time and averaged over the batch for the recurrent twins; averaged over all
-    positions, padding included, for the Transformer.
-    """
-    targets_NT = captions_NT[:, 1:]
-    logits_NTV = network(features_NF, captions_NT[:, :-1])
-    total = F.cross_entropy(
-        logits_NTV.flatten(0, 1), targets_NT.flatten(), ignore_index=NULL, reduction="sum"
-    )
-    return total / (len(targets_NT) if isinstance(network, Recurrent) else targets_NT.numel())
-
-
-def step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    features_NF: Tensor,
-    captions_NT: Tensor,
-) -> Tensor:
-    """One update of the network; the loss before it."""
-    optimizer.zero_grad()
-    value = loss(network, features_NF, captions_NT)
-    value.backward()
-    optimizer.step()
-    return value.detach()
 
 
 _LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}

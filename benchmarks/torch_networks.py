@@ -1,12 +1,13 @@
 """The networks of the GAN experiments as PyTorch modules, with PyTorch's initial values.
 
-N batch, Z noise. Images are grey, 28x28. Where there are labels, the fully connected networks read
-their one-hot vectors behind noise and flattened image (Mirza and Osindero 2014).
+N batch, Z noise, P pixels, K classes. Images are grey, 28x28. Where there are labels, all networks
+read their one-hot vectors behind noise and flattened image (Mirza and Osindero 2014); the
+convolutional discriminator projects them (Miyato and Koyama 2018).
 References: the course's GAN notebook (CS231n 2020, GANs-PyTorch); Goodfellow et al. 2014; Radford
 et al. 2016 (batch norm).
 """
 
-from torch import nn
+from torch import Tensor, nn
 
 from jaxgen.gan.config import GanConfig
 
@@ -47,7 +48,7 @@ def dcgan_generator(config: GanConfig) -> nn.Sequential:
     hidden, (quarter, half) = config.networks.hidden, config.networks.generator_channels
     size = SIDE // 4
     network = nn.Sequential(
-        nn.Linear(config.noise_size, hidden),
+        nn.Linear(config.noise_size + label_size(config), hidden),
         nn.ReLU(),
         nn.BatchNorm1d(hidden),
         nn.Linear(hidden, quarter * size * size),
@@ -64,10 +65,13 @@ def dcgan_generator(config: GanConfig) -> nn.Sequential:
 
 
 def dcgan_discriminator(config: GanConfig) -> nn.Sequential:
-    """Images (N, 1, 28, 28) to logits (N,), as in the course's GAN notebook."""
+    """Images (N, 1, 28, 28) to logits (N,), as in the course's GAN notebook.
+
+    With labels it is a `Projection`, which reads images and labels as rows.
+    """
     first, second = config.networks.discriminator_channels
     width = 4 * 4 * second
-    network = nn.Sequential(
+    layers = [
         nn.Conv2d(1, first, 5),
         nn.LeakyReLU(0.01),
         nn.MaxPool2d(2),
@@ -78,9 +82,30 @@ def dcgan_discriminator(config: GanConfig) -> nn.Sequential:
         nn.Linear(width, width),
         nn.LeakyReLU(0.01),
         nn.Linear(width, 1),
-        nn.Flatten(0),
-    )
+    ]
+    if config.conditional:
+        network = Projection(*layers, nn.Linear(CLASSES, width, bias=False))
+    else:
+        network = nn.Sequential(*layers, nn.Flatten(0))
     return network.apply(_xavier_uniform)
+
+
+class Projection(nn.Sequential):
+    """Rows of P pixels and K numbers of a label to logits (N,).
+
+    The last two layers are the one that gives a logit and the labels' embedding, whose inner
+    product with the features is added (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637,
+    equation 3).
+    """
+
+    def forward(self, both_NR: Tensor) -> Tensor:
+        """Logits (N,) of images in [-1, 1] with their one-hot labels behind them."""
+        pixels_NP, label_NK = both_NR.split([SIDE * SIDE, CLASSES], dim=1)
+        *layers, score, embedding = self
+        x = pixels_NP.unflatten(1, (1, SIDE, SIDE))
+        for layer in layers:
+            x = layer(x)
+        return score(x)[:, 0] + (embedding(label_NK) * x).sum(dim=1)
 
 
 def _xavier_uniform(layer: nn.Module) -> None:

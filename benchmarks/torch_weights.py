@@ -58,10 +58,9 @@ def copy_weights(network: nn.Sequential, params: PyTree, stats: PyTree) -> None:
             }
         elif kind == "Dense":
             rows = _channels_first(values["kernel"], channels_in)
-            new = {
-                "weight": _channels_first(rows.T, channels_out),
-                "bias": _channels_first(values["bias"], channels_out),
-            }
+            new = {"weight": _channels_first(rows.T, channels_out)}
+            if "bias" in values:
+                new["bias"] = _channels_first(values["bias"], channels_out)
         elif kind == "Conv":
             new = {"weight": values["kernel"].transpose(3, 2, 0, 1), "bias": values["bias"]}
         else:

@@ -13,7 +13,7 @@ from jaxgen.training.loop import Loop
 from jaxgen.training.task import Task, TrainConfig
 
 
-def in_loop(task: Task, config: TrainConfig, capacity: int) -> Contender:
+def in_loop(task: Task, config: TrainConfig, capacity: int, name: str = "jaxgen") -> Contender:
     """Steps as `jaxgen.training.loop.Loop` dispatches them: at most `capacity` at a time."""
     # A loop takes no more steps at a time than it logs, nor than there are; the task is made
     # already, so that its schedule does not change with their number.
@@ -26,7 +26,7 @@ def in_loop(task: Task, config: TrainConfig, capacity: int) -> Contender:
         state, history = loop.dispatch(state, 0, count)
         jax.block_until_ready((state, history))
 
-    return Contender("jaxgen", run)
+    return Contender(name, run)
 
 
 def alone(task: Task, config: TrainConfig) -> Contender:

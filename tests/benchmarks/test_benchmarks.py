@@ -30,7 +30,7 @@ def benchmarks(monkeypatch, tmp_path):
     torch = types.SimpleNamespace(set_num_threads=lambda count: None)
     monkeypatch.setitem(sys.modules, "torch", torch)
     both = Recorded("GAN step"), Recorded("RNN step")
-    monkeypatch.setattr(command, "all_comparisons", lambda: list(both))
+    monkeypatch.setattr(command, "all_comparisons", lambda wanted: list(both))
     monkeypatch.chdir(tmp_path)
     return both
 
@@ -67,6 +67,7 @@ def test_only_those_that_the_pattern_is_found_in(benchmarks, monkeypatch):
         (("--only", "nothing"), "--only nothing matches no benchmark; --list shows all"),
         (("--only", "("), r"--only \( is not a regular expression: "),
         (("--repeats", "0"), "--repeats must be at least 1, got 0"),
+        (("--batch-sizes", "25", "0"), "--batch-sizes must be at least 1, got 0"),
     ],
 )
 def test_wrong_flags_are_refused(benchmarks, monkeypatch, flags, sentence):
@@ -85,6 +86,25 @@ def test_every_title_stands_once(monkeypatch, capsys):
     run(monkeypatch, "--list")
     titles = capsys.readouterr().out.splitlines()
     assert len(titles) == len(set(titles)) > 30
+    assert not any("bfloat16" in title for title in titles)
+
+
+def test_precision_and_batch_sizes_choose_rows(monkeypatch, capsys):
+    def titles(*flags):
+        run(monkeypatch, "--list", *flags)
+        return capsys.readouterr().out.splitlines()
+
+    rounded = titles("--precision", "bfloat16", "--batch-sizes", "25", "64", "25")
+    assert len(rounded) == len(set(rounded))
+    assert all(title.endswith(", bfloat16") for title in rounded)
+    steps = [title for title in rounded if "training step, batch" in title]
+    assert {title.rsplit(" ", 2)[1] for title in steps} == {"25,", "64,"}
+    models = {title.partition(" training step")[0] for title in steps}
+    assert {"DCGAN", "conditional DCGAN", "grid Transformer captioner"} < models
+    both = titles("--precision", "both")
+    assert set(titles()) < set(both)
+    added = [title for title in both if title not in titles()]
+    assert added == titles("--precision", "bfloat16")
 
 
 def test_speed_and_share_are_shown():

@@ -61,3 +61,17 @@ def test_what_is_counted_by_hand_is_nearly_what_xla_counts(name, step):
     by_hand, counted = comparison.flops()
     assert counted == "by hand"
     assert 0.95 < by_hand / by_xla <= 1
+
+
+def test_a_grid_is_made_up_for_the_captioner_that_reads_one():
+    grid = CONFIGS["grid Transformer"]
+    assert Data.of(grid).features.shape == (1280, *caption_steps.GRID)
+    assert Data.of(CONFIGS["LSTM"]).features.shape == (1280, FEATURES)
+    assert caption_steps.about(grid).feature_shape == caption_steps.GRID
+
+
+@pytest.mark.parametrize("name", ["LSTM", "grid Transformer"])
+def test_operations_do_not_depend_on_the_precision(name):
+    config = replace(CONFIGS[name], batch_size=5)
+    rounding = replace(config, precision="bfloat16")
+    assert caption_steps._flops(rounding) == caption_steps._flops(config)

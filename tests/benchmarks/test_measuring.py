@@ -32,7 +32,7 @@ def clock(monkeypatch):
     clock = Clock()
     matmul = clock.contender("matmul", [2 * measuring.MATMUL_SIDE**3 / 100e9])  # 100 GFLOP/s
     monkeypatch.setattr(measuring.time, "perf_counter", lambda: clock.now)
-    monkeypatch.setattr(measuring, "matmul_contender", lambda: matmul)
+    monkeypatch.setattr(measuring, "matmul_contender", lambda precision: matmul)
     return clock
 
 
@@ -76,7 +76,12 @@ def failing(count):
     raise RuntimeError("no C++ compiler found\nand a long story")
 
 
-def test_an_optional_peer_that_fails_is_left_out_with_a_word(clock, capsys):
+def failing_otherwise(count):
+    raise OSError("no C++ compiler found")
+
+
+@pytest.mark.parametrize("failing", [failing, failing_otherwise])
+def test_an_optional_peer_that_fails_is_left_out_with_a_word(clock, capsys, failing):
     ours, theirs = clock.contender("jaxgen", [0.5]), clock.contender("PyTorch", [1.0])
     optional = Contender("torch.compile", failing, is_optional=True)
     rows = comparison(ours, optional, theirs).rows(Settings(repeats=1))
@@ -92,6 +97,21 @@ def test_any_other_that_fails_is_an_error(clock):
 def test_without_peers_there_is_one_row(clock):
     [row] = comparison(clock.contender("jaxgen", [0.5])).rows(Settings(repeats=2))
     assert row == {"title": "work", "unit": "ms", "jaxgen": pytest.approx(500), "rounds": 2}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_matrix_product_is_in_jaxgens_precision(monkeypatch, precision):
+    multiplied = []
+
+    def matmul(a, b, **options):
+        multiplied.append((a.dtype, options["preferred_element_type"]))
+        return a[:2, :2] * 1.0
+
+    monkeypatch.setattr(measuring.jnp, "matmul", matmul)
+    measuring.matmul_contender.cache_clear()
+    measuring.matmul_contender(precision).run(1)
+    measuring.matmul_contender.cache_clear()
+    assert multiplied == [(precision, jnp.float32)]
 
 
 def shape(*sizes):

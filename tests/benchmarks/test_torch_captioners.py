@@ -12,11 +12,14 @@ from jaxgen.captioning.captioners.recurrent import LSTM, RNN
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.captioning.config import AboutCaptions, CaptionConfig
 from jaxgen.captioning.decoding import Decoding
-from jaxgen.data.captions.vocabulary import SPECIAL
+from jaxgen.data.captions.base import Features, Split
+from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.errors import JaxgenError
+from jaxgen.training.optimizers import Optimizer
 
 torch = pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
 torch_captioners = importlib.import_module("benchmarks.torch_captioners")
+torch_captioning = importlib.import_module("benchmarks.torch_captioning")
 torch.set_num_threads(1)  # more would wait for each other longer than they compute
 
 VOCAB, FEATURES, LENGTH = 23, 6, 9
@@ -28,6 +31,7 @@ CAPTIONERS = {
     "lstm": LSTM(hidden=7, word_size=5),
     "transformer": Transformer(width=12, heads=3, layers=2, feed_forward=17),
 }
+GRID_NMF = np.random.default_rng(4).normal(size=(3, 4, FEATURES)).astype(np.float32)
 WORDS = (*SPECIAL, *map(str, range(VOCAB - len(SPECIAL))))
 ABOUT = AboutCaptions(WORDS, (FEATURES,), examples=len(CAPTIONS_NT))
 every_captioner = pytest.mark.parametrize("captioner", CAPTIONERS.values(), ids=CAPTIONERS.keys())
@@ -75,7 +79,7 @@ def test_same_weights_give_the_same_logits_and_loss(captioner):
     logits_NTV, loss = ours(params)
     with torch.no_grad():
         theirs_NTV = twin(features, captions[:, :-1])
-        their_loss = torch_captioners.loss(twin, features, captions)
+        their_loss = torch_captioning.loss(config, twin, features, captions)
     np.testing.assert_allclose(theirs_NTV, logits_NTV, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(their_loss, loss, rtol=1e-4)
     assert np.std(logits_NTV, axis=1).mean() > 5e-3  # a constant would agree all too easily
@@ -91,31 +95,66 @@ def test_same_weights_give_the_same_words(captioner):
     assert words_NL.min() >= len(SPECIAL)
 
 
+@every_captioner
+def test_decoding_ends_when_every_caption_has_ended(captioner):
+    _, _, twin = jaxgen_and_twin(captioner, size=1.5, ends=False)
+    features = torch.from_numpy(FEATURES_NF)
+    whole_NL = twin.greedy(features, LENGTH)
+    first = int(whole_NL[0, 0])
+    assert twin.greedy(features[:1], LENGTH, first).tolist() == [[first]]
+    assert torch.equal(twin.greedy(features, LENGTH, end=0), whole_NL)
+
+
+def test_a_transformer_reads_a_grid_as_jaxgen_does():
+    config, params, twin = jaxgen_and_twin(CAPTIONERS["transformer"])
+    module, read_NT = config.captioning(ABOUT).module, CAPTIONS_NT[:, :-1]
+    ours_NTV = jax.jit(module.apply)({"params": params}, GRID_NMF, read_NT)
+    with torch.no_grad():
+        theirs_NTV = twin(torch.from_numpy(GRID_NMF), torch.from_numpy(read_NT).long())
+    np.testing.assert_allclose(theirs_NTV, ours_NTV, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("reduction", torch_captioning._DIVISORS)
+def test_every_loss_is_reduced_as_jaxgen_does(reduction):
+    config, _, twin = jaxgen_and_twin(CAPTIONERS["lstm"])
+    features, captions = torch.from_numpy(FEATURES_NF), torch.from_numpy(CAPTIONS_NT).long()
+    config = dataclasses.replace(config, loss=reduction)
+    with torch.no_grad():
+        loss_NT = torch_captioning.token_losses(twin, features, captions).numpy()
+        theirs = torch_captioning.loss(config, twin, features, captions)
+    np.testing.assert_allclose(theirs, reduction(loss_NT, CAPTIONS_NT[:, 1:]), rtol=1e-6)
+
+
 def test_training_without_dropout_gives_the_same_losses():
+    """With a learning rate that rises and falls."""
     captioner = dataclasses.replace(CAPTIONERS["transformer"], dropout=0.0, layers=1)
-    config, params, twin = jaxgen_and_twin(captioner)
+    config, params, _ = jaxgen_and_twin(captioner)
+    optimizer = Optimizer(learning_rate=3e-3, warm_up=2, cosine=True)
+    config = dataclasses.replace(config, optimizer=optimizer, steps=4, batch_size=3)
     captioning = config.captioning(ABOUT)
     shapes = jax.eval_shape(captioning.init, jax.random.key(0), BATCH)
     state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     state = state.replace(params=params)
     step = jax.jit(captioning.step)
-    optimizer = torch.optim.Adam(twin.train().parameters(), config.optimizer.learning_rate)
+    training = torch_captioning.training(config, VOCAB, FEATURES, len(CAPTIONS_NT))
+    torch_captioners.copy_weights(training.network, params)
     features, captions = torch.from_numpy(FEATURES_NF), torch.from_numpy(CAPTIONS_NT).long()
     history = []
-    for _ in range(3):
+    for _ in range(4):
         state, metrics = step(state, BATCH, jax.random.key(0))
-        theirs = torch_captioners.step(twin, optimizer, features, captions)
+        theirs = torch_captioning.step(training, features, captions)
         np.testing.assert_allclose(theirs, metrics["loss"], rtol=1e-4)
         history.append(float(theirs))
-    assert history[2] < 0.99 * history[0]
+    assert history[3] < 0.99 * history[0]
 
 
-def test_dropout_is_on_in_training_only():
-    _, _, twin = jaxgen_and_twin(CAPTIONERS["transformer"])
+@every_captioner
+def test_dropout_is_on_in_training_only(captioner):
+    config, _, twin = jaxgen_and_twin(dataclasses.replace(captioner, dropout=0.3))
     features, captions = torch.from_numpy(FEATURES_NF), torch.from_numpy(CAPTIONS_NT).long()
 
     def value():
-        return float(torch_captioners.loss(twin, features, captions).detach())
+        return float(torch_captioning.loss(config, twin, features, captions).detach())
 
     assert value() == value()
     twin.train()
@@ -123,8 +162,63 @@ def test_dropout_is_on_in_training_only():
 
 
 @pytest.mark.parametrize(
-    "captioner", [RNN(dropout=0.1), Transformer(window=3), Transformer(memory_tokens=2)]
+    "captioner", [Transformer(rank=3), Transformer(window=3), Transformer(memory_tokens=2)]
 )
 def test_what_has_no_twin_is_refused(captioner):
     with pytest.raises(JaxgenError, match="has no PyTorch twin"):
         torch_captioners.twin(captioner, VOCAB, FEATURES)
+
+
+@every_captioner
+def test_initial_values_are_drawn_as_jaxgen_draws_them(captioner):
+    """By name: the mean and the spread of each array that is large enough to tell."""
+    wide = {"width": 96} if isinstance(captioner, Transformer) else {"hidden": 64, "word_size": 48}
+    config, _, _ = jaxgen_and_twin(dataclasses.replace(captioner, **wide))
+    initial = config.captioning(ABOUT).init(jax.random.key(0), BATCH).params
+    drawn = torch_captioning.training(config, VOCAB, FEATURES, 3).network
+    same = torch_captioners.twin(config.captioner, VOCAB, FEATURES, LENGTH)
+    torch_captioners.copy_weights(same, jax.tree.map(np.asarray, initial))
+    ours = same.state_dict()
+    for name, theirs in drawn.state_dict().items():
+        spread = float(ours[name].std())
+        assert float(theirs.std()) == pytest.approx(spread, rel=0.2, abs=1e-3), name
+        assert float(theirs.mean()) == pytest.approx(float(ours[name].mean()), abs=0.03), name
+
+
+@every_captioner
+def test_autocast_rounds_and_keeps_parameters_exact(captioner):
+    config, params, twin = jaxgen_and_twin(dataclasses.replace(captioner, dropout=0.0))
+    rounding = dataclasses.replace(config, precision="bfloat16", batch_size=3)
+    training = torch_captioning.training(rounding, VOCAB, FEATURES, 3)
+    torch_captioners.copy_weights(training.network, params)
+    features, captions = torch.from_numpy(FEATURES_NF), torch.from_numpy(CAPTIONS_NT).long()
+    exact = float(torch_captioning.loss(config, twin, features, captions).detach())
+    rounded = torch_captioning.step(training, features, captions)
+    assert rounded.dtype == torch.float32
+    assert float(rounded) != exact
+    assert float(rounded) == pytest.approx(exact, rel=0.03)
+    assert {p.dtype for p in training.network.parameters()} == {torch.float32}
+
+
+def test_training_on_a_split_repeats_and_what_is_written_are_sentences():
+    config, _, _ = jaxgen_and_twin(dataclasses.replace(CAPTIONERS["lstm"], dropout=0.2))
+    config = dataclasses.replace(config, batch_size=2, steps=3)
+    captions = {"captions": CAPTIONS_NT, "image_index": np.array([2, 0, 1], np.int32)}
+    split = Split(captions, Features.of(FEATURES_NF), ["a", "b", "c"])
+
+    def trained():
+        training = torch_captioning.training(config, VOCAB, FEATURES, len(CAPTIONS_NT))
+        return training, [float(loss) for loss in torch_captioning.train(training, split)]
+
+    (training, history), (_, again) = trained(), trained()
+    assert history == again
+    assert len(history) == 3
+    writer = torch_captioning.TwinWriter(config, Vocabulary(WORDS))
+    training.network.train()
+    made = writer.sentences(training.network, FEATURES_NF, Decoding())
+    with torch.no_grad():
+        words_NL = training.network.greedy(torch.from_numpy(FEATURES_NF), LENGTH).numpy()
+    assert made == Vocabulary(WORDS).decode(words_NL)
+    losses_NT = writer.losses(training.network, FEATURES_NF, CAPTIONS_NT)
+    assert np.array_equal(losses_NT > 0, CAPTIONS_NT[:, 1:] != 0)
+    assert training.network.training

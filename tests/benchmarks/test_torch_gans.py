@@ -9,10 +9,17 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import conditional_gan, dcgan, lsgan, mlp_gan, vanilla_gan
+from experiments import (
+    conditional_dcgan,
+    conditional_gan,
+    dcgan,
+    lsgan,
+    mlp_gan,
+    vanilla_gan,
+)
 from jaxgen.data.images.base import to_model_range
 from jaxgen.errors import JaxgenError
-from jaxgen.gan import losses
+from jaxgen.gan import augmentation, losses
 from jaxgen.gan.config import AboutImages
 from jaxgen.gan.networks.base import Networks
 from jaxgen.gan.networks.dcgan import DCGAN
@@ -50,6 +57,7 @@ CONFIGS = {
     "mlp_gan": small(mlp_gan.config),
     "conditional_gan": small(conditional_gan.config),
     "dcgan": small(dcgan.config),
+    "conditional_dcgan": small(conditional_dcgan.config),
 }
 every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
@@ -262,11 +270,73 @@ class Unknown(Networks):
     "changes, sentence",
     [
         ({"networks": Unknown()}, "Unknown has no PyTorch twin; those of MLP and DCGAN do"),
-        ({"loss": losses.hinge, "conditional": True}, "configuration's loss, conditional$"),
-        ({"average_decay": 0.9}, "configuration's average_decay$"),
+        (
+            {"loss": losses.hinge, "augmentation": augmentation.translation_cutout},
+            "configuration's loss, augmentation$",
+        ),
         ({"networks": DCGAN(spectral_norm=True)}, "configuration's networks.spectral_norm$"),
     ],
 )
 def test_what_has_no_twin_is_refused(changes, sentence):
     with pytest.raises(JaxgenError, match=sentence):
         torch_gans.twin(dataclasses.replace(CONFIGS["dcgan"], **changes))
+
+
+def test_the_moving_average_is_jaxgens():
+    config = dataclasses.replace(CONFIGS["dcgan"], average_decay=0.3)
+    twin, gan = torch_gans.twin(config), config.gan(ABOUT)
+    shapes = jax.eval_shape(gan.init, jax.random.key(0), real_batch())
+    state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    weights = [network[0].weight for network in (twin.generator, twin.average.generator)]
+    for weight in weights:
+        weight.data.zero_()
+    for number in (1.0, 5.0, -2.0, 4.0, 4.0, 3.0):
+        params = jax.tree.map(lambda leaf, n=number: np.full_like(leaf, n), state.generator.params)
+        state = gan._update_average(state.replace(generator=state.generator.replace(params=params)))
+        weights[0].data.fill_(number)
+        twin.average.update(twin.generator)
+    ours = float(state.average["params"]["Dense_0"]["Dense_0"]["kernel"][0, 0])
+    np.testing.assert_allclose(weights[1].detach(), np.full(weights[1].shape, ours), rtol=1e-5)
+    assert abs(ours - 3) > 0.1
+
+
+def test_samples_are_the_moving_averages():
+    twin = torch_gans.twin(dataclasses.replace(CONFIGS["dcgan"], average_decay=0.99))
+    before = torch_gans.sample(twin, 5)
+    for parameter in twin.generator.parameters():
+        parameter.data += 1.0
+    assert np.array_equal(before, torch_gans.sample(twin, 5))
+    twin.average.update(twin.generator)
+    assert not np.array_equal(before, torch_gans.sample(twin, 5))
+
+
+def test_translation_moves_each_image_by_its_own_step():
+    rng = torch.Generator().manual_seed(0)
+    image = torch.full((64, 1, 28, 28), -1.0)
+    image[:, 0, 10, 14] = 1.0
+    moved = torch_gans._translate(image, rng)
+    places = (moved[:, 0] == 1).nonzero()
+    assert moved.shape == image.shape
+    assert sorted(set(moved.unique().tolist())) == [-1.0, 1.0]
+    assert places[:, 0].tolist() == list(range(64))  # none is lost or doubled
+    for column, middle in ((1, 10), (2, 14)):
+        steps = (places[:, column] - middle).tolist()
+        assert set(steps) == set(range(-3, 4))
+
+
+@every_config
+def test_autocast_rounds_and_keeps_parameters_exact(config):
+    digits = real_batch()
+    noises = torch.rand(2, BATCH, config.noise_size) * 2 - 1
+    label_NK = torch.from_numpy(one_hot()) if config.conditional else None
+    found = []
+    for precision in ("float32", "bfloat16"):
+        twin = torch_gans.twin(dataclasses.replace(config, precision=precision))
+        real = nchw(to_model_range(digits["image"]))
+        found.append(torch_gans.step(twin, real, *noises, label_NK))
+        assert {p.dtype for p in twin.generator.parameters()} == {torch.float32}
+        assert torch_gans.sample(twin, 5).dtype == np.float32
+    exact, rounded = found
+    assert [loss.dtype for loss in rounded] == [torch.float32] * 2
+    assert rounded[0] != exact[0]
+    np.testing.assert_allclose(rounded, exact, rtol=0.05)

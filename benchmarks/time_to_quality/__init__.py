@@ -1,0 +1,1 @@
+"""Seconds from the shell's prompt until samples or captions are good enough."""

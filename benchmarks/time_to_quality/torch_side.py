@@ -1,0 +1,103 @@
+"""PyTorch's side of an attempt: the twins, judged by jaxgen's own evaluation.
+
+N images.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import torch_captioning, torch_gans
+from benchmarks.time_to_quality.attempt import Attempt, Stop
+from jaxgen.captioning.config import CaptionConfig
+from jaxgen.captioning.quality import CaptionQuality
+from jaxgen.data.captions.base import load_captions
+from jaxgen.data.images.base import load_images
+from jaxgen.data.images.stored import StoredImages
+from jaxgen.gan.config import GanConfig
+from jaxgen.gan.quality import GanQuality
+from jaxgen.training.task import TrainConfig
+
+
+def train(config: TrainConfig, attempt: Attempt, stop: Stop = "") -> None:
+    """Train until the attempt is over, or to the last step.
+
+    Args:
+        config: what to train, and when to evaluate it.
+        attempt: is told.
+        stop: end as soon as the data are loaded, or before the first step: nothing is compiled.
+    """
+    if isinstance(config, GanConfig):
+        _train_gan(config, attempt, stop)
+    elif isinstance(config, CaptionConfig):
+        _train_captioner(config, attempt, stop)
+    else:
+        raise TypeError(f"{type(config).__name__} has no PyTorch twin")
+
+
+class TwinSampler:
+    """What `jaxgen.gan.sampling.Sampler` is to jaxgen's measurements, of a twin."""
+
+    def __init__(self, classes: int) -> None:
+        """Take how many classes can be asked for; 0 if none can."""
+        self.classes = classes
+
+    def sample(
+        self, twin: torch_gans.Twin, n: int, seed: int, labels: np.ndarray | None = None
+    ) -> np.ndarray:
+        """`n` images, float32 (n, 28, 28, 1) in [-1, 1]; the classes take turns."""
+        turns = np.arange(n) % torch_gans.CLASSES
+        if self.classes and labels is not None and not np.array_equal(labels, turns):
+            raise ValueError("a twin's samples have the classes in turn")
+        return torch_gans.sample(twin, n, seed)
+
+
+def _train_gan(config: GanConfig, attempt: Attempt, stop: Stop) -> None:
+    real = load_images(config.data)
+    if stop == "loaded":
+        return
+    twin = torch_gans.twin(config)
+    with attempt.clock.stopped():
+        quality = GanQuality(
+            TwinSampler(torch_gans.CLASSES if config.conditional else 0),
+            StoredImages.of(real),
+            config.loss,
+            torch_gans.CLASSES,
+            config.seed,
+            config.evaluate_samples,
+        )
+    steps = torch_gans.train(twin, real["image"], real["label"])
+    _follow(config, attempt, stop, steps, lambda: quality.evaluate(twin))
+
+
+def _train_captioner(config: CaptionConfig, attempt: Attempt, stop: Stop) -> None:
+    data = load_captions(config.data)
+    if stop == "loaded":
+        return
+    width, examples = data.train.features.shape[-1], len(data.train.captions["captions"])
+    training = torch_captioning.training(config, len(data.vocabulary), width, examples)
+    with attempt.clock.stopped():
+        writer = torch_captioning.TwinWriter(config, data.vocabulary)
+        quality = CaptionQuality(
+            writer, data, config.loss, config.evaluate_images, reproduce=bool(config.data.max_train)
+        )
+    steps = torch_captioning.train(training, data.train)
+    _follow(config, attempt, stop, steps, lambda: quality.evaluate(training.network))
+
+
+def _follow(
+    config: TrainConfig,
+    attempt: Attempt,
+    stop: Stop,
+    steps: Iterable[Any],
+    measure: Callable[[], dict[str, float]],
+) -> None:
+    """Take the steps, and evaluate where it is due."""
+    attempt.begins()
+    if stop == "compiled":
+        return
+    for step, _ in enumerate(steps, 1):
+        is_due = step % config.evaluate_every == 0 or step == config.steps
+        if is_due and attempt.is_over(step, measure):
+            return
