@@ -1,6 +1,7 @@
 """The policy of precision: what is rounded, what is not, and what programs come of it."""
 
 import re
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -104,10 +105,12 @@ def test_without_the_policy_nothing_is_rounded():
     assert in_precision(Layers(), "float32") == Layers()
 
 
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"stride": (1, 3), "padding": "SAME"}])
+@pytest.mark.parametrize("channels", [1, 9])
 @pytest.mark.parametrize("transposed", [False, True])
-def test_convolutions_are_those_of_rounded_operands(transposed):
-    x_NHWI, kernel_HWIO = normal(0, 2, 7, 7, 9), normal(1, 4, 4, 9, 5)
-    conv = ops.conv_transpose if transposed else ops.conv
+def test_convolutions_are_those_of_rounded_operands(transposed, channels, options):
+    x_NHWI, kernel_HWIO = normal(0, 2, 7, 6, channels), normal(1, 4, 3, channels, 5)
+    conv = partial(ops.conv_transpose if transposed else ops.conv, **options)
     expected = conv(
         as_rounded(x_NHWI).astype(np.float32), as_rounded(kernel_HWIO).astype(np.float32)
     )

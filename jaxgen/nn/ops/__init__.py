@@ -7,9 +7,10 @@ loop (https://github.com/jax-ml/jax/issues/12868); elsewhere they are the plain 
 operations. Values and derivatives of any order agree up to rounding.
 """
 
-from jaxgen.nn.ops.convolution import conv, conv_transpose
+from jaxgen.nn.ops.convolution import conv
 from jaxgen.nn.ops.pooling import max_pool
 from jaxgen.nn.ops.product import dot_general, einsum, matmul, over_rows, rounding_einsum
+from jaxgen.nn.ops.transposed import conv_transpose
 
 __all__ = [
     "conv",

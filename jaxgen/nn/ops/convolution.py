@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution: formulations fast on CPU, plain `lax` elsewhere.
+"""Convolution: formulations fast on CPU, plain `lax` elsewhere.
 
 Shapes: N batch, H W height and width, I O input and output channels.
 """
@@ -13,7 +13,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from jaxgen.errors import JaxgenError
-from jaxgen.nn.ops.arguments import Pads, Pair, check, explicit_padding, pair, transpose_pad
+from jaxgen.nn.ops.arguments import Pads, Pair, check, explicit_padding, pair
 from jaxgen.nn.ops.product import rounding_einsum
 from jaxgen.nn.precision import exact, rounds
 
@@ -21,7 +21,7 @@ Array = jax.Array
 Stride = int | Pair
 Padding = str | int | Pads
 
-_LAYOUT = ("NHWC", "HWIO", "NHWC")
+LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 def conv(
@@ -58,65 +58,15 @@ def conv(
             )
 
     def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
-        return lax.conv_general_dilated(
-            x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=_LAYOUT
-        )
+        return lax.conv_general_dilated(x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=LAYOUT)
 
     def matmul(x_NHWI: Array, kernel_HWIO: Array) -> Array:
-        return _conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
+        return conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
 
-    return _by_platform(x_NHWI, kernel_HWIO, matmul, plain)
-
-
-def conv_transpose(
-    x_NHWI: Array, kernel_HWIO: Array, stride: Stride = 2, padding: Padding = "SAME"
-) -> Array:
-    """Transposed convolution, as `lax.conv_transpose(..., transpose_kernel=False)` defines it.
-
-    That is a convolution, without a flip of the kernel, of the image with stride - 1 zeros between
-    its pixels. PyTorch's `ConvTranspose2d` weight (I, O, H, W) becomes this kernel by
-    `weight.transpose(2, 3, 0, 1)[::-1, ::-1]`, its `padding=p` the padding `kernel - 1 - p`.
-
-    Args:
-        x_NHWI: float array.
-        kernel_HWIO: float array of the same dtype.
-        stride: int, or one for height and one for width.
-        padding: 'SAME' (the output is stride times as large), 'VALID', or, as in `conv`, an int or
-            pairs, which pad the image with zeros already between its pixels.
-
-    Returns:
-        (N, H', W', O), as `conv` returns it.
-
-    Raises:
-        JaxgenError: the shapes, the stride or the padding do not fit together.
-    """
-    check("conv_transpose", x_NHWI, kernel_HWIO)
-    stride = pair("stride", stride)
-    window = kernel_HWIO.shape[:2]
-    if isinstance(padding, str) and padding in ("VALID", "SAME"):
-        rows, columns = (transpose_pad(k, s, padding) for k, s in zip(window, stride, strict=True))
-        pads = rows, columns
-    else:
-        pads = explicit_padding(padding)
-    for size, k, s, pad in zip(x_NHWI.shape[1:3], window, stride, pads, strict=True):
-        if (size - 1) * s + 1 + sum(pad) < k:
-            raise JaxgenError(
-                f"conv_transpose: a {window[0]}x{window[1]} kernel does not fit into an image of "
-                f"shape {x_NHWI.shape} with stride {stride} and padding {pads}; pad more."
-            )
-
-    def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
-        return lax.conv_transpose(x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=_LAYOUT)
-
-    def matmul(x_NHWI: Array, kernel_HWIO: Array) -> Array:
-        if stride == (1, 1):
-            return _conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
-        return _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads)
-
-    return _by_platform(x_NHWI, kernel_HWIO, matmul, plain)
+    return by_platform(x_NHWI, kernel_HWIO, matmul, plain)
 
 
-def _by_platform(
+def by_platform(
     x: Array,
     kernel: Array,
     cpu: Callable[[Array, Array], Array],
@@ -140,20 +90,20 @@ def _by_platform(
     )
 
 
-# From this many input channels on, XLA's own convolution is faster than `_conv_matmul`: 1.3 times
+# From this many input channels on, XLA's own convolution is faster than `conv_matmul`: 1.3 times
 # for 8, 1.6 for 32 and 2.3 for 128; for 3 it is 0.4, for 1 0.2.
 _DIRECT_CHANNELS = 8
 
 
-def _conv_cpu(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
+def conv_cpu(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
     if rounds() or kernel_HWIO.shape[2] < _DIRECT_CHANNELS or x_NHWI.dtype != jnp.float32:
-        return _conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
+        return conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
     return _conv_direct(x_NHWI, kernel_HWIO, stride, pads)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _conv_direct(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
-    """XLA's convolution with the derivatives of `_conv_matmul`.
+    """XLA's convolution with the derivatives of `conv_matmul`.
 
     Both the image and the kernel get a column of zeros after each column, over which the stride
     steps. That changes no result and adds no arithmetic, but XLA's newer CPU library does not take
@@ -169,7 +119,7 @@ def _conv_direct(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) ->
         (rows, (2 * left, 2 * right)),
         lhs_dilation=(1, 2),
         rhs_dilation=(1, 2),
-        dimension_numbers=_LAYOUT,
+        dimension_numbers=LAYOUT,
     )
 
 
@@ -184,18 +134,18 @@ def _conv_direct_jvp(
     dx, dkernel = tangents
     products = []
     if not isinstance(dx, SymbolicZero):
-        products.append(_conv_matmul(dx, kernel, stride, pads))
+        products.append(conv_matmul(dx, kernel, stride, pads))
     if not isinstance(dkernel, SymbolicZero):
-        products.append(_conv_matmul(x, dkernel, stride, pads))
-    return _conv_direct(x, kernel, stride, pads), _sum(products)
+        products.append(conv_matmul(x, dkernel, stride, pads))
+    return _conv_direct(x, kernel, stride, pads), added(products)
 
 
 # Below this many columns a matrix product per kernel row runs far under the machine's rate, and
 # one product for all rows is faster: for 14x14x64 -> 1, 4x4 stride 2, 12 ms against 28.
-_FEW_COLUMNS = 64
+FEW_COLUMNS = 64
 
 
-def _conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
+def conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
     """A product of windows along the width with each kernel row, summed over the rows.
 
     Windows of one row copy the image a few times where those of im2col copy it once for each
@@ -211,10 +161,10 @@ def _conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) ->
     # arithmetic (at most twice), much less copying. 28x28x1 -> 32: 37 ms against 64 for tile 1.
     # Many channels are enough for a wide product with less of it: 12x12x32 -> 64 is 1.14 times as
     # fast with tile 2 as with 4, 28x28x1 -> 32 is 0.93.
-    tile = 4 if (4 + kernel_width - 1) * channels < _FEW_COLUMNS else 2
+    tile = 4 if (4 + kernel_width - 1) * channels < FEW_COLUMNS else 2
     tile = max(1, min(tile, kernel_width - 1, columns))
     tiles = -(-columns // tile)
-    x_NHWI = _pad(x_NHWI, (0, 0), (0, tiles * tile - columns))
+    x_NHWI = padded(x_NHWI, (0, 0), (0, tiles * tile - columns))
     span = tile + kernel_width - 1
     if tiles <= span:
         pieces = [x_NHWI[:, :, t * tile : t * tile + span] for t in range(tiles)]
@@ -231,10 +181,11 @@ def _conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) ->
     row_windows = [
         windows[:, r : r + rows].reshape(n * rows * tiles, -1) for r in range(kernel_height)
     ]
-    if span * channels < _FEW_COLUMNS:
-        y = _product(jnp.concatenate(row_windows, axis=1), band.reshape(-1, tile * features))
+    if span * channels < FEW_COLUMNS or rounds():
+        # In bfloat16 a product is twice as fast, and what it writes, float32, costs as before.
+        y = product_of(jnp.concatenate(row_windows, axis=1), band.reshape(-1, tile * features))
     else:
-        y = _sum(_product(window, band[r]) for r, window in enumerate(row_windows))
+        y = added(product_of(window, band[r]) for r, window in enumerate(row_windows))
     return y.reshape(n, rows, tiles * tile, features)[:, :, :columns]
 
 
@@ -244,16 +195,16 @@ def _space_to_depth(
     """Pads `x` and turns stride x stride blocks into channels, so that the stride becomes 1."""
     (top, bottom), (left, right) = pads
     if stride == (1, 1):
-        return _pad(x_NHWI, (top, bottom), (left, right)), kernel_HWIO
+        return padded(x_NHWI, (top, bottom), (left, right)), kernel_HWIO
     n, height, width, channels = x_NHWI.shape
     kernel_height, kernel_width, _, features = kernel_HWIO.shape
     s, t = stride
     blocks_h, blocks_w = -(-kernel_height // s), -(-kernel_width // t)
     rows = (height + top + bottom - kernel_height) // s + blocks_h
     columns = (width + left + right - kernel_width) // t + blocks_w
-    x_NHWI = _pad(x_NHWI, (top, rows * s - height - top), (left, columns * t - width - left))
+    x_NHWI = padded(x_NHWI, (top, rows * s - height - top), (left, columns * t - width - left))
     x_NHWI = x_NHWI.reshape(n, rows, s, columns, t, channels).transpose(0, 1, 3, 2, 4, 5)
-    kernel = _pad_kernel(kernel_HWIO, blocks_h * s, blocks_w * t)
+    kernel = pad_kernel(kernel_HWIO, blocks_h * s, blocks_w * t)
     kernel = kernel.reshape(blocks_h, s, blocks_w, t, channels, features).transpose(
         0, 2, 1, 3, 4, 5
     )
@@ -263,67 +214,23 @@ def _space_to_depth(
     )
 
 
-def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
-    """A product of the pixels with each kernel row, whose results are added where they overlap.
-
-    No zero is multiplied and the largest intermediate is one kernel row. For 128x7x7x128 -> 64,
-    4x4 stride 2, forward and backward, 79 ms of CPU time against 109 for NHWC `lax` convolutions
-    in a custom VJP and 202 for one product and strided additions.
-    """
-    n, height, width, channels = x_NHWI.shape
-    kernel_height, kernel_width, _, features = kernel_HWIO.shape
-    s, t = stride
-    blocks_h, blocks_w = -(-kernel_height // s), -(-kernel_width // t)
-    flipped = _pad_kernel(kernel_HWIO[::-1, ::-1], blocks_h * s, blocks_w * t)
-    by_row = flipped.transpose(2, 0, 1, 3).reshape(channels, blocks_h * s, -1)
-    pixels = x_NHWI.reshape(-1, channels)
-    if by_row.shape[2] < _FEW_COLUMNS:
-        product = _product(pixels, by_row.reshape(channels, -1)).reshape(-1, *by_row.shape[1:])
-        products = [product[:, r] for r in range(blocks_h * s)]
-    else:
-        products = [_product(pixels, by_row[:, r]) for r in range(blocks_h * s)]
-
-    def overlap_width(product: Array) -> Array:
-        blocks = product.reshape(n, height, width, blocks_w, t * features)
-        return _sum(
-            _pad(blocks[:, :, :, q], (0, 0), (q, blocks_w - 1 - q)) for q in range(blocks_w)
-        )
-
-    rows = [overlap_width(product) for product in products]
-    phases = [
-        _sum(_pad(rows[q * s + r], (q, blocks_h - 1 - q), (0, 0)) for q in range(blocks_h))
-        for r in range(s)
-    ]
-    full = jnp.stack(phases, axis=2).reshape(
-        n, (height + blocks_h - 1) * s, (width + blocks_w - 1) * t, features
-    )
-    # Paddings count from the dilated image; `full` has kernel - 1 on the low sides.
-    (top, bottom), (left, right) = pads
-    out_h = (height - 1) * s + 1 + top + bottom - kernel_height + 1
-    out_w = (width - 1) * t + 1 + left + right - kernel_width + 1
-    low_h, low_w = top - kernel_height + 1, left - kernel_width + 1
-    return _pad(
-        full, (low_h, out_h - low_h - full.shape[1]), (low_w, out_w - low_w - full.shape[2])
-    )
-
-
-def _product(x_RD: Array, kernel_DF: Array) -> Array:
+def product_of(x_RD: Array, kernel_DF: Array) -> Array:
     if rounds():
         return rounding_einsum("rd,df->rf", x_RD, kernel_DF)
     return x_RD @ kernel_DF
 
 
-def _pad(x_NHWC: Array, height: Pair, width: Pair) -> Array:
+def padded(x_NHWC: Array, height: Pair, width: Pair) -> Array:
     """Pads with zeros; a negative amount cuts off."""
     zero = jnp.zeros((), x_NHWC.dtype)
     return lax.pad(x_NHWC, zero, ((0, 0, 0), (*height, 0), (*width, 0), (0, 0, 0)))
 
 
-def _pad_kernel(kernel_HWIO: Array, height: int, width: int) -> Array:
+def pad_kernel(kernel_HWIO: Array, height: int, width: int) -> Array:
     h, w = kernel_HWIO.shape[:2]
     return jnp.pad(kernel_HWIO, ((0, height - h), (0, width - w), (0, 0), (0, 0)))
 
 
-def _sum(arrays: Iterable[Array]) -> Array:
+def added(arrays: Iterable[Array]) -> Array:
     """The sum, without the 0 that `sum` starts from: one pass less over the first array."""
     return reduce(operator.add, arrays)

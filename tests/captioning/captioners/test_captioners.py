@@ -11,6 +11,7 @@ import pytest
 
 from jaxgen.captioning import captioners as package
 from jaxgen.captioning.decoding import SpecialWords, beam_search
+from jaxgen.nn.precision import in_precision
 
 VOCAB_SIZE, STEPS = 11, 7
 FEATURES = np.sin(np.arange(3 * 6, dtype=np.float32)).reshape(3, 6)
@@ -51,8 +52,11 @@ def test_captioners_are_found():
     assert names >= {"RNNCaptioner", "LSTMCaptioner", "TransformerCaptioner"}
 
 
-def test_steps_give_the_logits_of_the_whole_caption(captioner):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_steps_give_the_logits_of_the_whole_caption(captioner, precision):
     module, params = captioner
+    exact = jax.jit(module.apply)(params, FEATURES, CAPTIONS)
+    module = in_precision(module, precision)
 
     @jax.jit
     def stepped():
@@ -64,8 +68,12 @@ def test_steps_give_the_logits_of_the_whole_caption(captioner):
 
     whole = jax.jit(module.apply)(params, FEATURES, CAPTIONS)
     assert whole.shape == (3, STEPS, VOCAB_SIZE)
+    assert whole.dtype == np.float32
     assert np.std(whole) > 0.1
-    np.testing.assert_allclose(stepped(), whole, rtol=1e-4, atol=1e-5)
+    tolerance = {"float32": 1e-5, "bfloat16": 0.05}[precision] * np.abs(whole).max()
+    np.testing.assert_allclose(stepped(), whole, rtol=1e-4, atol=tolerance)
+    assert np.any(whole != exact) == (precision == "bfloat16")
+    np.testing.assert_allclose(whole, exact, atol=tolerance)
 
 
 def test_no_captioner_sees_the_future(captioner):
