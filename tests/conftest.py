@@ -31,6 +31,11 @@ def pytest_unconfigure():
     shutil.rmtree(CACHE, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items):
+    """Files that are marked `early` come first: at the end one worker would wait for another."""
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
+
+
 @pytest.fixture
 def x64():
     """Double precision for one test."""
