@@ -1,14 +1,13 @@
 """Replicas: seeds of one configuration that are trained side by side, in one program.
 
 Each has its own state, key and batches, those of a single run with its seed; a kind of model knows
-nothing of it. All that a replica owns has an axis in front, R replicas.
+nothing of it. All that a replica owns has an axis in front, R replicas. Where the mesh has an axis
+'replica', each row of devices has the replicas that are its own, and nothing travels between rows.
 
-On a mesh with an axis 'replica' each row of devices has a program for its own replicas
-(`jax.shard_map`), so that nothing travels from row to row. A row that has several takes them in one
-by `jax.vmap`, except on a CPU: there one after the other takes all steps of a dispatch, in a loop
-around the very loop of a single run. That is as fast, since one replica's products keep all cores
-busy, needs the working memory of one, and gives each replica the bits of its single run; products
-of several at once add up in another order.
+The replicas of a row are one batch of operations (`jax.vmap`), except on a CPU: there one after the
+other takes all steps of a dispatch, in a loop around the very loop of a single run. That is as
+fast, since one replica's products keep all cores busy, needs the working memory of one, and gives
+each replica the bits of its single run; products of several at once add up in another order.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,41 +45,40 @@ def each(
     """
     if replicas == 1:
         return function
+    axis = meshes.REPLICA if meshes.REPLICA in mesh.shape else None
 
     def together(shared: PyTree, *own: PyTree) -> PyTree:
-        return jax.vmap(partial(function, shared))(*own)
+        return jax.vmap(partial(function, shared), spmd_axis_name=axis)(*own)
 
     def in_turn(shared: PyTree, *own: PyTree) -> PyTree:
-        return jax.lax.map(lambda own: function(shared, *own), own)
+        if not updates:
+            return jax.lax.map(lambda own: function(shared, *own), own)
 
-    def updated_in_turn(shared: PyTree, state: PyTree, *own: PyTree) -> PyTree:
         # The states are in the loop's carry, where each is replaced without a copy of the others.
-        def turn(state: PyTree, place_own: PyTree) -> tuple[PyTree, PyTree]:
+        def turn(states: PyTree, place_own: PyTree) -> tuple[PyTree, PyTree]:
             place, own = place_own
-            one = jax.tree.map(partial(_taken, place=place), state)
-            new, told = function(shared, one, *own)
-            return jax.tree.map(partial(_put, place=place), state, new), told
+            state = jax.tree.map(partial(_taken, place=place), states)
+            state, told = function(shared, state, *own)
+            return jax.tree.map(partial(_put, place=place), states, state), told
 
-        return jax.lax.scan(turn, state, (np.arange(len(jax.tree.leaves(own)[0])), own))
+        states, *rest = own
+        return jax.lax.scan(turn, states, (np.arange(len(jax.tree.leaves(rest)[0])), rest))
 
-    of_row = together
-    if meshes.platform_of(mesh) == "cpu":
-        of_row = updated_in_turn if updates else in_turn
-    if meshes.REPLICA not in mesh.shape:
-        return of_row
-
-    def of_all(shared: PyTree, *own: PyTree) -> PyTree:
-        row = PartitionSpec(meshes.REPLICA)
+    def in_turn_on_each_row(shared: PyTree, *own: PyTree) -> PyTree:
+        # A loop along an axis that is split would fetch each replica to all devices.
+        row = PartitionSpec(axis)
         return jax.shard_map(
-            of_row,
+            in_turn,
             mesh=mesh,
             in_specs=(PartitionSpec(), *[row] * len(own)),
             out_specs=row,
-            axis_names={meshes.REPLICA},
+            axis_names={axis},
             check_vma=False,
         )(shared, *own)
 
-    return of_all
+    if meshes.platform_of(mesh) != "cpu":
+        return together
+    return in_turn_on_each_row if axis else in_turn
 
 
 def _taken(leaf: jax.Array, place: jax.Array) -> jax.Array:
