@@ -43,6 +43,8 @@ def run(config: "TrainConfig", *, reschedule: bool = False) -> Any:
 def load(path: "str | Path", precision: "Precision | None" = None) -> Any:
     """Open the run in folder `path`: a `TrainedGan`, a `TrainedCaptioner` or another kind's model.
 
+    Of a run with `replicas` it gives a `TrainedReplicas`, whose `replica(i)` is such a model.
+
     See `jaxgen.training.experiment.load` for `precision` and for what is raised.
 
     Code of your own that the run needs is imported first: by `import my_file`, or by

@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxgen.captioning.decoding import Decoding
 from jaxgen.commands import cli, pictures
 from jaxgen.commands.devices import tell_devices
-from jaxgen.commands.run_argument import RunArgument
+from jaxgen.commands.run_argument import ReplicaArgument
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
 from jaxgen.settings.notes import note
@@ -17,7 +17,7 @@ ATTENTION = "attention.png"
 
 
 @dataclass(frozen=True)
-class CaptionImagesConfig(Decoding, RunArgument):
+class CaptionImagesConfig(Decoding, ReplicaArgument):
     """Caption validation images with a trained captioner."""
 
     n: int = setting(8, least=1, most=1000)

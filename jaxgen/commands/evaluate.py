@@ -12,7 +12,8 @@ from jaxgen.commands.run_argument import RunArgument
 class EvaluateConfig(RunArgument):
     """Measure what a run makes; the figures are printed and added to its summary.json.
 
-    Metrics that an imported file declares are measured too.
+    Metrics that an imported file declares are measured too. Of a run with several replicas all are
+    measured, and told as mean and standard deviation.
     """
 
 

@@ -6,7 +6,10 @@ from typing import Annotated
 import tyro
 
 from jaxgen import settings
+from jaxgen.errors import JaxgenError
 from jaxgen.nn.precision import Precision
+from jaxgen.settings import setting
+from jaxgen.settings.notes import note
 from jaxgen.training.task import TrainedModel
 
 
@@ -34,3 +37,29 @@ class RunArgument:
             settings.import_own(place)
         compiled_programs.keep()
         return experiment.load(self.run, self.precision)
+
+
+@dataclass(frozen=True)
+class ReplicaArgument(RunArgument):
+    """A run to open, and which of its replicas."""
+
+    replica: int | None = setting(None, least=0)
+    """Of a run with several replicas the one that is used, from 0; the first if not given."""
+
+    def opened(self) -> TrainedModel:
+        """The trained model of the replica.
+
+        Raises:
+            JaxgenError: as `RunArgument.opened`; or the run has no such replica.
+        """
+        model = super().opened()
+        from jaxgen.training.trained_replicas import TrainedReplicas
+
+        if isinstance(model, TrainedReplicas):
+            if self.replica is None:
+                seed = model.config.seed
+                note(f"{self.run} has {model.replicas} replicas, of which this is 0, seed {seed}")
+            return model.replica(self.replica or 0)
+        if self.replica:
+            raise JaxgenError(f"--replica {self.replica}: {self.run} has no replicas")
+        return model

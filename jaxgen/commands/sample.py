@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxgen.commands import cli, pictures
 from jaxgen.commands.devices import tell_devices
-from jaxgen.commands.run_argument import RunArgument
+from jaxgen.commands.run_argument import ReplicaArgument
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
 from jaxgen.settings.notes import note
@@ -18,7 +18,7 @@ _PIXELS = 2  # of the picture for one of a sample, each way
 
 
 @dataclass(frozen=True)
-class SampleConfig(RunArgument):
+class SampleConfig(ReplicaArgument):
     """Draw samples from a trained model."""
 
     n: int = setting(64, least=1, most=1_000_000)

@@ -7,6 +7,8 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -144,6 +146,32 @@ def attended(
     return np.asarray(canvas)
 
 
+def titled(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
+    """Pictures side by side on white, in rows of about as many, each with a title above it.
+
+    Args:
+        pictures: uint8 (H, W) or (H, W, 3).
+        titles: of each.
+
+    Returns:
+        uint8 (height, width, 3), of a size that depends on theirs and their number alone.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    line, margin = 18, 6
+    columns = -(-len(pictures) // max(1, round(len(pictures) ** 0.5)))
+    height = max(len(picture) for picture in pictures) + line + margin
+    width = max(picture.shape[1] for picture in pictures) + margin
+    size = (columns * width + margin, -(-len(pictures) // columns) * height + margin)
+    canvas = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=13)
+    for index, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        left, top = margin + index % columns * width, margin + index // columns * height
+        draw.text((left, top), title, "black", font)
+        canvas.paste(Image.fromarray(picture).convert("RGB"), (left, top + line))
+    return np.asarray(canvas)
+
+
 def save_image(path: Path, picture: np.ndarray, scale: int = 1) -> None:
     """Write a uint8 picture as the file type of `path`, each pixel `scale` pixels wide."""
     from PIL import Image
@@ -177,13 +205,20 @@ def save_animation(path: Path, frames: Sequence[Path], seconds_per_frame: float 
         )
 
 
-def save_curves(path: Path, columns: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def save_curves(
+    path: Path,
+    columns: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    spreads: Mapping[str, tuple[np.ndarray, np.ndarray]] = MappingProxyType({}),
+    of: str = "",
+) -> None:
     """Plot metrics against the step: a panel for each `prefix_name` family, losses first.
 
     Args:
         path: PNG to write.
         columns: name -> (steps, values). Names that share what follows the last `_` share a panel,
             so that `d_loss` and `g_loss` can be compared.
+        spreads: the same for standard deviations, which become a band around the values.
+        of: what a value with a band is the mean of, "4 seeds" for one.
     """
     from matplotlib.figure import Figure
 
@@ -196,17 +231,37 @@ def save_curves(path: Path, columns: Mapping[str, tuple[np.ndarray, np.ndarray]]
     ):
         for name in names:
             steps, values = columns[name]
+            label = f"{name}, mean ± standard deviation of {of}" if name in spreads else name
             line = axes.plot(steps, values, alpha=0.25 if len(values) > 400 else 1, linewidth=1)[0]
             if len(values) > 400:
                 smooth_steps, smooth = _block_means(steps, values, 200)
-                axes.plot(smooth_steps, smooth, color=line.get_color(), label=name)
+                axes.plot(smooth_steps, smooth, color=line.get_color(), label=label)
             else:
-                line.set_label(name)
+                line.set_label(label)
+            if name in spreads:
+                _band(axes, columns[name], spreads[name], line.get_color())
         axes.set_ylabel(family)
         axes.legend(loc="upper right")
     axes.set_xlabel("step")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100)
+
+
+def _band(
+    axes: Any,
+    values: tuple[np.ndarray, np.ndarray],
+    spread: tuple[np.ndarray, np.ndarray],
+    color: Any,
+) -> None:
+    """A band of a standard deviation to each side of values, as smooth as their curve."""
+    # Steps at which the values of one seed alone are known have no spread.
+    known = np.isin(values[0], spread[0])
+    curves = [(values[0][known], values[1][known]), spread]
+    if len(values[1]) > 400:
+        curves = [_block_means(*one, 200) for one in curves if len(one[1]) >= 200]
+    if len(curves) == 2:
+        (steps, middle), (_, half) = curves
+        axes.fill_between(steps, middle - half, middle + half, color=color, alpha=0.2, linewidth=0)
 
 
 def _block_means(

@@ -78,20 +78,25 @@ class GanConfig(TrainConfig):
         quality = self._quality(about, real)
         if self.evaluate_every:
             quality.check_measurable()  # to be refused before the first step, not after hundreds
-        return Task(
-            source=source,
-            init=fitting(
-                gan.init,
-                f"give {flag('networks')} smaller widths, or {flag('shard_parameters')}",
-                shard=self.shard_parameters,
-            ),
-            step=gan.step,
-            show=lambda state: quality.show(weights(state)),
-            watch=lambda state: quality.watch(weights(state)),
-            evaluate=lambda state: quality.evaluate(weights(state)),
-            alarms=quality.alarms,
-            about=configs.to_json(about, AboutImages),
-        )
+
+        def seeded(seed: int) -> Task:
+            return Task(
+                source=source,
+                init=fitting(
+                    gan.init,
+                    f"give {flag('networks')} smaller widths, or {flag('shard_parameters')}",
+                    shard=self.shard_parameters,
+                ),
+                step=gan.step,
+                show=lambda state: quality.show(weights(state), seed),
+                watch=lambda state: quality.watch(weights(state), seed),
+                evaluate=lambda state: quality.evaluate(weights(state), seed),
+                alarms=quality.alarms,
+                about=configs.to_json(about, AboutImages),
+                reseeded=seeded,
+            )
+
+        return seeded(self.seed)
 
     def restored(self, saved: Saved) -> TrainedGan:
         about = configs.from_json(saved.about, AboutImages, "what the run's data were")

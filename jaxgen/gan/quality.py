@@ -51,7 +51,8 @@ class GanQuality:
                 are kept, so that figures do not depend on that.
             loss: that it is trained with.
             classes: how many the real images have.
-            seed: of the samples that are shown; those that are measured have the next one.
+            seed: of the samples that are shown, where no other one is asked for; those that are
+                measured have the next one.
             evaluate_samples: how many are measured.
         """
         self._sampler, self._real, self._loss = sampler, real, loss
@@ -89,24 +90,25 @@ class GanQuality:
         measured = self._measured.arrays()
         return classifier.for_data(to_model_range(measured["image"]), measured["label"])
 
-    def show(self, weights: Weights) -> Shown:
+    def show(self, weights: Weights, seed: int | None = None) -> Shown:
         """A grid of samples from the same noise each time: a row for each class, or 8 by 8."""
         classes = self._sampler.classes
         return Shown(
             plots.grid(
-                self._shown_samples(weights),
+                self._shown_samples(weights, self._seed if seed is None else seed),
                 columns=10 if classes else 8,
                 padding=0 if classes else 2,
             )
         )
 
-    def watch(self, weights: Weights) -> Callable[[], dict[str, float]]:
+    def watch(self, weights: Weights, seed: int | None = None) -> Callable[[], dict[str, float]]:
         """Draw the samples that `show` shows; what is returned waits for them and compares them.
 
         It gives their `diversity` as a share of the real images', and nothing where no two real
         images differ.
         """
-        samples = self._sampler.started(weights, self._seed, self._shown_labels)
+        seed = self._seed if seed is None else seed
+        samples = self._sampler.started(weights, seed, self._shown_labels)
         return lambda: self._diversity(samples())
 
     def _diversity(self, made: np.ndarray) -> dict[str, float]:
@@ -135,20 +137,22 @@ class GanQuality:
         classes = self._sampler.classes
         return np.repeat(np.arange(classes), 10) if classes else np.zeros(64, int)
 
-    def _shown_samples(self, weights: Weights) -> np.ndarray:
+    def _shown_samples(self, weights: Weights, seed: int) -> np.ndarray:
         labels = self._shown_labels
-        return self._sampler.sample(weights, len(labels), self._seed, labels)
+        return self._sampler.sample(weights, len(labels), seed, labels)
 
-    def evaluate(self, weights: Weights) -> dict[str, float]:
+    def evaluate(self, weights: Weights, seed: int | None = None) -> dict[str, float]:
         """The figures that are declared to be measured in training: FID, KID and their kin."""
-        return report.while_training(*self._compared(weights), real_labels=self._measured.label_N)
+        compared = self._compared(weights, self._seed if seed is None else seed)
+        return report.while_training(*compared, real_labels=self._measured.label_N)
 
     def report(self, weights: Weights) -> dict[str, Any]:
         """All figures of `jaxgen.metrics.samples.report`, each beside its floor."""
-        return report.report(*self._compared(weights), real_labels=self._measured.label_N)
+        compared = self._compared(weights, self._seed)
+        return report.report(*compared, real_labels=self._measured.label_N)
 
     def _compared(
-        self, weights: Weights
+        self, weights: Weights, seed: int
     ) -> tuple[np.ndarray, np.ndarray, classifier.Classifier, np.ndarray | None]:
         """Real images, samples, the classifier that knows them, and the labels asked for."""
         n = self._evaluate_samples
@@ -159,7 +163,7 @@ class GanQuality:
         )
         labels = np.arange(n) % self._classes
         # Not the seed of the pictures: figures are of samples that nobody picked.
-        made = self._sampler.sample(weights, n, self._seed + 1, labels)
+        made = self._sampler.sample(weights, n, seed + 1, labels)
         asked = labels if self._sampler.classes else None
         return to_model_range(self._measured.arrays()["image"]), made, self._classifier, asked
 

@@ -1,5 +1,6 @@
 """Losses and parameters that are not finite end the training before they are saved."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -46,8 +47,18 @@ def _are_finite(leaves: list[jax.Array]) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
 
 
-def check_parameters(state: PyTree, step: int) -> None:
+@jax.jit
+def _is_finite_at(leaf: jax.Array, index: int) -> jax.Array:
+    return jnp.isfinite(leaf[index]).all()
+
+
+def check_parameters(state: PyTree, step: int, seeds: Sequence[int] = (0,)) -> None:
     """Refuse a state with a number that is not finite, so that none is ever saved.
+
+    Args:
+        state: arrays, with a place for each replica in front where there are several.
+        step: steps taken.
+        seeds: of the replicas.
 
     Raises:
         Diverged: it has one.
@@ -59,5 +70,11 @@ def check_parameters(state: PyTree, step: int) -> None:
     ]
     is_finite = np.asarray(_are_finite([leaf for _, leaf in found])) if found else np.ones(1, bool)
     if not is_finite.all():
-        path = jax.tree_util.keystr(found[int(is_finite.argmin())][0])
-        raise Diverged(f"the parameters are not finite after step {step} ({path}): {_advice()}")
+        place, leaf = found[int(is_finite.argmin())]
+        path, whose = jax.tree_util.keystr(place), ""
+        if len(seeds) > 1:
+            broken = [seed for i, seed in enumerate(seeds) if not _is_finite_at(leaf, i)]
+            whose = f" of seed {broken[0]}"
+        raise Diverged(
+            f"the parameters{whose} are not finite after step {step} ({path}): {_advice()}"
+        )

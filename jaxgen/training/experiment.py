@@ -33,6 +33,7 @@ from jaxgen.training.recorder import Follower, Recorder
 from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
 from jaxgen.training.task import Saved, TrainConfig, TrainedModel
+from jaxgen.training.trained_replicas import TrainedReplicas
 
 
 def train(
@@ -158,7 +159,8 @@ def load(path: str | Path, precision: Precision | None = None) -> TrainedModel:
 
     Returns:
         What the run's configuration makes of it: a `jaxgen.gan.trained.TrainedGan`, a
-        `jaxgen.captioning.trained.TrainedCaptioner`, or what another kind of model gives.
+        `jaxgen.captioning.trained.TrainedCaptioner`, or what another kind of model gives; of a run
+        with several replicas a `jaxgen.training.trained_replicas.TrainedReplicas` of these.
 
     Raises:
         JaxgenError: not a run, no checkpoint yet, damaged ones only, or code of a user's own that
@@ -181,7 +183,8 @@ def load(path: str | Path, precision: Precision | None = None) -> TrainedModel:
         raise JaxgenError(f"{path} has no checkpoint yet; train it further")
     _tell_damage(restored)
     state = jax.tree.map(np.asarray, restored.state)
-    return config.restored(Saved(state, record.about, restored.step, run.path))
+    saved = Saved(state, record.about, restored.step, run.path)
+    return TrainedReplicas(config, saved) if config.replicas > 1 else config.restored(saved)
 
 
 def recorded(config: TrainConfig) -> dict[str, Any]:

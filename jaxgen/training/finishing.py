@@ -21,6 +21,7 @@ import numpy as np
 from jaxgen.data.sealing import is_broken, sealed
 from jaxgen.display import plots
 from jaxgen.errors import JaxgenError
+from jaxgen.training import seeds
 from jaxgen.training.metrics_file import History, read_metrics
 from jaxgen.training.run_folder import Run, read_json, write_json
 from jaxgen.training.task import TrainConfig
@@ -113,7 +114,10 @@ def finish(
     finished = step == config.steps
     history = read_metrics(run.metrics_path)
     if finished:  # on a signal there may be no time
-        if history:
+        if history and config.replicas > 1:
+            means, spreads = seeds.means_and_spreads(history)
+            plots.save_curves(run.path / _CURVES, means, spreads, f"{config.replicas} seeds")
+        elif history:
             plots.save_curves(run.path / _CURVES, history)
         frames = sorted(run.samples_path.glob("step_*.png"))
         if frames:
@@ -127,7 +131,7 @@ def finish(
         {
             "step": step,
             "finished": finished,
-            "metrics": _newest(history, step, config.log_every),
+            "metrics": _newest(history, step, config),
             "wall_seconds": round(seconds + (before if isinstance(before, int | float) else 0), 3),
             "steps_per_second": speed,
             "parameters_sha256": checksum,
@@ -143,10 +147,11 @@ def finish(
     )
 
 
-def _newest(history: History, step: int, log_every: int) -> dict[str, float]:
+def _newest(history: History, step: int, config: TrainConfig) -> dict[str, float]:
     """Each metric's mean since the log line before the last; the newest figure of the others."""
-    after = (step - 1) // log_every * log_every
-    return {
+    after = (step - 1) // config.log_every * config.log_every
+    newest = {
         name: float(values[steps > after].mean() if (steps > after).any() else values[-1])
         for name, (steps, values) in history.items()
     }
+    return seeds.with_spread(newest) if config.replicas > 1 else newest

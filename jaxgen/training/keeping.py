@@ -69,10 +69,10 @@ def streamed(
     Raises:
         JaxgenError: memory does not hold the examples of two steps.
     """
-    step_bytes = max(1, config.batch_size * example_bytes)
+    step_bytes = max(1, config.batch_size * config.replicas * example_bytes)
     memory.refuse_too_much(
         2 * 2 * step_bytes,
-        f"the examples of two steps, {config.batch_size} each,",
+        f"the examples of two steps, {config.batch_size * config.replicas} each,",
         f"give a smaller {flag('batch_size')}",
     )
     # Dispatches of equal length between log lines: of a shorter one the rest is gathered in vain.

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxgen.training import seeds
 from jaxgen.training.divergence import check_metrics, check_parameters
 from jaxgen.training.processes import agreed_signal
 from jaxgen.training.program import Program
+from jaxgen.training.replicas import looking_at_each
 from jaxgen.training.signals import signals_noted
 from jaxgen.training.task import TrainConfig
 from jaxgen.training.watching import Alarms, Watcher
@@ -64,6 +66,9 @@ class Loop(Program):
             Diverged: a metric or a parameter is not finite. Nothing is saved after that step.
         """
         task, config = self.task, self.config
+        places, has_several = range(len(self.seeds)), len(self.seeds) > 1
+        if has_several:
+            task = looking_at_each(task, self.seeds, self.replica)
         # XLA compiles outside of Python's lock, so that the two do not wait for each other.
         with ThreadPoolExecutor(1) as pool:
             compiling = pool.submit(lambda: self._program)
@@ -82,8 +87,13 @@ class Loop(Program):
                     watcher.alarm(step, sentence)
 
         def settle(first: int, step: int, history: PyTree) -> None:
-            part = {name: np.asarray(row)[: step - first] for name, row in history.items()}
+            part = {name: np.asarray(row)[..., : step - first] for name, row in history.items()}
+            if has_several:
+                rows = [{name: row[i] for name, row in part.items()} for i in places]
+                part = seeds.by_seed(self.seeds, rows)
             check_metrics(part, first)
+            if has_several:
+                part = seeds.with_spread(part)
             watcher.metrics(first + 1, part)
             alarms.metrics.append(part)
 
@@ -94,7 +104,7 @@ class Loop(Program):
             tell(step, quick())
 
         def save() -> None:
-            check_parameters(state, step)
+            check_parameters(state, step, self.seeds)
             watcher.checkpoint(step, state)
 
         def quick_figures() -> Callable[[], dict[str, float]]:

@@ -3,6 +3,9 @@
 Many steps run per dispatch, in one compiled loop whose length is an argument: any division of the
 steps into dispatches runs the same program, so a run that was stopped and resumed goes through the
 same arithmetic as one that never stopped.
+
+With several replicas, state, key, chunk and metrics have an axis in front, a place for each; `each`
+makes the program of all from that of one.
 """
 
 from collections.abc import Callable
@@ -15,11 +18,13 @@ import numpy as np
 from jax.core import Tracer
 from jax.sharding import Mesh
 
+from jaxgen.nn.batch_axis import AXIS
 from jaxgen.settings import flag
 from jaxgen.training import mesh as meshes
 from jaxgen.training.batches import epoch_indices
 from jaxgen.training.devices import chosen, refuse_uneven
-from jaxgen.training.state_size import refuse_large
+from jaxgen.training.replicas import each
+from jaxgen.training.state_size import refuse_large, refuse_large_state
 from jaxgen.training.task import Task, TrainConfig
 
 PyTree = Any
@@ -46,31 +51,39 @@ class Program:
                 among the devices or exceeds the data set.
         """
         self.task, self.config = task, config
-        self.mesh = meshes.make_mesh(chosen(config.devices)) if mesh is None else mesh
-        refuse_uneven(config.batch_size, self.mesh.size, task.source.size)
+        self.seeds = config.seeds
+        """Of the replicas; of a single one, the run's own."""
+        replicas = len(self.seeds)
+        flat = meshes.make_mesh(chosen(config.devices)) if mesh is None else mesh
+        self.mesh = meshes.for_replicas(flat, replicas)
+        refuse_uneven(config.batch_size, self.mesh.shape[AXIS], task.source.size)
         self._replicated = meshes.replicated(self.mesh)
-        self._split_batch = meshes.split_batch(self.mesh)
+        self._of_each = meshes.of_each(self.mesh, replicas)
+        self._split_batch = meshes.split_batch(self.mesh, replicas)
         # The most steps of one dispatch. With room for a single one XLA simplifies the loop away,
         # and the steps would differ from those of other programs in their last bits.
         most = task.source.most_steps or config.log_every
         self.capacity = max(2, min(config.log_every, config.steps, most))
 
-        def init(key: jax.Array, arrays: PyTree, chunk: PyTree) -> PyTree:
+        def init(arrays: PyTree, key: jax.Array, chunk: PyTree) -> PyTree:
             # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.
             key = jax.random.fold_in(key, np.uint32(2**32 - 1))
             batch = task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[0], chunk))
             return task.init(key, batch)
 
-        self._init = init
-        key = jax.eval_shape(jax.random.key, 0)
+        self._init = each(init, replicas, self.mesh)
         self.state_shapes: PyTree = jax.eval_shape(
-            init, key, task.source.arrays, self._chunk_shapes(1)
+            self._init, task.source.arrays, self._key_shape, self._chunk_shapes(1)
         )
         """Shapes and dtypes of the state."""
         self.state_shardings: PyTree = meshes.of_state(
-            self.state_shapes, self.mesh, config.shard_parameters
+            self.state_shapes, self.mesh, config.shard_parameters, replicas
         )
         """How it lies on the devices."""
+        if replicas > 1:
+            share = meshes.share(self.mesh, config.shard_parameters)
+            refuse_large_state(self.state_shapes, share, f"give fewer {flag('replicas')}")
+        self._flat = flat
 
     def initial_state(self) -> PyTree:
         """The state before the first step."""
@@ -82,11 +95,24 @@ class Program:
             out_shardings=self.state_shardings,
         )
         with jax.ensure_compile_time_eval():  # nested programs may not have options of their own
-            return init(self._key, self._arrays, self.chunk(0, 1))
+            return init(self._arrays, self._key, self.chunk(0, 1))
 
     def placed(self, saved: PyTree) -> PyTree:
         """A state on the devices, from arrays or from what reads any part of them."""
         return jax.tree.map(meshes.place, saved, self.state_shardings)
+
+    def replica(self, state: PyTree, index: int) -> PyTree:
+        """A replica's state from that of all, on all devices as that of a single run."""
+        return self._taken(state, index)
+
+    @cached_property
+    def _taken(self) -> Callable[[PyTree, Any], PyTree]:
+        def taken(state: PyTree, index: jax.Array) -> PyTree:
+            return jax.tree.map(lambda leaf: leaf[index], state)
+
+        shapes = jax.eval_shape(taken, self.state_shapes, 0)
+        shardings = meshes.of_state(shapes, self._flat, self.config.shard_parameters)
+        return jax.jit(taken, out_shardings=shardings)
 
     def dispatch(
         self, state: PyTree, first_step: int, count: int, chunk: PyTree = None
@@ -100,20 +126,33 @@ class Program:
             chunk: what `chunk` gives for these steps, where it was asked for before.
 
         Returns:
-            The state after them, and each metric as float32, of which the first `count` values are
-            filled.
+            The state after them, and each metric as float32 (capacity,), of several replicas
+            (R, capacity), of which the first `count` values are filled.
         """
         with jax.ensure_compile_time_eval():
             chunk = self.chunk(first_step, count, self.capacity) if chunk is None else chunk
             arguments = self._arrays, chunk, first_step, count, self._key
         is_nested = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(state))
-        return (self._steps if is_nested else self._program)(state, *arguments)
+        state, history = (self._steps if is_nested else self._program)(state, *arguments)
+        if not is_nested and not self._of_each.is_fully_addressable:
+            history = self._known_to_all(history)
+        return state, history
 
     def _host_chunk(self, start: int, steps: int) -> PyTree:
         """What this process feeds to its devices in some steps."""
-        source, config = self.task.source, self.config
-        rows = epoch_indices(source.size, config.batch_size, config.seed, start, start + steps)
-        return source.chunk(rows[:, meshes.own_columns(self.mesh, config.batch_size)])
+        source, size = self.task.source, self.config.batch_size
+        own, replicas = meshes.own_columns(self.mesh, size), len(self.seeds)
+        if replicas == 1:
+            return source.chunk(self._rows(self.seeds[0], start, steps)[:, own])
+        fed = self.seeds[meshes.own_replicas(self.mesh, replicas)]
+        rows = np.concatenate([self._rows(seed, start, steps)[:, own] for seed in fed])
+        return jax.tree.map(
+            lambda leaf: leaf.reshape(len(fed), steps, *leaf.shape[1:]), source.chunk(rows)
+        )
+
+    def _rows(self, seed: int, start: int, steps: int) -> np.ndarray:
+        size, batch_size = self.task.source.size, self.config.batch_size
+        return epoch_indices(size, batch_size, seed, start, start + steps)
 
     def chunk(self, start: int, steps: int, room: int = 0) -> PyTree:
         """The same on the devices, as a part of what all processes feed.
@@ -124,20 +163,30 @@ class Program:
             room: for how many there is room in the program, which takes one shape only.
         """
 
+        along = len(self._axes)
+
         def placed(rows: np.ndarray) -> jax.Array:
             if room > steps:
-                rows = np.concatenate(
-                    [rows, np.zeros_like(rows, shape=(room - steps, *rows.shape[1:]))]
-                )
-            return meshes.place_columns(rows, self._split_batch, self.config.batch_size)
+                left = list(rows.shape)
+                left[along] = room - steps
+                rows = np.concatenate([rows, np.zeros_like(rows, shape=left)], along)
+            shape = self._chunk_shape(rows, rows.shape[along])
+            return meshes.place_part(rows, self._split_batch, shape)
 
         return jax.tree.map(placed, self._host_chunk(start, steps))
 
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        """The sizes of the axes in front of what each replica owns: none of a single one."""
+        return () if len(self.seeds) == 1 else (len(self.seeds),)
+
+    def _chunk_shape(self, part: Any, steps: int) -> tuple[int, ...]:
+        """The shape of all processes' parts of so many steps together."""
+        return (*self._axes, steps, self.config.batch_size, *part.shape[len(self._axes) + 2 :])
+
     def _chunk_shapes(self, steps: int) -> PyTree:
         return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                (steps, self.config.batch_size, *leaf.shape[2:]), leaf.dtype
-            ),
+            lambda leaf: jax.ShapeDtypeStruct(self._chunk_shape(leaf, steps), leaf.dtype),
             self._first_chunk,
         )
 
@@ -154,14 +203,33 @@ class Program:
 
     @cached_property
     def _key(self) -> jax.Array:
-        make = jax.jit(partial(jax.random.key, self.config.seed), out_shardings=self._replicated)
-        return make()
+        return jax.jit(self._make_key, out_shardings=self._of_each)()
+
+    @cached_property
+    def _key_shape(self) -> Any:
+        return jax.eval_shape(self._make_key)
+
+    def _make_key(self) -> jax.Array:
+        keys = [jax.random.key(seed) for seed in self.seeds]
+        return jnp.stack(keys) if self._axes else keys[0]
+
+    @cached_property
+    def _known_to_all(self) -> Callable[[PyTree], PyTree]:
+        """Metrics as each process of several can fetch them."""
+        return jax.jit(lambda history: history, out_shardings=self._replicated)
 
     def _steps(
         self, state: PyTree, arrays: PyTree, chunk: PyTree, first_step: Any, count: Any, key: Any
     ) -> tuple[PyTree, dict[str, jax.Array]]:
         """The next `count` of at most `capacity` steps."""
-        task = self.task
+        shared = arrays, first_step, count
+        steps = each(self._steps_of_one, len(self.seeds), self.mesh, updates=True)
+        return steps(shared, state, chunk, key)
+
+    def _steps_of_one(
+        self, shared: PyTree, state: PyTree, chunk: PyTree, key: Any
+    ) -> tuple[PyTree, dict[str, jax.Array]]:
+        task, (arrays, first_step, count) = self.task, shared
 
         @partial(jax.jit, inline=True)  # traced once, although it is called twice below
         def one_step(i: Any, state: PyTree) -> tuple[PyTree, dict[str, jax.Array]]:
@@ -194,13 +262,12 @@ class Program:
                 self._split_batch,
                 None,
                 None,
-                None,
+                self._of_each if self._axes else None,
             ),
-            out_shardings=(self.state_shardings, self._replicated),
+            out_shardings=(self.state_shardings, self._of_each),
         )
-        key = jax.eval_shape(jax.random.key, 0)
         chunk = self._chunk_shapes(self.capacity)
-        arguments = self.state_shapes, self.task.source.arrays, chunk, 0, 1, key
+        arguments = self.state_shapes, self.task.source.arrays, chunk, 0, 1, self._key_shape
         with jax.set_mesh(self.mesh):
             return steps.lower(*arguments)
 

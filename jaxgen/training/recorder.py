@@ -16,6 +16,7 @@ from jaxgen.training.metrics_file import MetricsFile, metrics_of
 from jaxgen.training.processes import together
 from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
+from jaxgen.training.seeds import of_all, with_spread
 from jaxgen.training.task import Shown, TrainConfig
 from jaxgen.training.watching import Watcher
 
@@ -99,12 +100,22 @@ class Recorder(Watcher):
         if step % self._config.log_every == 0 or step == self._config.steps:
             means = {n: float(np.concatenate(part).mean()) for n, part in self._pending.items()}
             self._pending = {}
-            self._progress.update(step, means | figures)
-            self._board.scalars(step, means | figures)
+            told = self._summed_up(means | figures)
+            self._progress.update(step, self._said(told))
+            self._board.scalars(step, told)
         elif figures:
             self._board.scalars(step, figures)
-            words = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+            said = self._said(figures)
+            words = "  ".join(f"{name} {value:.4g}" for name, value in said.items())
             self._progress.say(f"step {step}: {words}")
+
+    def _summed_up(self, means: dict[str, float]) -> dict[str, float]:
+        """With the spread of the seeds' means, where there are several, for the mean spread."""
+        return with_spread(means) if self._config.replicas > 1 else means
+
+    def _said(self, figures: dict[str, float]) -> dict[str, float]:
+        """What there is room for in a line."""
+        return of_all(figures) if self._config.replicas > 1 else figures
 
     def alarm(self, step: int, sentence: str) -> None:
         self._progress.say(f"warning: step {step}: {sentence}")

@@ -39,6 +39,22 @@ def fitting(
     return checked
 
 
+def refuse_large_state(states: PyTree, share: int, advice: str) -> None:
+    """Refuse the states of several replicas that take more memory than there is.
+
+    Args:
+        states: their shapes.
+        share: among how many devices they are shared out.
+        advice: what to do, a clause.
+
+    Raises:
+        JaxgenError: there is no memory for them.
+    """
+    memory = device_memory()
+    parts = min(share, jax.process_count()) if memory is None else share
+    refuse_too_much(2 * size(states) // parts, "training all replicas", advice, memory)
+
+
 def refuse_large(program: Any, advice: str) -> None:
     """Refuse a compiled program that needs more memory than there is.
 

@@ -17,9 +17,11 @@ import numpy as np
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.precision import Precision
 from jaxgen.settings import flag, setting
+from jaxgen.training import seeds
 from jaxgen.training.metrics_file import History, read_metrics
 
 PyTree = Any
+MOST_REPLICAS = 256
 MOST_DISPATCHED = 2**26
 """Examples of one dispatch, all steps together."""
 KeepData = Literal["auto", "device", "host", "stream"]
@@ -110,6 +112,9 @@ class Task:
     about: dict[str, Any] = field(default_factory=dict)
     """what the data say of the model, as JSON values: with the configuration, enough to rebuild
     it"""
+    reseeded: Callable[[int], "Task"] | None = None
+    """seed -> the task of a run with that seed, on the same data, where what is shown or measured
+    draws from the seed"""
 
 
 @dataclass(frozen=True)
@@ -124,11 +129,14 @@ class Saved:
     """Training steps in it."""
     folder: Path | None = None
     """The run's folder."""
+    seed: int | None = None
+    """Of the replica that this is, where the run has several."""
 
     @cached_property
     def history(self) -> History:
         """Every metric of the run by name: the steps at which it was taken, and its values."""
-        return read_metrics(self.folder / "metrics.csv") if self.folder else {}
+        history = read_metrics(self.folder / "metrics.csv") if self.folder else {}
+        return history if self.seed is None else seeds.of_seed(history, self.seed)
 
 
 class TrainedModel(Protocol):
@@ -193,6 +201,8 @@ class TrainConfig:
     """Examples a step."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of initialisation, batches and noise."""
+    replicas: int = setting(1, least=1, most=MOST_REPLICAS, before=1)
+    """Seeds that are trained side by side, from this one on."""
     log_every: int = setting(50, least=1, most=2**20, may_change=True)
     """Steps between log lines; also the most steps of one dispatch."""
     sample_every: int = setting(250, least=0, may_change=True)
@@ -223,13 +233,24 @@ class TrainConfig:
     def check_together(self) -> None:
         """Raise JaxgenError if the numbers do not go with each other."""
         # The indices of a dispatch are made, and sent, together.
-        dispatched = min(self.log_every, self.steps) * self.batch_size
+        dispatched = min(self.log_every, self.steps) * self.batch_size * self.replicas
         if dispatched > MOST_DISPATCHED:
+            times = f" times {flag('replicas')} {self.replicas}" if self.replicas > 1 else ""
             raise JaxgenError(
                 f"{flag('log_every')} {self.log_every} times {flag('batch_size')} "
-                f"{self.batch_size} are {dispatched} examples of one dispatch, more than "
+                f"{self.batch_size}{times} are {dispatched} examples of one dispatch, more than "
                 f"{MOST_DISPATCHED}: give a smaller {flag('log_every')}"
             )
+        if self.seed + self.replicas > 2**32:
+            raise JaxgenError(
+                f"{flag('seed')} {self.seed} with {flag('replicas')} {self.replicas}: the last "
+                f"seed would be above {2**32 - 1}; give a smaller {flag('seed')}"
+            )
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each replica."""
+        return tuple(range(self.seed, self.seed + self.replicas))
 
     def task(self) -> Task:
         """The task to train, its data loaded.

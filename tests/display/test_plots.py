@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from jaxgen.display import plots
@@ -78,6 +79,34 @@ def test_files_open(tmp_path):
         tmp_path / "c.png", {"d_loss": (steps, 1 / steps), "fid": (steps[:2], steps[:2])}
     )
     assert opened(tmp_path / "c.png") == ((800, 520), 1)
+
+
+@pytest.mark.parametrize("count", [30, 1000])
+def test_a_band_of_a_standard_deviation_stands_around_a_mean(tmp_path, monkeypatch, count):
+    drawn = []
+    monkeypatch.setattr(
+        Axes, "fill_between", lambda self, x, low, high, **how: drawn.append((x, low, high))
+    )
+    steps = np.arange(1, count + 1)
+    means = {"d_loss": (steps, 2.0 + 0 * steps), "fid": (steps[:2], steps[:2])}
+    spreads = {"d_loss": (steps[1:], 0.5 + 0 * steps[1:])}  # the first step has one seed's value
+    plots.save_curves(tmp_path / "c.png", means, spreads, "3 seeds")
+    ((x, low, high),) = drawn
+    assert len(x) == min(count - 1, 200)
+    assert np.all(low == 1.5) and np.all(high == 2.5)
+    assert opened(tmp_path / "c.png") == ((800, 520), 1)
+
+
+def test_pictures_with_titles_stand_side_by_side():
+    grey, colour = np.full((10, 20), 7, np.uint8), np.full((12, 18, 3), 9, np.uint8)
+    canvas = plots.titled([grey, colour, grey, colour, grey], ["a", "b", "c", "d", "e"])
+    # Two rows of three, of the largest picture, a title of 18 pixels and margins of 6.
+    assert canvas.shape == (2 * (12 + 18 + 6) + 6, 3 * (20 + 6) + 6, 3)
+    assert np.all(canvas[24:34, 6:26] == 7)
+    assert np.all(canvas[24:36, 32:50] == 9)
+    assert np.all(canvas[60:70, 32:52] == 7)
+    assert canvas[6:24, 6:26].min() < 100  # the title
+    assert np.all(canvas[60:, 58:] == 255)  # five of six places
 
 
 def test_attention_lights_up_the_part_that_a_word_looked_at():

@@ -31,6 +31,17 @@ from tests.training.test_export import small
 lowered = programs.lowered(small(sys.argv[1]), 4, devices(tpu_topology("v5e:2x2")))
 print(json.dumps(programs.figures(lowered.compile())))
 """
+REPLICAS = """
+import dataclasses, json, sys
+from benchmarks.accelerators import programs
+from benchmarks.accelerators.described import devices, tpu_topology
+from benchmarks.device_groups import device_groups
+from tests.training.test_export import small
+for count in (4, 2):
+    config = dataclasses.replace(small(sys.argv[1]), replicas=count)
+    text = programs.lowered(config, 4, devices(tpu_topology("v5e:2x2"))).compile().as_text()
+    print(json.dumps(sorted(map(sorted, device_groups(text, 4)))))
+"""
 PLATFORMS = ("cpu", "cuda", "tpu")
 BATCH = 4
 
@@ -93,19 +104,34 @@ def test_what_was_exported_takes_the_same_step(name):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.libtpu
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs libtpu")
-@pytest.mark.parametrize("name", ["vanilla_gan", "caption_rnn"])
-def test_a_step_compiles_for_four_tpu_chips(name):
+def told_by(program, name):
+    """What a program prints that compiles for a TPU."""
     # The compiler wants its variables before JAX starts, and could take this process along.
     done = subprocess.run(
-        [sys.executable, "-c", COMPILE, name],
+        [sys.executable, "-c", program, name],
         capture_output=True,
         text=True,
         env=environment() | {"PYTHONPATH": ":".join(filter(None, sys.path))},
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    return done.stdout.splitlines()
+
+
+@pytest.mark.libtpu
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs libtpu")
+@pytest.mark.parametrize("name", ["vanilla_gan", "caption_rnn"])
+def test_a_step_compiles_for_four_tpu_chips(name):
+    found = json.loads(told_by(COMPILE, name)[-1])
     assert found["product_flops"] > 0
     assert {one["kind"] for one in found["collectives"]} == {"all-reduce"}
+
+
+@pytest.mark.libtpu
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs libtpu")
+@pytest.mark.parametrize("name", ["vanilla_gan", "caption_rnn"])
+def test_replicas_have_nothing_to_tell_each_other_on_four_tpu_chips(name):
+    """Four on a chip each; two on two each, which share their batches."""
+    four, two = map(json.loads, told_by(REPLICAS, name)[-2:])
+    assert four == []
+    assert two == [[0, 1], [2, 3]]
