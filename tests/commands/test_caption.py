@@ -125,7 +125,7 @@ def run_caption(*flags):
 
 
 def test_the_command_writes_both_pictures(trained, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(experiment, "load", lambda run: trained)
+    monkeypatch.setattr(experiment, "load", lambda run, precision: trained)
     out = tmp_path / "captions.png"
     assert run_caption("--n", 1, "--out", out) == 0
     assert not (tmp_path / "attention.png").exists()

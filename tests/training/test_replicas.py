@@ -48,7 +48,7 @@ def toy_task(step=None, alarms=lambda history: []):
             source=Source.of({"x": np.linspace(-1, 1, 60, dtype=np.float32).reshape(20, 3)}),
             init=lambda key, batch: jax.random.normal(key, batch["x"].shape[1:]),
             step=step or average,
-            show=lambda state: Shown(np.full((9, 9), seed, np.uint8), f"words of {seed}"),
+            show=lambda state: Shown(np.full((9, 9), seed % 256, np.uint8), f"words of {seed}"),
             watch=lambda state: partial(dict, size=float(state.sum())),
             evaluate=lambda state: {"own": float(seed)},
             alarms=alarms,
@@ -133,7 +133,7 @@ def test_alarms_and_what_diverges_name_the_seed():
         state = {"n": state["n"] + 1, "w": jnp.where(state["n"] == 5, state["w"] / 0, state["w"])}
         return state, {"loss": state["w"] if metric_breaks else jnp.float32(1)}
 
-    start = {"n": jnp.arange(3) - 1, "w": jnp.ones(3)}
+    start = {"n": np.array([-9, -9, 1], np.int32), "w": np.ones(3, np.float32)}
     task = replace(task, init=lambda key, batch: {"n": jnp.int32(0), "w": jnp.float32(1)})
     for metric_breaks, words in (  # noqa: B007 - read by the step
         (False, r"parameters of seed 9 are not finite after step 8 \(\['w'\]\)"),
@@ -191,13 +191,12 @@ CAPTIONER = members.small("caption_rnn", workdir="", **NUMBERS)
 
 @pytest.fixture(scope="module", params=[GAN, CAPTIONER], ids=["gan", "captioner"])
 def runs(request, tmp_path_factory):
-    """A run with replicas that was stopped and went on, and the single run of its last seed."""
+    """A run with replicas, and the single run of its last seed."""
     folder = tmp_path_factory.mktemp("runs")
     together = replace(
         request.param, workdir=str(folder / "together"), seed=SEED, replicas=REPLICAS
     )
     alone = replace(request.param, workdir=str(folder / "alone"), seed=SEED + REPLICAS - 1)
-    jaxgen.run(replace(together, steps=4))
     return jaxgen.run(together), jaxgen.run(alone)
 
 
@@ -254,9 +253,11 @@ def test_the_folder_of_a_run_with_replicas(runs):
     loss = next(name for name in runs[1].history if name.endswith("loss"))
     assert {loss, f"{loss}_std", f"seed_3/{loss}", f"seed_5/{loss}"} <= rows[0].keys()
     assert all((run.path / name).stat().st_size > 1000 for name in ("curves.png", "samples.gif"))
-    with Image.open(run.samples_path / "step_000006.png") as together:
-        alone = Image.open(Run(runs[1].config.workdir).samples_path / "step_000006.png")
-        assert together.size[0] * together.size[1] > 3 * alone.size[0] * alone.size[1]
+    sizes = []
+    for model in runs:
+        with Image.open(Run(model.config.workdir).samples_path / "step_000006.png") as picture:
+            sizes.append(picture.size[0] * picture.size[1])
+    assert sizes[0] > 3 * sizes[1]
     summary = read_json(run.summary_path)["metrics"]
     of_seeds = [summary[f"seed_{seed}/{loss}"] for seed in (3, 4, 5)]
     assert summary[loss] == pytest.approx(np.mean(of_seeds))
@@ -264,9 +265,11 @@ def test_the_folder_of_a_run_with_replicas(runs):
 
 
 def test_a_stop_changes_no_bit_of_a_run_with_replicas(runs, tmp_path):
-    config = replace(runs[0].config, workdir=str(tmp_path / "whole"))
-    jaxgen.run(config)
-    whole, stopped = Run(config.workdir), Run(runs[0].config.workdir)
+    whole = Run(runs[0].config.workdir)
+    stopped = Run(shutil.copytree(whole.path, tmp_path / "stopped"))
+    shutil.rmtree(stopped.path / "checkpoints" / "6")  # what was lost is trained again
+    stopped.summary_path.unlink()
+    jaxgen.run(replace(runs[0].config, workdir=str(stopped.path)))
     assert whole.metrics_path.read_bytes() == stopped.metrics_path.read_bytes()
     told = [read_json(run.summary_path)["parameters_sha256"] for run in (whole, stopped)]
     assert told[0] == told[1]
@@ -274,7 +277,7 @@ def test_a_stop_changes_no_bit_of_a_run_with_replicas(runs, tmp_path):
 
 def test_another_number_of_replicas_or_other_seeds_are_refused(runs, tmp_path):
     folder = shutil.copytree(runs[0].config.workdir, tmp_path / "copy")
-    config = replace(runs[0].config, workdir=str(folder), steps=8)
+    config = replace(runs[0].config, workdir=str(folder))
     for changed, words in (
         ({"replicas": 1}, "replicas: 3 -> 1"),
         ({"replicas": 4}, "replicas: 3 -> 4"),
@@ -297,12 +300,13 @@ def test_a_damaged_metrics_file_keeps_the_rows_of_all_seeds(runs, tmp_path, caps
     folder = shutil.copytree(runs[0].config.workdir, tmp_path / "copy")
     path = folder / "metrics.csv"
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([*lines[:3], "4,damaged\n", *lines[4:]]))
-    jaxgen.run(replace(runs[0].config, workdir=str(folder), steps=7))
-    assert "sound rows for 5 of 6 steps" in capsys.readouterr().err
+    path.write_text("".join([*lines[:3], "3,damaged\n", *lines[4:]]))
+    shutil.rmtree(folder / "checkpoints" / "6")
+    jaxgen.run(replace(runs[0].config, workdir=str(folder)))
+    assert "sound rows for 3 of 4 steps" in capsys.readouterr().err
     kept = jaxgen.load(folder).replica(1).history
     loss = next(name for name in kept if name.endswith("loss"))
-    assert kept[loss][0].tolist() == [1, 2, 4, 5, 6, 7]
+    assert kept[loss][0].tolist() == [1, 2, 4, 5, 6]
 
 
 ON_DEVICES = """
@@ -323,7 +327,7 @@ def loop_of(devices, **changed):
 def after(loop):
     return loop.dispatch(loop.initial_state(), 0, 4)
 
-PLACES = (2, 4, False), (4, 4, False), (4, 2, False), (3, 4, False), (2, 4, True)
+PLACES = (2, 4, True), (4, 2, False), (3, 4, False)
 for count, devices, shard in PLACES:
     loop = loop_of(devices, replicas=count, shard_parameters=shard)
     groups = device_groups(loop.lowered().compile().as_text(), devices)
@@ -331,12 +335,14 @@ for count, devices, shard in PLACES:
     state, history = after(loop)
     own, theirs = after(loop_of(devices // rows, seed=1, shard_parameters=shard))
     mine = loop.replica(state, 1)
+    whole = all(len(x.sharding.device_set) == devices for x in jax.tree.leaves(mine))
+    mine, own, history, theirs = jax.tree.map(np.asarray, (mine, own, history, theirs))
     print(json.dumps({
         "rows": rows,
         "groups": sorted(map(sorted, groups)),
         "same metrics": all(np.array_equal(history[n][1], theirs[n]) for n in theirs),
         "same": all(jax.tree.leaves(jax.tree.map(np.array_equal, mine, own))),
-        "whole": all(len(x.sharding.device_set) == devices for x in jax.tree.leaves(mine)),
+        "whole": whole,
     }), flush=True)
 
 # As on an accelerator: one batch of operations.
@@ -346,6 +352,7 @@ for count in (4, 2):
     _, history = after(loop)
     groups = device_groups(loop.lowered().compile().as_text(), 4)
     _, theirs = after(loop_of(4 // count, seed=1))
+    history, theirs = jax.tree.map(np.asarray, (history, theirs))
     error = max(float(np.abs(history[n][1] - theirs[n]).max()) for n in theirs)
     print(json.dumps({"groups": sorted(map(sorted, groups)), "error": error}), flush=True)
 """
@@ -361,9 +368,9 @@ def test_replicas_on_four_devices_have_nothing_to_tell_each_other():
     )
     assert done.returncode == 0, done.stderr
     *in_turn, four, two = map(json.loads, done.stdout.splitlines())
-    assert [row["rows"] for row in in_turn] == [2, 4, 2, 1, 2]
+    assert [row["rows"] for row in in_turn] == [2, 2, 1]
     pairs, none, everyone = [[0, 1], [2, 3]], [], [[0, 1, 2, 3]]
-    assert [row["groups"] for row in in_turn] == [pairs, none, none, everyone, pairs]
+    assert [row["groups"] for row in in_turn] == [pairs, none, everyone]
     assert all(row["same metrics"] and row["same"] and row["whole"] for row in in_turn)
     assert (four["groups"], two["groups"]) == (none, pairs)
     assert max(four["error"], two["error"]) < 1e-4
