@@ -8,14 +8,14 @@ the order in which gradients are summed is not. Twice the same division gives th
 """
 
 import argparse
-import os
-import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks import local_jobs
 
 SHAPES = ((1, 1), (1, 4), (2, 2), (4, 1))
 """Processes, and devices of each."""
@@ -27,25 +27,10 @@ def train(experiment: str, steps: int, workdir: Path, processes: int, devices: i
     Raises:
         RuntimeError: one of them failed.
     """
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{server.getsockname()[1]}"
     flags = f"--steps {steps} --log-every 50 --sample-every 0 --checkpoint-every 0".split()
-    started = []
-    for process in range(processes):
-        job = f"--coordinator {coordinator} --processes {processes} --process {process}".split()
-        started.append(
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", f"experiments.{experiment}", *flags),
-                    *("--workdir", str(workdir), *(job if processes > 1 else ())),
-                ],
-                env=os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
+    command = [sys.executable, "-m", f"experiments.{experiment}", *flags, "--workdir", str(workdir)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    started = local_jobs.start([command] * processes, devices, **quiet)
     for process in started:
         _, told = process.communicate()
         if process.returncode:

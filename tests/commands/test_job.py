@@ -3,18 +3,20 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from benchmarks import local_jobs
 from jaxgen.commands import job
 from jaxgen.commands.job import TRY_AGAIN, Job
 from jaxgen.errors import JaxgenError
+
+pytestmark = pytest.mark.early
 
 # As jaxlib 0.10.2 says it when process 1 of two was killed, when process 0 was, and when process 0
 # never came.
@@ -69,31 +71,27 @@ def test_the_end_that_the_runtime_makes_is_told_in_a_sentence():
     assert job._of_end("Aborted", joined) == ""
 
 
-def free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
-
-
 FLAGS = (
     "--steps 40 --batch-size 16 --log-every 2 --sample-every 20 --checkpoint-every 10 "
     "--networks.generator-hidden 16 --networks.discriminator-hidden 16"
 ).split()
+ROOT = Path(__file__).parents[2]
 
 
 class Command:
-    """A command of a job, as a user gives it, with what it says in a file."""
+    """A command of a job, as a user gives it; what it says goes into a file."""
 
-    def __init__(self, place, workdir, port, process, processes=2, more=()):
-        self.told = place / f"{workdir.name}-{process}-{port}.txt"
-        environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
-        named = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(processes)]
-        command = [sys.executable, "-m", "experiments.vanilla_gan", *FLAGS, *more, *named]
-        with open(self.told, "w") as file:
+    def __init__(self, place, workdir, coordinator, process, more=()):
+        self._told = place / f"{workdir.name}-{process}-{coordinator}.txt"
+        named = local_jobs.place_in_job(coordinator, 2, process)
+        with open(self._told, "w") as file:
             self.popen = subprocess.Popen(
-                [*command, "--process", str(process), "--workdir", str(workdir)],
-                env=environment,
-                cwd=Path(__file__).parents[2],
+                [
+                    *(sys.executable, "-m", "experiments.vanilla_gan", *FLAGS, *more, *named),
+                    *("--workdir", str(workdir)),
+                ],
+                env=local_jobs.environment(devices=2),
+                cwd=ROOT,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
@@ -103,27 +101,21 @@ class Command:
         pid = self.popen.pid
         return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
-    def note_the_end(self):
-        """Note when it ends, whatever else is going on."""
-
-        def wait():
-            self.popen.wait()
-            self._ended = time.monotonic()
-
-        self._waiting = threading.Thread(target=wait)
-        self._waiting.start()
-
-    def ended_at(self):
-        self._waiting.join(200)
-        return self._ended
+    def last_words_at(self):
+        return self._told.stat().st_mtime
 
     def end(self):
-        return self.popen.wait(timeout=200), self.told.read_text()
+        """Its exit status and what it said."""
+        return self.popen.wait(timeout=200), self._told.read_text()
 
 
-def pair(place, workdir, more=((), ())):
-    port = free_port()
-    return [Command(place, workdir, port, process, more=more[process]) for process in range(2)]
+def pair(place, workdir, other=None, more=((), ())):
+    """The commands of two processes, the second with another folder if one is given."""
+    coordinator = local_jobs.free_address()
+    return [
+        Command(place, folder, coordinator, process, more[process])
+        for process, folder in enumerate((workdir, other or workdir))
+    ]
 
 
 def wait_for_checkpoint(workdir, step):
@@ -133,54 +125,67 @@ def wait_for_checkpoint(workdir, step):
         time.sleep(0.05)
 
 
-def test_a_death_ends_all_and_the_same_command_goes_on(tmp_path):
-    killed, stopped = tmp_path / "killed", tmp_path / "stopped"
-    # These wait for half a minute, beside what follows.
-    lonely = [Command(tmp_path, tmp_path / "lonely", free_port(), process) for process in range(2)]
-    first, second = pair(tmp_path, killed)
-    wait_for_checkpoint(killed, 10)
-    began = time.monotonic()
-    os.kill(second.member(), signal.SIGKILL)
-    first.note_the_end()
+class Dying(NamedTuple):
+    """Commands that need half a minute to notice that they are left alone."""
 
-    # Meanwhile a run of the same numbers that is asked to stop, on one process only.
-    asked = pair(tmp_path, stopped)
-    wait_for_checkpoint(stopped, 10)
+    killed: Path
+    """A run of which one process was killed."""
+    left: Command
+    """Of its other process."""
+    dead: Command
+    """Of the killed process."""
+    at: float
+    """When it was killed."""
+    lonely: list[Command]
+    """Process 0 and process 1 of two jobs that nobody else comes to."""
+
+
+@pytest.fixture(scope="module")
+def dying(tmp_path_factory):
+    place = tmp_path_factory.mktemp("dying")
+    lonely = [
+        Command(place, place / "lonely", local_jobs.free_address(), process) for process in range(2)
+    ]
+    left, dead = pair(place, place / "killed")
+    wait_for_checkpoint(place / "killed", 10)
+    at = time.time()
+    os.kill(dead.member(), signal.SIGKILL)
+    return Dying(place / "killed", left, dead, at, lonely)
+
+
+# Tests that use `dying` for nothing but to begin with it run while its commands wait.
+
+
+@pytest.fixture(scope="module")
+def stopped(dying, tmp_path_factory):
+    """A run that one process was asked to stop, how its commands ended, and those that went on."""
+    place = tmp_path_factory.mktemp("asked")
+    asked = pair(place, place / "stopped")
+    wait_for_checkpoint(place / "stopped", 10)
     asked[1].popen.send_signal(signal.SIGTERM)
     ends = [command.end() for command in asked]
+    return place / "stopped", ends, [command.end() for command in pair(place, place / "stopped")]
+
+
+def assert_went_on(ends):
+    assert [status for status, _ in ends] == [0, 0], ends
+    assert "going on at step" in ends[0][1]
+    assert "done: 40 steps" in ends[0][1]
+    assert ends[1][1] == ""
+
+
+def test_a_signal_to_one_process_stops_all_and_the_same_command_goes_on(stopped):
+    _, ends, later = stopped
     assert [status for status, _ in ends] == [128 + signal.SIGTERM] * 2
     assert "the same command goes on" in ends[0][1]
     assert ends[1][1] == ""
-
-    assert first.ended_at() - began < 60
-    status, told = first.end()
-    assert (status, told.count("error: ")) == (TRY_AGAIN, 1)
-    assert "error: process 1 died" in told
-    assert "Traceback" not in told and "stack trace" not in told
-    assert second.end()[0] == 128 + signal.SIGKILL
-
-    for workdir in (stopped, killed):
-        ends = [command.end() for command in pair(tmp_path, workdir)]
-        assert [status for status, _ in ends] == [0, 0], ends
-        assert "going on at step" in ends[0][1]
-        assert "done: 40 steps" in ends[0][1]
-        assert ends[1][1] == ""
-    marks = [
-        json.loads((workdir / "summary.json").read_text())["parameters_sha256"]
-        for workdir in (killed, stopped)
-    ]
-    assert marks[0] == marks[1]
-    assert (killed / "metrics.csv").read_bytes() == (stopped / "metrics.csv").read_bytes()
-
-    for process, command in enumerate(lonely):
-        status, told = command.end()
-        assert (status, told.count("error: "), "Traceback" in told) == (TRY_AGAIN, 1, False)
-        assert ("not all of 2 processes came", "there is no process 0")[process] in told
+    assert_went_on(later)
 
 
+@pytest.mark.usefixtures("dying")
 def test_processes_that_differ_are_refused_everywhere(tmp_path):
     other = ("--optimizer.learning-rate", "0.5")
-    for command in pair(tmp_path, tmp_path / "run", ((), other)):
+    for command in pair(tmp_path, tmp_path / "run", more=((), other)):
         status, told = command.end()
         assert status == 2
         assert (
@@ -190,14 +195,34 @@ def test_processes_that_differ_are_refused_everywhere(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("dying")
 def test_a_folder_that_is_not_shared_is_told(tmp_path):
-    port = free_port()
-    here, there = (
-        Command(tmp_path, tmp_path / name, port, process)
-        for process, name in enumerate(("here", "there"))
-    )
-    for command in (here, there):
+    for command in pair(tmp_path, tmp_path / "here", tmp_path / "there"):
         status, told = command.end()
         assert status == 2
         assert "error: process 1 on" in told
         assert f"does not see what process 0 on {os.uname().nodename} wrote into" in told
+
+
+def test_a_death_ends_all_and_the_same_command_goes_on(dying, stopped):
+    status, told = dying.left.end()
+    assert (status, told.count("error: ")) == (TRY_AGAIN, 1)
+    assert "error: process 1 died" in told
+    assert "Traceback" not in told and "stack trace" not in told
+    assert dying.left.last_words_at() - dying.at < 60
+    assert dying.dead.end()[0] == 128 + signal.SIGKILL
+
+    assert_went_on([command.end() for command in pair(dying.killed.parent, dying.killed)])
+    one, other = dying.killed, stopped[0]
+    marks = [
+        json.loads((run / "summary.json").read_text())["parameters_sha256"] for run in (one, other)
+    ]
+    assert marks[0] == marks[1]
+    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+
+
+def test_one_that_no_other_comes_to_ends_with_a_sentence(dying):
+    for process, command in enumerate(dying.lonely):
+        status, told = command.end()
+        assert (status, told.count("error: "), "Traceback" in told) == (TRY_AGAIN, 1, False)
+        assert ("not all of 2 processes came", "there is no process 0")[process] in told

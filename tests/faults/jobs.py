@@ -1,12 +1,13 @@
 """SIGKILL of one of the two processes of a training, at any moment, until the run is finished."""
 
+import shutil
 import signal
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import local_jobs
 from jaxgen.commands.job import TRY_AGAIN
 from tests.faults import runs
 from tests.faults.campaign import Failed
@@ -30,9 +31,11 @@ class Jobs:
         self._folder = folder
         self._seconds = {}
         for kind in runs.KINDS:
-            ended = self._job(kind, folder / kind, folder)
-            if any(one.status for one in ended):
-                raise Failed(f"the sound run is refused: {ended[0].errors}")
+            for _ in range(2):  # the second one finds the compiled programs, as lives do
+                shutil.rmtree(folder / kind, ignore_errors=True)
+                ended = self._job(kind, folder / kind, folder)
+                if any(one.status for one in ended):
+                    raise Failed(f"the sound run is refused: {ended[0].errors}")
             self._seconds[kind] = ended[0].seconds
 
     def trial(self, number: int, chance: np.random.Generator, folder: Path) -> int:
@@ -60,14 +63,11 @@ class Jobs:
     def _job(
         self, kind: str, workdir: Path, folder: Path, victim: int = -1, moment: float = 0
     ) -> list[Ended]:
-        with socket.socket() as server:
-            server.bind(("127.0.0.1", 0))
-            port = server.getsockname()[1]
+        coordinator = local_jobs.free_address()
 
         def process(number: int) -> Ended:
-            named = ["--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process"]
             return run(
-                [*runs.train(kind, workdir), *named, str(number)],
+                [*runs.train(kind, workdir), *local_jobs.place_in_job(coordinator, 2, number)],
                 self._env,
                 folder,
                 kill_after=moment if number == victim else None,

@@ -1,12 +1,18 @@
-"""A process of a job: trains every experiment, with small networks, for a few steps.
+"""A process of a job: trains experiments, with small networks, as it is asked to.
 
-    python members.py FOLDER STEPS [HOST:PORT PROCESSES PROCESS] [--FIELD VALUE ...]
+    python members.py [--coordinator HOST:PORT --processes N --process I]
 
-The fields are those of `TrainConfig`. Each run is a folder of the experiment's name.
+A line of its input is JSON: `experiments`, the `folder` of their runs, and fields of `TrainConfig`;
+once they are trained it answers with what they said, JSON too. One process for many trainings is
+what makes them cheap: Python and JAX start once, and JAX compiles its many small programs once.
 """
 
-import ast
+import argparse
+import contextlib
 import dataclasses
+import io
+import json
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -33,7 +39,8 @@ def small(name, **numbers):
         if isinstance(networks, MLP):
             networks = dataclasses.replace(
                 networks,
-                generator_hidden=tuple(32 for _ in networks.generator_hidden),
+                generator_hidden=(32, 32),
+                generator_normalized=networks.generator_normalized[:1],
                 discriminator_hidden=(32,),
             )
         else:
@@ -50,19 +57,28 @@ def small(name, **numbers):
     return dataclasses.replace(config, data=data, captioner=captioner, **numbers)
 
 
-def main(folder, steps, *rest):
-    """Train them all."""
-    flags = {}
-    while rest and rest[-2].startswith("--"):
-        flags[rest[-2][2:]] = ast.literal_eval(rest[-1])
-        rest = rest[:-2]
-    if rest:
-        jax.distributed.initialize(rest[0], int(rest[1]), int(rest[2]), initialization_timeout=60)
-    names = flags.pop("only", GANS + CAPTIONERS)
-    for name in names:
-        workdir = str(Path(folder) / name)
-        experiment.train(small(name, workdir=workdir, steps=int(steps), **flags))
+def main():
+    """Train what each line of the input asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--coordinator")
+    parser.add_argument("--processes", type=int)
+    parser.add_argument("--process", type=int)
+    job = parser.parse_args()
+    # The answers have the output to themselves; what Gloo prints there would be in between.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if job.coordinator:
+        jax.distributed.initialize(
+            job.coordinator, job.processes, job.process, initialization_timeout=60
+        )
+    for line in sys.stdin:
+        asked = json.loads(line)
+        names, folder = asked.pop("experiments"), Path(asked.pop("folder"))
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            for name in names:
+                experiment.train(small(name, workdir=str(folder / name), **asked))
+        print(json.dumps(told.getvalue()), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -2,10 +2,9 @@
 
 import csv
 import json
-import os
-import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from benchmarks import local_jobs
 from jaxgen.data.captions.base import load_captions
 from jaxgen.errors import JaxgenError
 from jaxgen.training import processes
@@ -20,38 +20,70 @@ from jaxgen.training.checkpoints import Checkpoints
 from jaxgen.training.task import Source
 from tests.training import members
 
-PROGRAM = Path(members.__file__)
+pytestmark = pytest.mark.early
+ALL = members.GANS + members.CAPTIONERS
+LONGEST = 400  # seconds of a training, however busy the machine is
 
 
-def free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
+class Group:
+    """Processes of this machine that train what they are asked to, one thing after the other."""
 
-
-def train(folder, steps, count, devices, **flags):
-    """Run all experiments in so many processes of so many devices each."""
-    load_captions(members.SCENES)  # made once, before all ask for it
-    words = [str(word) for name, value in flags.items() for word in (f"--{name}", repr(value))]
-    port = free_port()
-    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"}
-    environment["PYTHONPATH"] = os.pathsep.join(map(str, PROGRAM.parents[2:3]))
-    started = []
-    for process in range(count):
-        job = [f"127.0.0.1:{port}", str(count), str(process)] if count > 1 else []
-        started.append(
-            subprocess.Popen(
-                [sys.executable, str(PROGRAM), str(folder), str(steps), *job, *words],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+    def __init__(self, processes, devices):
+        load_captions(members.SCENES)  # made once, before all ask for it
+        self._members = local_jobs.start(
+            [[sys.executable, "-m", "tests.training.members"]] * processes,
+            devices,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(members.__file__).parents[2],
         )
-    told = [process.communicate(timeout=600) for process in started]
-    for process, (_, errors) in zip(started, told, strict=True):
-        assert process.returncode == 0, errors
-    return [errors for _, errors in told]
+
+    def train(self, folder, steps, experiments, **fields):
+        """Train up to a step; returns what each process said."""
+        asked = {"folder": str(folder), "steps": steps, "experiments": experiments, **fields}
+        watch = threading.Timer(LONGEST, self.kill)
+        watch.start()
+        try:
+            for member in self._members:
+                print(json.dumps(asked), file=member.stdin, flush=True)
+            answers = [member.stdout.readline() for member in self._members]
+        finally:
+            watch.cancel()
+        assert all(answers), "a process ended; the captured output says why"
+        return [json.loads(answer) for answer in answers]
+
+    def kill(self):
+        for member in self._members:
+            member.kill()
+            member.wait()
+
+    def end(self):
+        """Let all end by themselves; returns their exit codes."""
+        for member in self._members:
+            member.stdin.close()
+            member.stdout.close()
+        return [member.wait(60) for member in self._members]
+
+
+def group(processes, devices):
+    started = Group(processes, devices)
+    try:
+        yield started
+        assert not any(started.end())
+    finally:
+        started.kill()
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Two processes of two devices each."""
+    yield from group(2, 2)
+
+
+@pytest.fixture(scope="module")
+def one():
+    """A process of four devices."""
+    yield from group(1, 4)
 
 
 def test_what_the_processes_have_not_alike_is_named(monkeypatch):
@@ -94,15 +126,15 @@ def rows(run):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(two, tmp_path_factory):
     """Every experiment's run by two processes of two devices, and what they said."""
     folder = tmp_path_factory.mktemp("two")
-    return folder, train(folder, 20, 2, 2)
+    return folder, two.train(folder, 20, ALL)
 
 
 def test_every_experiment_trains_in_two_processes(trained):
     folder, (first, second) = trained
-    for name in members.GANS + members.CAPTIONERS:
+    for name in ALL:
         assert [row["step"] for row in rows(folder / name)] == [str(i) for i in range(1, 21)]
         summary = json.loads((folder / name / "summary.json").read_text())
         assert (summary["finished"], summary["step"]) == (True, 20)
@@ -113,10 +145,10 @@ def test_every_experiment_trains_in_two_processes(trained):
     assert "starting" not in second
 
 
-def test_four_devices_of_one_process_give_the_same_up_to_the_order_of_sums(trained, tmp_path):
+def test_four_devices_of_one_process_give_the_same_up_to_the_order_of_sums(trained, one, tmp_path):
     folder, _ = trained
     some = {"mlp_gan": "d_loss", "caption_lstm": "loss"}
-    train(tmp_path, 20, 1, 4, only=list(some))
+    one.train(tmp_path, 20, list(some))
     for name, loss in some.items():
         ours, theirs = (
             np.array([float(row[loss]) for row in rows(run / name)]) for run in (folder, tmp_path)
@@ -126,16 +158,16 @@ def test_four_devices_of_one_process_give_the_same_up_to_the_order_of_sums(train
         np.testing.assert_allclose(ours, theirs, rtol=0.1)
 
 
-def test_a_run_moves_between_numbers_of_devices_and_processes(trained, tmp_path):
+def test_a_run_moves_between_numbers_of_devices_and_processes(trained, two, one, tmp_path):
     """Two processes with split parameters, then 4 devices, 2, 1 and 4 of one, then two again."""
     some, run = ["mlp_gan"], tmp_path / "mlp_gan"
-    train(tmp_path, 10, 2, 2, only=some, shard_parameters=True)
+    two.train(tmp_path, 10, some, shard_parameters=True)
     _assert_is_split(run)
     for steps, devices in ((12, 4), (14, 2), (16, 1), (18, 4)):
-        train(tmp_path, steps, 1, devices, only=some, shard_parameters=devices != 2)
+        one.train(tmp_path, steps, some, devices=devices, shard_parameters=devices != 2)
         assert len(rows(run)) == steps
         assert Checkpoints(run / "checkpoints").steps()[-1] == steps
-    train(tmp_path, 20, 2, 2, only=some, shard_parameters=True)
+    two.train(tmp_path, 20, some, shard_parameters=True)
     folder, _ = trained
     # The same run, but for the order of sums.
     ours, theirs = (float(rows(whole)[-1]["d_loss"]) for whole in (run, folder / "mlp_gan"))

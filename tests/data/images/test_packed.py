@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ import pytest
 from PIL import Image
 
 import jaxgen
+from benchmarks import local_jobs
 from jaxgen.data.images.base import load_images, open_images
 from jaxgen.data.images.packed import Packed
 from jaxgen.data.images.pictures import Pictures
@@ -167,21 +167,9 @@ def test_two_processes_read_a_slice_each_and_train_as_one(tmp_path, run_module):
     fill(tmp_path / "pictures", 24)
     packed(tmp_path / "pictures", tmp_path / "set")
     flags = [*TINY, "--data.dir", str(tmp_path / "set"), "--keep-data", "stream"]
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        job = ["--coordinator", f"127.0.0.1:{server.getsockname()[1]}", "--processes", "2"]
-    command = [sys.executable, "-c", COUNTING, *flags, "--workdir", str(tmp_path / "two"), *job]
-    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "1", "JAX_PLATFORMS": "cpu"}
-    started = [
-        subprocess.Popen(
-            [*command, "--process", number],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in "01"
-    ]
+    command = [sys.executable, "-c", COUNTING, *flags, "--workdir", str(tmp_path / "two")]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    started = local_jobs.start([command] * 2, devices=1, **piped)
     told = [process.communicate(timeout=200) for process in started]
     status, said = run_module("experiments.vanilla_gan", *flags, "--workdir", tmp_path / "one")
     assert status == 0, said
