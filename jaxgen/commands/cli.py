@@ -125,7 +125,7 @@ def _member(joined: Job, train: Callable[[], int]) -> int:
     except JaxgenError:
         raise
     except Exception as error:
-        if isinstance(error, RuntimeError):
+        if job.is_of_runtime(error):
             job.wait_for_the_end()
         traceback.print_exc()
         status = 1

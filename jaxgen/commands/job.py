@@ -120,6 +120,16 @@ def join(job: Job) -> None:
     print(_PLACE + str(jax.process_index()), file=sys.stderr, flush=True)
 
 
+def is_of_runtime(error: Exception) -> bool:
+    """Whether a sum over the processes may have failed, since another one is gone.
+
+    Mostly it is a `RuntimeError`. A program that is called at once, as on a single CPU device, ends
+    with a `ValueError` that begins with the runtime's name of the failure.
+    """
+    named = isinstance(error, ValueError) and re.match(r"[A-Z]+(_[A-Z]+)*: ", str(error))
+    return isinstance(error, RuntimeError) or bool(named)
+
+
 def wait_for_the_end() -> None:
     """A sum over the processes failed: soon JAX ends this one and tells whose death it was.
 

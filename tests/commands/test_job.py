@@ -71,6 +71,14 @@ def test_the_end_that_the_runtime_makes_is_told_in_a_sentence():
     assert job._of_end("Aborted", joined) == ""
 
 
+def test_a_sum_that_failed_is_told_from_a_defect():
+    gloo = "UNKNOWN: Gloo AllGather failed: [pair.cc:547] Connection closed by peer"
+    assert job.is_of_runtime(ValueError(gloo)) and job.is_of_runtime(RuntimeError(gloo))
+    assert job.is_of_runtime(ValueError("DEADLINE_EXCEEDED: GetKeyValue() timed out"))
+    assert not job.is_of_runtime(ValueError("x must be positive"))
+    assert not job.is_of_runtime(TypeError(gloo))
+
+
 FLAGS = (
     "--steps 40 --batch-size 16 --log-every 2 --sample-every 20 --checkpoint-every 10 "
     "--networks.generator-hidden 16 --networks.discriminator-hidden 16"
