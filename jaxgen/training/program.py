@@ -8,6 +8,7 @@ With several replicas, state, key, chunk and metrics have an axis in front, a pl
 makes the program of all from that of one.
 """
 
+import os
 from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any
@@ -87,11 +88,12 @@ class Program:
 
     def initial_state(self) -> PyTree:
         """The state before the first step."""
+        # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same numbers.
+        level = "xla_backend_optimization_level"
+        is_given = f"--{level}=" in os.environ.get("XLA_FLAGS", "")  # the tests' is less
         init = jax.jit(
             self._init,
-            # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same
-            # numbers.
-            compiler_options=meshes.on("cpu", self.mesh, xla_backend_optimization_level=1),
+            compiler_options={} if is_given else meshes.on("cpu", self.mesh, **{level: 1}),
             out_shardings=self.state_shardings,
         )
         with jax.ensure_compile_time_eval():  # nested programs may not have options of their own

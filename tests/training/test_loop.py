@@ -79,6 +79,23 @@ def test_a_loop_knows_its_state_and_takes_steps_by_the_dispatch():
     assert np.array_equal(state, whole.state)
 
 
+@pytest.mark.parametrize(
+    ("flags", "levels"), [("", [1]), ("--xla_backend_optimization_level=0", [])]
+)
+def test_initialisation_is_compiled_in_haste_unless_a_level_is_given(monkeypatch, flags, levels):
+    seen, jit = [], jax.jit
+
+    def noted(*arguments, **options):
+        seen.append(options.get("compiler_options") or {})
+        return jit(*arguments, **options)
+
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    loop = Loop(toy_task(), config())
+    monkeypatch.setattr(jax, "jit", noted)
+    loop.initial_state()
+    assert [options["xla_backend_optimization_level"] for options in seen if options] == levels
+
+
 def test_any_division_into_dispatches_gives_the_same_bits():
     task = toy_task()
     whole, watched = run(task, config(sample_every=0, checkpoint_every=0))
