@@ -96,6 +96,7 @@ _DIRECT_CHANNELS = 8
 
 
 def conv_cpu(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
+    """The form of a convolution that is fast on CPU."""
     if rounds() or kernel_HWIO.shape[2] < _DIRECT_CHANNELS or x_NHWI.dtype != jnp.float32:
         return conv_matmul(x_NHWI, kernel_HWIO, stride, pads)
     return _conv_direct(x_NHWI, kernel_HWIO, stride, pads)
@@ -215,6 +216,7 @@ def _space_to_depth(
 
 
 def product_of(x_RD: Array, kernel_DF: Array) -> Array:
+    """(R, D) times (D, F), in the precision in use."""
     if rounds():
         return rounding_einsum("rd,df->rf", x_RD, kernel_DF)
     return x_RD @ kernel_DF
@@ -227,6 +229,7 @@ def padded(x_NHWC: Array, height: Pair, width: Pair) -> Array:
 
 
 def pad_kernel(kernel_HWIO: Array, height: int, width: int) -> Array:
+    """A kernel of this height and width, with zeros below and on the right."""
     h, w = kernel_HWIO.shape[:2]
     return jnp.pad(kernel_HWIO, ((0, height - h), (0, width - w), (0, 0), (0, 0)))
 
