@@ -107,7 +107,7 @@ def test_every_way_of_asking_for_classes_gets_them(trained, tmp_path):
         with np.load(out) as file:
             assert agreement(file["images"], file["labels"]) > least
         assert model.evaluate()[0]["label_agreement"]["value"] > least
-        shown = model._quality._shown_samples(model._weights)
+        shown = model._quality._shown_samples(model._weights, model.config.seed)
         assert agreement(shown, np.repeat(np.arange(10), 10)) > least - 0.05
         shown = model.interpolate(rows=10, columns=10)
         assert agreement(shown[::10], np.arange(10)) >= 0.8
