@@ -66,15 +66,18 @@ class Program:
         most = task.source.most_steps or config.log_every
         self.capacity = max(2, min(config.log_every, config.steps, most))
 
-        def init(arrays: PyTree, key: jax.Array, chunk: PyTree) -> PyTree:
+        def init_of_one(arrays: PyTree, key: jax.Array, chunk: PyTree) -> PyTree:
             # Steps fold 0, 1, 2, ... into the run's key; initialisation takes the last number.
             key = jax.random.fold_in(key, np.uint32(2**32 - 1))
             batch = task.source.batch(arrays, jax.tree.map(lambda leaf: leaf[0], chunk))
             return task.init(key, batch)
 
-        self._init = each(init, replicas, self.mesh)
+        def init(key: jax.Array, arrays: PyTree, chunk: PyTree) -> PyTree:
+            return each(init_of_one, replicas, self.mesh)(arrays, key, chunk)
+
+        self._init = init
         self.state_shapes: PyTree = jax.eval_shape(
-            self._init, task.source.arrays, self._key_shape, self._chunk_shapes(1)
+            init, self._key_shape, task.source.arrays, self._chunk_shapes(1)
         )
         """Shapes and dtypes of the state."""
         self.state_shardings: PyTree = meshes.of_state(
@@ -97,7 +100,7 @@ class Program:
             out_shardings=self.state_shardings,
         )
         with jax.ensure_compile_time_eval():  # nested programs may not have options of their own
-            return init(self._arrays, self._key, self.chunk(0, 1))
+            return init(self._key, self._arrays, self.chunk(0, 1))
 
     def placed(self, saved: PyTree) -> PyTree:
         """A state on the devices, from arrays or from what reads any part of them."""
@@ -207,13 +210,16 @@ class Program:
     def _key(self) -> jax.Array:
         return jax.jit(self._make_key, out_shardings=self._of_each)()
 
-    @cached_property
+    @property
     def _key_shape(self) -> Any:
         return jax.eval_shape(self._make_key)
 
-    def _make_key(self) -> jax.Array:
-        keys = [jax.random.key(seed) for seed in self.seeds]
-        return jnp.stack(keys) if self._axes else keys[0]
+    @property
+    def _make_key(self) -> Callable[[], jax.Array]:
+        """What makes the run's key, or one for each seed."""
+        if not self._axes:
+            return partial(jax.random.key, self.config.seed)
+        return lambda: jnp.stack([jax.random.key(seed) for seed in self.seeds])
 
     @cached_property
     def _known_to_all(self) -> Callable[[PyTree], PyTree]:
