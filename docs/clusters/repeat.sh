@@ -23,9 +23,12 @@ while :; do
     child=$!
     wait "$child"
     status=$?
-    while kill -0 "$child" 2>/dev/null; do # a signal ended the waiting, not the command
+    while [ "$status" -gt 128 ]; do # perhaps a signal ended the waiting, not the command
         wait "$child"
-        status=$?
+        again=$?
+        [ "$again" -ne 127 ] || break # nothing is left to wait for: it was the command's own
+        [ "$again" -ne "$status" ] || kill -0 "$child" 2>/dev/null || break
+        status=$again
     done
     child=
     case $status in

@@ -18,6 +18,8 @@ from jaxgen.gan.trained import TrainedGan
 from jaxgen.metrics.samples import classifier
 from jaxgen.training.task import CanSample, Saved
 
+pytestmark = pytest.mark.early
+
 ABOUT = {"image_shape": [28, 28, 1], "classes": 10, "examples": 8}
 SMALL = GanConfig(
     workdir="",
