@@ -203,13 +203,14 @@ class _Words:
             if line.startswith(_PLACE):
                 self._process = int(line.removeprefix(_PLACE))
                 continue
-            # What the runtime says of an error has several lines, and is the last of all.
+            # What the runtime says of an error has several lines. Only a sentence of ours may come
+            # after it: where another process ended a moment before, for one.
             in_last_words |= bool(_LAST_WORDS.match(line))
             is_error = line.startswith("error: ")
             self.told_error |= is_error
             if _CHATTER.search(line):
                 continue
-            if in_last_words or (self._process and not is_error):
+            if not is_error and (in_last_words or self._process):
                 self.held = [*self.held[1 - _MOST_HELD :], line]
             else:
                 target.write(line)

@@ -190,6 +190,21 @@ def test_a_signal_to_one_process_stops_all_and_the_same_command_goes_on(stopped)
     assert_went_on(later)
 
 
+def test_a_sentence_after_the_runtimes_words_is_told(capsys):
+    """Another process that was refused, and ended first, makes the runtime speak before."""
+    said = "E1126 11:22:01.000000 7 client.cc:1] the job is over\\nerror: they differ\\n"
+    code = f"import sys; sys.stderr.write('{said}'); sys.exit(2)"
+    member = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    words = job._Words(member)
+    assert member.wait() == 2
+    words.finish()
+    assert capsys.readouterr().err == "error: they differ\n"
+    member.stdout.close()
+    member.stderr.close()
+
+
 @pytest.mark.usefixtures("dying")
 def test_processes_that_differ_are_refused_everywhere(tmp_path):
     other = ("--optimizer.learning-rate", "0.5")
