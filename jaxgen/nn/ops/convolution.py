@@ -182,8 +182,7 @@ def conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> 
     row_windows = [
         windows[:, r : r + rows].reshape(n * rows * tiles, -1) for r in range(kernel_height)
     ]
-    if span * channels < FEW_COLUMNS or rounds():
-        # In bfloat16 a product is twice as fast, and what it writes, float32, costs as before.
+    if span * channels < FEW_COLUMNS:
         y = product_of(jnp.concatenate(row_windows, axis=1), band.reshape(-1, tile * features))
     else:
         y = added(product_of(window, band[r]) for r, window in enumerate(row_windows))

@@ -17,12 +17,10 @@ from jaxgen.nn.ops.convolution import (
     added,
     by_platform,
     conv_cpu,
-    conv_matmul,
     pad_kernel,
     padded,
     product_of,
 )
-from jaxgen.nn.precision import rounds
 
 Array = jax.Array
 
@@ -70,8 +68,7 @@ def conv_transpose(
     def matmul(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         if stride == (1, 1):
             return conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
-        by_rows = _conv_transpose_joined if rounds() else _conv_transpose_matmul
-        return by_rows(x_NHWI, kernel_HWIO, stride, pads)
+        return _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads)
 
     return by_platform(x_NHWI, kernel_HWIO, matmul, plain)
 
@@ -110,27 +107,6 @@ def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads
     full = jnp.stack(phases, axis=2).reshape(
         n, (height + blocks_h - 1) * s, (width + blocks_w - 1) * t, features
     )
-    return _cropped(full, (height, width), (kernel_height, kernel_width), stride, pads)
-
-
-def _conv_transpose_joined(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
-    """One convolution, whose channels are the pixels of each block of stride x stride.
-
-    A single product writes each pixel once; in bfloat16, where products are fast, that counts for
-    more than the few that are computed outside of the result.
-    """
-    n, height, width, channels = x_NHWI.shape
-    kernel_height, kernel_width, _, features = kernel_HWIO.shape
-    s, t = stride
-    blocks_h, blocks_w = -(-kernel_height // s), -(-kernel_width // t)
-    flipped = pad_kernel(kernel_HWIO[::-1, ::-1], blocks_h * s, blocks_w * t)
-    taps = flipped.reshape(blocks_h, s, blocks_w, t, channels, features)[::-1, :, ::-1]
-    by_block = taps.transpose(0, 2, 4, 1, 3, 5).reshape(blocks_h, blocks_w, channels, -1)
-    around = (blocks_h - 1, blocks_h - 1), (blocks_w - 1, blocks_w - 1)
-    y = conv_matmul(x_NHWI, by_block, (1, 1), around)
-    rows, columns = y.shape[1:3]
-    full = y.reshape(n, rows, columns, s, t, features).transpose(0, 1, 3, 2, 4, 5)
-    full = full.reshape(n, rows * s, columns * t, features)
     return _cropped(full, (height, width), (kernel_height, kernel_width), stride, pads)
 
 
