@@ -76,14 +76,18 @@ class TrainedReplicas:
         """
         return self._saved.history
 
-    def evaluate(self) -> tuple[dict[str, Any], str]:
+    def evaluate(self, **options: Any) -> tuple[dict[str, Any], str]:
         """How good they are.
+
+        Args:
+            **options: of `evaluate` of each, such as a captioner's `java=False`.
 
         Returns:
             "seeds"; "mean" and "std", figures that are numbers, over the replicas; and "replicas",
             the figures of each. And the same as a table.
         """
-        each = [self.replica(index).evaluate()[0] for index in range(self.replicas)]
+        models: list[Any] = [self.replica(index) for index in range(self.replicas)]
+        each = [model.evaluate(**options)[0] for model in models]
         numbers = {name: of_seeds for name, of_seeds in _numbers(each).items() if of_seeds}
         mean = {name: statistics.mean(of_seeds) for name, of_seeds in numbers.items()}
         std = {name: statistics.stdev(of_seeds) for name, of_seeds in numbers.items()}
