@@ -5,9 +5,10 @@
 
 Steps first, in one process: a round dispatches the steps of each single run and those of all
 replicas in turn, and its ratio is the time of the replicas divided by that of the single runs
-together; short dispatches are what a busy machine disturbs least. Beside it, whether both have the same bits, and else the largest difference of a metric
-after the first dispatch, which has `--steps` steps. Then whole commands with an empty cache: one
-with `--replicas`, and the same experiment once for each seed; wall time and peak memory.
+together; short dispatches are what a busy machine disturbs least. Beside it, whether both have the
+same bits, and else the largest difference of a metric after the first dispatch, which has `--steps`
+steps. Then whole commands with an empty cache: one with `--replicas`, and the same experiment once
+for each seed; wall time and peak memory.
 """
 
 import argparse
