@@ -5,9 +5,10 @@
 
 Steps first, in one process: a round dispatches the steps of each single run and those of all
 replicas in turn, and its ratio is the time of the replicas divided by that of the single runs
-together. Beside it, whether both have the same bits, and else the largest difference of a metric
-after the first dispatch, which has `--steps` steps. Then whole commands with an empty cache: one
-with `--replicas`, and the same experiment once for each seed; wall time and peak memory.
+together; short dispatches are what a busy machine disturbs least. Beside it, whether both have the
+same bits, and else the largest difference of a metric after the first dispatch, which has `--steps`
+steps. Then whole commands with an empty cache: one with `--replicas`, and the same experiment once
+for each seed; wall time and peak memory.
 """
 
 import argparse
@@ -124,8 +125,8 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--experiment", choices=experiments(), default="vanilla_gan")
     flags.add_argument("--replicas", type=int, default=4)
-    flags.add_argument("--rounds", type=int, default=7)
-    flags.add_argument("--steps", type=int, default=50, help="of a dispatch (50)")
+    flags.add_argument("--rounds", type=int, default=40)
+    flags.add_argument("--steps", type=int, default=10, help="of a dispatch (10)")
     flags.add_argument("--command-steps", type=int, default=200, help="0 leaves commands out")
     return flags
 
