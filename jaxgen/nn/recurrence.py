@@ -136,24 +136,12 @@ def _operand(kernel: Array) -> Any:
     return jnp.bfloat16 if rounds() else kernel.dtype
 
 
-def _times(x_NF: Array, kernel_FG: Array) -> Array:
-    if kernel_FG.dtype == jnp.bfloat16:
-        return ops.rounding_einsum("nf,fg->ng", x_NF, kernel_FG)
-    return x_NF @ kernel_FG
-
-
-def _times_transposed(x_NG: Array, kernel_FG: Array) -> Array:
-    if kernel_FG.dtype == jnp.bfloat16:
-        return ops.rounding_einsum("ng,fg->nf", x_NG, kernel_FG)
-    return x_NG @ kernel_FG.T
-
-
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _rnn_scan(dtype: Any, a_TNH: Array, h0_NH: Array, Wh: Array) -> Array:
     Wh = Wh.astype(dtype)
 
     def step(h_NH: Array, a_NH: Array) -> tuple[Array, Array]:
-        h_NH = jnp.tanh(a_NH + _times(h_NH, Wh))
+        h_NH = jnp.tanh(a_NH + ops.einsum("nh,hk->nk", h_NH, Wh))
         return h_NH, h_NH.astype(dtype)
 
     return jax.lax.scan(step, h0_NH, a_TNH, unroll=_UNROLL)[1]
@@ -175,7 +163,7 @@ def _rnn_scan_backward(
     def step(carried_NH: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         dh_NH, h_NH = map(exact, inputs)
         da_NH = (dh_NH + carried_NH) * (1 - h_NH * h_NH)
-        return _times_transposed(da_NH, Wh_operand), da_NH.astype(dtype)
+        return ops.einsum("nk,hk->nh", da_NH, Wh_operand), da_NH.astype(dtype)
 
     dh0_NH, da_TNH = jax.lax.scan(
         step, jnp.zeros_like(h0_NH), (dh_TNH, h_TNH), reverse=True, unroll=_UNROLL
@@ -210,7 +198,7 @@ def _lstm_scan_forward(
 
     def step(carry: States, a_NG: Array) -> tuple[States, tuple[Array, ...]]:
         h_NH, c_NH = carry
-        gates_NS, g_NH = _activate(a_NG + _times(h_NH, Wh_operand))
+        gates_NS, g_NH = _activate(a_NG + ops.einsum("nh,hg->ng", h_NH, Wh_operand))
         h_NH, c_NH = _update(gates_NS, g_NH, c_NH)
         kept = tuple(x.astype(dtype) for x in (h_NH, c_NH, gates_NS, g_NH))
         return (h_NH, c_NH), kept
@@ -248,7 +236,8 @@ def _lstm_scan_backward(
         da_NG = jnp.concatenate(
             [dc_NH * c_to_i_NH, dc_NH * c_to_f_NH, dh_NH * h_to_o_NH, dc_NH * c_to_g_NH], axis=1
         )
-        return (_times_transposed(da_NG, Wh_operand), dc_NH * f_NH), da_NG.astype(dtype)
+        dh_NH = ops.einsum("ng,hg->nh", da_NG, Wh_operand)
+        return (dh_NH, dc_NH * f_NH), da_NG.astype(dtype)
 
     zeros = jnp.zeros_like(h0_NH)
     (dh0_NH, _), da_TNG = jax.lax.scan(
@@ -268,6 +257,4 @@ def _kernel_gradient(h0_NH: Array, h_TNH: Array, da_TNG: Array) -> Array:
     previous_h_TNH = jnp.concatenate([h0_NH[None].astype(h_TNH.dtype), h_TNH[:-1]])
     # As a product of rows, for the reason that `ops.over_rows` has.
     previous_h_RH, da_RG = batch_axis.rows(previous_h_TNH), batch_axis.rows(da_TNG)
-    if da_RG.dtype == jnp.bfloat16:
-        return ops.rounding_einsum("rh,rg->hg", previous_h_RH, da_RG)
-    return previous_h_RH.T @ da_RG
+    return ops.einsum("rh,rg->hg", previous_h_RH, da_RG)

@@ -14,7 +14,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.ops.arguments import Pads, Pair, check, explicit_padding, pair
-from jaxgen.nn.ops.product import rounding_einsum
+from jaxgen.nn.ops.product import matmul
 from jaxgen.nn.precision import exact, rounds
 
 Array = jax.Array
@@ -60,10 +60,10 @@ def conv(
     def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return lax.conv_general_dilated(x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=LAYOUT)
 
-    def matmul(x_NHWI: Array, kernel_HWIO: Array) -> Array:
+    def on_cpu(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
 
-    return by_platform(x_NHWI, kernel_HWIO, matmul, plain)
+    return by_platform(x_NHWI, kernel_HWIO, on_cpu, plain)
 
 
 def by_platform(
@@ -183,9 +183,9 @@ def conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> 
         windows[:, r : r + rows].reshape(n * rows * tiles, -1) for r in range(kernel_height)
     ]
     if span * channels < FEW_COLUMNS:
-        y = product_of(jnp.concatenate(row_windows, axis=1), band.reshape(-1, tile * features))
+        y = matmul(jnp.concatenate(row_windows, axis=1), band.reshape(-1, tile * features))
     else:
-        y = added(product_of(window, band[r]) for r, window in enumerate(row_windows))
+        y = added(matmul(window, band[r]) for r, window in enumerate(row_windows))
     return y.reshape(n, rows, tiles * tile, features)[:, :, :columns]
 
 
@@ -212,13 +212,6 @@ def _space_to_depth(
         x_NHWI.reshape(n, rows, columns, s * t * channels),
         kernel.reshape(blocks_h, blocks_w, s * t * channels, features),
     )
-
-
-def product_of(x_RD: Array, kernel_DF: Array) -> Array:
-    """(R, D) times (D, F), in the precision in use."""
-    if rounds():
-        return rounding_einsum("rd,df->rf", x_RD, kernel_DF)
-    return x_RD @ kernel_DF
 
 
 def padded(x_NHWC: Array, height: Pair, width: Pair) -> Array:

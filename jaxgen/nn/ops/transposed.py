@@ -19,8 +19,8 @@ from jaxgen.nn.ops.convolution import (
     conv_cpu,
     pad_kernel,
     padded,
-    product_of,
 )
+from jaxgen.nn.ops.product import matmul
 
 Array = jax.Array
 
@@ -65,12 +65,12 @@ def conv_transpose(
     def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return lax.conv_transpose(x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=LAYOUT)
 
-    def matmul(x_NHWI: Array, kernel_HWIO: Array) -> Array:
+    def on_cpu(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         if stride == (1, 1):
             return conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
         return _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads)
 
-    return by_platform(x_NHWI, kernel_HWIO, matmul, plain)
+    return by_platform(x_NHWI, kernel_HWIO, on_cpu, plain)
 
 
 def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
@@ -88,10 +88,10 @@ def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads
     by_row = flipped.transpose(2, 0, 1, 3).reshape(channels, blocks_h * s, -1)
     pixels = x_NHWI.reshape(-1, channels)
     if by_row.shape[2] < FEW_COLUMNS:
-        product = product_of(pixels, by_row.reshape(channels, -1)).reshape(-1, *by_row.shape[1:])
+        product = matmul(pixels, by_row.reshape(channels, -1)).reshape(-1, *by_row.shape[1:])
         products = [product[:, r] for r in range(blocks_h * s)]
     else:
-        products = [product_of(pixels, by_row[:, r]) for r in range(blocks_h * s)]
+        products = [matmul(pixels, by_row[:, r]) for r in range(blocks_h * s)]
 
     def overlap_width(product: Array) -> Array:
         blocks = product.reshape(n, height, width, blocks_w, t * features)
@@ -107,18 +107,11 @@ def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads
     full = jnp.stack(phases, axis=2).reshape(
         n, (height + blocks_h - 1) * s, (width + blocks_w - 1) * t, features
     )
-    return _cropped(full, (height, width), (kernel_height, kernel_width), stride, pads)
-
-
-def _cropped(full_NHWO: Array, image: Pair, window: Pair, stride: Pair, pads: Pads) -> Array:
-    """Cuts off, or pads, what `pads` ask for: they count from the dilated image.
-
-    `full_NHWO` has kernel - 1 more on the low sides.
-    """
-    amounts = []
-    for size, k, step, pad, there in zip(
-        image, window, stride, pads, full_NHWO.shape[1:3], strict=True
-    ):
-        out, low = (size - 1) * step + 1 + sum(pad) - k + 1, pad[0] - k + 1
-        amounts.append((low, out - low - there))
-    return padded(full_NHWO, *amounts)
+    # Paddings count from the dilated image; `full` has kernel - 1 on the low sides.
+    (top, bottom), (left, right) = pads
+    out_h = (height - 1) * s + 1 + top + bottom - kernel_height + 1
+    out_w = (width - 1) * t + 1 + left + right - kernel_width + 1
+    low_h, low_w = top - kernel_height + 1, left - kernel_width + 1
+    return padded(
+        full, (low_h, out_h - low_h - full.shape[1]), (low_w, out_w - low_w - full.shape[2])
+    )
