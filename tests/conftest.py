@@ -58,6 +58,24 @@ def run_module(monkeypatch, capsys):
     return run
 
 
+@pytest.fixture(scope="session")
+def on_devices():
+    """Run Python code with simulated devices, in a process of its own; returns what came of it."""
+
+    def run(code, *arguments, count=4):
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
 @pytest.fixture
 def killed_twice_and_resumed():
     """SIGKILL a training twice, whenever it strikes after the first metrics, then let it end.

@@ -2,9 +2,7 @@
 
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -342,18 +340,11 @@ for megabytes in (512, 0):
 """
 
 
-def test_four_devices_train_as_one_does(folder):
+def test_four_devices_train_as_one_does(folder, on_devices):
     """With features on the devices, and with features read from their file for each dispatch."""
     losses = {}
     for count in (1, 4):
-        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
-        done = subprocess.run(
-            [sys.executable, "-c", SHARDED, str(folder)],
-            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+        done = on_devices(SHARDED, folder, count=count)
         lines = [line.split() for line in done.stdout.splitlines()]
         assert [line[0] for line in lines] == [str(count)] * 2
         losses[count] = np.array([line[1:] for line in lines], float)

@@ -1,9 +1,5 @@
 """Sampling, decoding and measuring on four simulated devices, against one."""
 
-import os
-import subprocess
-import sys
-
 import jax
 import numpy as np
 import pytest
@@ -149,16 +145,8 @@ for captioner, shape in ((lstm, (24,)), (transformer, (4, 6))):
 
 
 @pytest.mark.parametrize("part", [HELPERS, SAMPLING, DECODING], ids=["helpers", "gan", "words"])
-def test_four_devices(part):
-    flags = "--xla_force_host_platform_device_count=4 --xla_cpu_use_fusion_emitters=false"
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM + part],
-        env=os.environ
-        | {"XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {flags}", "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+def test_four_devices(part, on_devices):
+    on_devices(PROGRAM + part)
 
 
 def test_one_device_runs_plain_programs():

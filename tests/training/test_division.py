@@ -5,9 +5,6 @@ are made up, because scenes take a minute to make.
 """
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,23 +129,19 @@ for name, changes in SMALL.items():
 """
 
 
-def told_by(program, *arguments):
+@pytest.fixture(scope="module")
+def told_by(on_devices):
     """What a program says on four devices, by name."""
-    # Without the emitters of fusions XLA compiles in a fifth of the time, to the same operations.
-    flags = "--xla_force_host_platform_device_count=4 --xla_cpu_use_fusion_emitters=false"
-    done = subprocess.run(
-        [sys.executable, "-c", CONFIGS + program, *arguments],
-        env=os.environ
-        | {"XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {flags}", "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+    def run(program, *arguments):
+        said = on_devices(CONFIGS + program, *arguments).stdout.splitlines()
+        return {row["name"]: row for row in map(json.loads, said)}
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def told():
+def told(told_by):
     """By name: products' arithmetic on one device and on each of four, collectives, parameters."""
     return told_by(PROGRAM, *EXPERIMENTS, *VARIANTS)
 
@@ -167,7 +160,7 @@ def test_each_device_does_its_share_and_only_gradients_travel(told, name):
     assert reduced - row["gradients"] < 500_000
 
 
-def test_four_devices_compute_what_one_does():
+def test_four_devices_compute_what_one_does(told_by):
     for name, row in told_by(VALUES).items():
         alone, shared = row["metrics"]
         for metric, values in alone.items():

@@ -1,10 +1,7 @@
 """The loop on a task of a few numbers: same results however the steps are divided."""
 
 import dataclasses
-import os
 import signal
-import subprocess
-import sys
 from functools import partial
 
 import jax
@@ -282,18 +279,11 @@ Loop(task, config).run(watcher=Printing())
 """
 
 
-def test_four_devices_train_as_one_does():
+def test_four_devices_train_as_one_does(on_devices):
     """Batch norm sees the whole batch, wherever its parts are."""
     losses = {}
     for count in (1, 4):
-        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={count}"
-        done = subprocess.run(
-            [sys.executable, "-c", SHARDED],
-            env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+        done = on_devices(SHARDED, count=count)
         devices, *numbers = map(float, done.stdout.split())
         assert devices == count
         losses[count] = numbers

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections import defaultdict
 from dataclasses import replace
 from functools import partial
@@ -359,16 +356,8 @@ for count in (4, 2):
 """
 
 
-def test_replicas_on_four_devices_have_nothing_to_tell_each_other():
-    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=4"
-    done = subprocess.run(
-        [sys.executable, "-c", ON_DEVICES],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    *in_turn, four, two = map(json.loads, done.stdout.splitlines())
+def test_replicas_on_four_devices_have_nothing_to_tell_each_other(on_devices):
+    *in_turn, four, two = map(json.loads, on_devices(ON_DEVICES).stdout.splitlines())
     assert [row["rows"] for row in in_turn] == [2, 2, 1]
     pairs, none, everyone = [[0, 1], [2, 3]], [], [[0, 1, 2, 3]]
     assert [row["groups"] for row in in_turn] == [pairs, none, everyone]
