@@ -100,7 +100,7 @@ class FullDisk(_Aimed):
     name = "full_disk"
     about = "disk full from any write on, then freed and resumed"
     trials = 300
-    short = 2
+    short = 1
     mode = "full"
 
     def prepare(self, folder: Path) -> None:

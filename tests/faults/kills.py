@@ -41,7 +41,8 @@ class Kills:
     def trial(self, number: int, chance: np.random.Generator, folder: Path) -> int:
         """One life; returns how many kills it took."""
         kind = list(runs.KINDS)[number % len(runs.KINDS)]
-        own, fresh = number // 2 % _AS_A_USER == 0, number // 2 % (_FRESH // 2) == 8
+        own = number // 2 % _AS_A_USER == _AS_A_USER - 1
+        fresh = number // 2 % (_FRESH // 2) == 7
         workdir, ended = folder / kind, list[Ended]()
         life = self._seconds[kind] * (2 if fresh else 1) if own else self._forked_seconds[kind]
 

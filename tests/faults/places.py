@@ -28,7 +28,7 @@ class Places:
     name = "places"
     about = "signals, folders that vanish, are shared or read-only, clocks that are off"
     trials = 200
-    short = 3
+    short = 2
 
     def prepare(self, folder: Path) -> None:
         """Train the sound runs, and see how long one takes."""

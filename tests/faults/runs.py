@@ -1,5 +1,6 @@
 """Small runs that the campaigns kill, damage and starve, and what such a run must look like."""
 
+import functools
 import hashlib
 import json
 import os
@@ -72,14 +73,19 @@ def _whole(kind: str, folder: Path) -> Path:
     return workdir
 
 
-def seconds(folder: Path) -> dict[str, float]:
-    """What a run of each kind takes, from the prompt on."""
-    found, workdir = {}, folder / "timed"
+@functools.cache
+def _seconds(place: Path) -> Mapping[str, float]:
+    found, workdir = {}, place / "timed"
     for kind in KINDS:
-        ended = run(train(kind, workdir), environment(sound(folder) / "cache"), folder)
+        ended = run(train(kind, workdir), environment(place / "cache"), place)
         shutil.rmtree(workdir)
         found[kind] = ended.seconds
     return found
+
+
+def seconds(folder: Path) -> Mapping[str, float]:
+    """What a run of each kind takes, from the prompt on; measured once in a process."""
+    return _seconds(sound(folder))
 
 
 def contents(workdir: Path, *, lenient: bool = False) -> dict[str, str]:
