@@ -241,7 +241,9 @@ def save_curves(
             if name in spreads:
                 _band(axes, columns[name], spreads[name], line.get_color())
         axes.set_ylabel(family)
-        axes.legend(loc="upper right")
+        # Above the panel, where it hides no curve that rises.
+        above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+        axes.legend(**above, ncols=len(names), frameon=False, fontsize=8)
     axes.set_xlabel("step")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100)
