@@ -103,9 +103,7 @@ class Lexer:
                 if other not in reached:
                     reached.add(other)
                     waiting.append(other)
-        key = frozenset(
-            place for place in reached if self._moves[place] or place in self._ends
-        )
+        key = frozenset(place for place in reached if self._moves[place] or place in self._ends)
         if key not in self._states:
             rule = min((self._ends[place] for place in key if place in self._ends), default=None)
             self._states[key] = _State(key, rule)

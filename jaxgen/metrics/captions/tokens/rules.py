@@ -1,9 +1,9 @@
 r"""What the PTB tokeniser of Stanford CoreNLP 3.4.1 takes for a token, as rules of `lexer`.
 
 Each rule is a pattern, how much of what it matches is the token (the rest is read again), and how the
-token is written. Written from the tokeniser's documentation and from what the program does; a check of
-the two automata against each other, state by state, found no text that they divide differently, but for
-a dozen forms of malformed markup (`docs/captions_score.md`).
+token is written. Written from the tokeniser's documentation and from what the program does; a comparison
+of the two automata, state by state, found no text without line ends that they divide differently
+(`docs/captions_score.md`).
 """
 
 import re
@@ -31,6 +31,10 @@ def _but(count: int) -> Callable[[str], int]:
 
 def _to_period(matched: str) -> int:
     return matched.index(".") + 1
+
+
+def _to_period_without(matched: str) -> int:
+    return matched.index(".")
 
 
 def _to_space(matched: str) -> int:
@@ -62,6 +66,10 @@ def _quotes(token: str) -> str:
     return token
 
 
+def _opening_quotes(token: str) -> str:
+    return "``" if token in ('"', "&quot;") else token
+
+
 def _one_line(token: str) -> str:
     return token.replace(" ", "\u00a0")
 
@@ -83,7 +91,7 @@ def _table(ranges: str) -> str:
 _SPACE = re.compile("[ \t\u00a0\u2000-\u200a\u3000\n\r\x0b\x0c\u2028\u2029\x85]")
 _APOSTROPHE = re.compile("['\x91\x92\u2018\u2019\u201b`]|&apos;", re.IGNORECASE)
 _LATEX_QUOTES = tuple(
-    (re.compile(marks, re.IGNORECASE), latex)
+    (re.compile(marks), latex)
     for marks, latex in (
         ("&apos;", "'"),
         ('"|&quot;', "''"),
@@ -162,15 +170,14 @@ NAMED = {
     "([0-9]{2,4}{gap})?[0-9]{2,4}{gap})[0-9]{3,4}{gap}?[0-9]{3,5}"
     r"|((\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5})",
     "smiley": r"[<>]?[:;=][-o*']?[()DPdpO\\\{@|[\]]",
-    "attribute": "[A-Za-z][A-Za-z0-9:._-]*( *= *('[^'" + r"\r\n]*'|" + '"[^"' + r'\r\n]*"))?',
+    "attribute": "[A-Za-z][A-Za-z0-9:._-]*( *= *('[^']*'|" + '"[^"]*"))?',
     "tag": r"<([!?][A-Za-z-][^>\r\n]*|/[A-Za-z][A-Za-z0-9:._-]* *"
     "|[A-Za-z][A-Za-z0-9:._-]*( +{attribute})* */? *)>",
 }
 
 RULES = (
     Rule("(?i:cannot|'twas)", _half("can", "'t")),
-    Rule("(?i:gonna|gotta|lemme|gimme|wanna|'tis)",
-         _half("gon", "got", "lem", "gim", "wan", "'t")),
+    Rule("(?i:gonna|gotta|lemme|gimme|wanna|'tis)", _half("gon", "got", "lem", "gim", "wan", "'t")),
     Rule("[A-Za-z\u00ad]*[A-MO-Za-mo-z]\u00ad*{negation}", _to_negation, _without_soft_hyphens),
     Rule("{word}{clitic}", _to_apostrophe, _without_soft_hyphens),
     Rule("{word}", written=_without_soft_hyphens),
@@ -179,7 +186,8 @@ RULES = (
     Rule("(?i:https?):/" + rf"/[^{_IN_ADDRESS}\{{}}]+[^{_AT_END}]" + "|{host}{path}?"),
     Rule(r"({title}|{acronym})\."),
     Rule("({acronym}|{title}|M(?i:iss)){blank}|{acronym}{newline}", _but(1)),
-    Rule(r"{acronym}\.{space}+({opening}|{tag}){space}", _to_space),
+    Rule(r"{long_acronym}\.{space}+({opening}|{tag}){space}", _to_space),
+    Rule(r"[A-Za-z]\.{space}+({opening}|{tag}){space}", _to_period_without),
     Rule(r"{before_number}\.{space}?{digit}", _to_period),
     Rule(r"(?i:co|pte|pty)\.{blank}(?i:ltd|lim)", _to_period),
     Rule("(<|(?i:&lt;))?{mail_name}@({mail_part}" + r"\.)*{mail_part}(>|(?i:&gt;))?"),
@@ -190,43 +198,68 @@ RULES = (
     Rule("{digit}{1,2}[-/]{digit}{1,2}[-/]{digit}{2,4}"),
     Rule("{number}", written=_without_soft_hyphens),
     Rule("[\u207a\u207b\u208a\u208b]?([\xb2\xb3\xb9\u2070\u2074-\u2079]+|[\u2080-\u2089]+)"),
-    Rule("({digit}{1,4}[- \u00a0])?{digit}{1,4}(" + r"\\?/|" + "\u2044){digit}{1,4}",
-         written=_one_line),
+    Rule(
+        "({digit}{1,4}[- \u00a0])?{digit}{1,4}(" + r"\\?/|" + "\u2044){digit}{1,4}",
+        written=_one_line,
+    ),
     Rule("[\xbc-\xbe\u2153-\u215e]", written=lambda token: _FRACTIONS.get(token, token)),
     Rule("'[A-Za-z]" + _NO_SPACE, _but(2), _constant("`")),
     Rule("{clitic}|{negation}", written=_quotes),
-    Rule("{apostrophe}[0-9][0-9]{space}", _but(1), _quotes),
+    Rule("{apostrophe}[0-9][0-9]{space}", _but(1)),
     Rule("{phone}", written=lambda token: _brackets(_one_line(token))),
     Rule("{compound}", written=_without_soft_hyphens),
-    Rule(rf"{_FACE}_{_FACE}|\({_FACE}[_.]?{_FACE}\)|\([\^x=~<>']-[\^x=~<>'`]\)"
-         r"|[\^x=~<>]\.\[\^(?i:x)=[^<]*<>\]", written=_brackets),
+    Rule(
+        rf"{_FACE}_{_FACE}|\({_FACE}[_.]?{_FACE}\)|\([\^x=~<>']-[\^x=~<>'`]\)"
+        r"|[\^x=~<>]\.\[\^(?i:x)=[^<]*<>\]",
+        written=_brackets,
+    ),
     Rule("{thing}"),
-    Rule("{joined}|(?i:s{ampersand}ls|pro-|anti-|&amp;|cap{apostrophe}n|c{apostrophe}est|s&p-500)"
-         "|-(?i:lcb|rcb|lrb|rrb|lsb|rsb)-", written=lambda token: _AMPERSAND.sub("&", token)),
+    Rule(
+        "{joined}|(?i:s{ampersand}ls|pro-|anti-|&amp;|cap{apostrophe}n|c{apostrophe}est|s{ampersand}p-500)"
+        "|-(?i:lcb|rcb|lrb|rrb|lsb|rsb)-",
+        written=lambda token: _AMPERSAND.sub("&", token),
+    ),
     Rule(r"[A-Za-z0-9]+(-[A-Za-z]+){0,2}(\\?/[A-Za-z0-9]+(-[A-Za-z]+){0,2}){1,2}"),
-    Rule("{blank}+|(?i:&nbsp;)|{newline}|[\0\u200b\u200e\u200f\ufeff\x7f]", written=_constant("")),
     Rule("{smiley}[^A-Za-z0-9]", _but(1), _brackets),
-    Rule(r"[?!]+|[=~^&+,.:;%\\|$" + "\u2044\u207a\u207b\u208a\u208b\u3001\u24b6-\u24cf"
-         + f"{_table(characters.SIGNS)}" + r"]|#+|@+|_+|<<|>>|[A-Z]*\$"),
+    Rule(
+        r"[?!]+|[=~^&+,.:;%\\|$"
+        + "\u2044\u207a\u207b\u208a\u208b\u3001\u24b6-\u24cf"
+        + f"{_table(characters.SIGNS)}"
+        + r"]|#+|@+|_+|<<|>>|[A-Z]*\$"
+    ),
     Rule("<|(?i:&lt;)", written=_constant("<")),
     Rule(">|(?i:&gt;)", written=_constant(">")),
-    *(Rule(f"\\{mark}", written=_constant(name)) for mark, name in (
-        ("(", "-LRB-"), (")", "-RRB-"), ("{", "-LCB-"), ("}", "-RCB-"), ("[", "-LSB-"),
-        ("]", "-RSB-"))),
+    *(
+        Rule(f"\\{mark}", written=_constant(name))
+        for mark, name in (
+            ("(", "-LRB-"),
+            (")", "-RRB-"),
+            ("{", "-LCB-"),
+            ("}", "-RCB-"),
+            ("[", "-LSB-"),
+            ("]", "-RSB-"),
+        )
+    ),
     Rule("/"),
     Rule(r"\*+|(\\\*){1,3}"),
     Rule("-+", written=lambda token: "--" if len(token) in (3, 4) else token),
     Rule("[\x96\x97\u2013-\u2015]|(?i:&(md|mdash|ndash);)", written=_constant("--")),
-    Rule(r"\.{3,5}|" + "[\u2026\x85]|" + r"(\.[ " + "\u00a0" + r"]){2,4}\.",
-         written=_constant("...")),
-    Rule("[\x80\xa2-\xa5\u060b\u0e3f\u20a0\u20a4\u20ac\uffe0\uffe1\uffe5\uffe6]",
-         written=lambda token: _CURRENCIES.get(token, token)),
-    Rule("[\"'`]|[`\x91-\x94\u2018-\u201f\xab\xbb\u2039\u203a]{1,2}|''|(?i:&quot;|&apos;)",
-         written=_quotes),
-    Rule('("|(?i:&quot;))[A-Za-z0-9$]', _but(1), _constant("``")),
-    Rule(r"{alnum}+(\.{alnum}+)*\.{extension}({space}|[.?!,])", _but(1), _without_soft_hyphens),
-    Rule(rf"({{word}}|{{compound}}|{{joined}}|{{thing}})\.{_STOP}", _but(1)),
+    Rule(
+        r"\.{3,5}|" + "[\u2026\x85]|" + r"(\.[ " + "\u00a0" + r"]){2,4}\.", written=_constant("...")
+    ),
+    Rule(
+        "[\x80\xa2-\xa5\u060b\u0e3f\u20a0\u20a4\u20ac\uffe0\uffe1\uffe5\uffe6]",
+        written=lambda token: _CURRENCIES.get(token, token),
+    ),
+    Rule(
+        "[\"'`]|[`\x91-\x94\u2018-\u201f\xab\xbb\u2039\u203a]{1,2}|''|(?i:&quot;|&apos;)",
+        written=_quotes,
+    ),
+    Rule('("|(?i:&quot;))[A-Za-z0-9$]', _but(1), _opening_quotes),
+    Rule(r"{alnum}+(\.{alnum}+)*\.{extension}({space}|[.?!,])", _but(1)),
+    Rule(rf"({{word}}|{{compound}}|{{joined}}|{{thing}})\.{_STOP}", _but(1), _without_soft_hyphens),
     Rule("{tag}", written=_one_line),
+    Rule("{blank}+|(?i:&nbsp;)|{newline}|[\0\u200b\u200e\u200f\ufeff\x7f]", written=_constant("")),
 )
 """Where two match as much, the first counts."""
 
