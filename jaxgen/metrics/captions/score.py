@@ -16,7 +16,7 @@ from jaxgen.metrics.captions import corpus, java, language, resampling
 from jaxgen.metrics.captions.cider import Frequencies
 from jaxgen.metrics.captions.resampling import Test
 from jaxgen.metrics.captions.tokens import ptb
-from jaxgen.settings import setting
+from jaxgen.settings import flag, setting
 
 Tokens = Literal["ptb", "spaces"]
 
@@ -143,7 +143,9 @@ def _frequencies(config: ScoreConfig, cut: Callable[[str], str]) -> tuple[Freque
     path = config.frequencies
     if path is None:
         if config.frequencies_split:
-            raise JaxgenError("--frequencies-split: give --frequencies too, the file that it is of")
+            raise JaxgenError(
+                f"{flag('frequencies_split')}: give {flag('frequencies')} too, the file that it is of"
+            )
         return None, "references"
     images = pairing.of_split(caption_sets.read(path), config.frequencies_split, path)
     found = Frequencies.of([[cut(caption) for caption in image.captions] for image in images])
