@@ -120,7 +120,7 @@ class CaptionQuality:
     def results(
         self, params: PyTree, decoding: Decoding, seed: int = 0
     ) -> list[tuple[int, str, str, list[str]]]:
-        """Of every validation image its number, where its picture is, a caption and the true ones."""
+        """Every validation image: number, place of the picture, caption, and the true ones."""
         images = _spaced(self._data.validation, self.images)
         features = self._data.validation.features
         made = [

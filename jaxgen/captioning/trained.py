@@ -105,7 +105,7 @@ class TrainedCaptioner:
         return self._quality.attended(self.params, n, chosen, seed, columns)
 
     def results(self, seed: int = 0, **decoding: Any) -> list[tuple[int, str, str, list[str]]]:
-        """Of every validation image its number, where its picture is, a caption and the true ones."""
+        """Every validation image: number, place of the picture, caption, and the true ones."""
         chosen = Decoding(**decoding)
         settings.check(chosen)
         return self._quality.results(self.params, chosen, seed)

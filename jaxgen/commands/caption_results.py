@@ -27,8 +27,8 @@ def write(
     """Caption all validation images, and write what was asked for.
 
     An image is told by the number in its name where that is one of COCO's, by the last part of its
-    path where no other has the same, by the whole path, or by its number where it has no file of its
-    own.
+    path where no other has the same, by the whole path, or by its number where it has no file of
+    its own.
 
     Raises:
         JaxgenError: only references are asked for, or a path cannot be written to.

@@ -1,4 +1,4 @@
-"""`jaxgen score CAPTIONS REFERENCES`: figures of a file of captions, with signature and intervals."""
+"""`jaxgen score CAPTIONS REFERENCES`: figures of a file of captions that can be quoted."""
 
 import dataclasses
 import json
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
+import jaxgen
 from jaxgen.commands import cli
 from jaxgen.metrics.captions.base import CaptionMetric
 from jaxgen.metrics.captions.score import Score, ScoreConfig, score
@@ -32,8 +33,8 @@ class ScoreArguments(ScoreConfig):
     """Measure a file of captions by the references of their images, and say how certain that is."""
 
     captions: Annotated[Path, tyro.conf.Positional] = dataclasses.field(kw_only=True)
-    """Captions, one for each image: COCO's results, [{"image_id", "caption"}, ...], or any form that
-    jaxgen captions build takes."""
+    """Captions, one for each image: COCO's results, [{"image_id", "caption"}, ...], or any form
+    that jaxgen captions build takes."""
     references: Annotated[Path, tyro.conf.Positional] = dataclasses.field(kw_only=True)
     """What people wrote of them: COCO's annotations, Karpathy's JSON, or another of those forms."""
     json: bool = False
@@ -43,7 +44,7 @@ class ScoreArguments(ScoreConfig):
 def main(argv: Sequence[str]) -> int:
     """Measure as the command line says."""
     config = cli.parse_command(ScoreArguments, argv, "jaxgen score")
-    found = score(config.captions, config.references, config)
+    found = score(config.captions, config.references, config, jaxgen.__version__)
     for sentence in found.notes:
         note(sentence)
     print(json.dumps(dataclasses.asdict(found)) if config.json else table(found, config.confidence))

@@ -20,8 +20,14 @@ import numpy as np
 
 from jaxgen import settings
 from jaxgen.data import picture_files
-from jaxgen.data.captions import caption_files, caption_sets, caption_splits
-from jaxgen.data.captions import course_files, image_features, own_pictures
+from jaxgen.data.captions import (
+    caption_files,
+    caption_sets,
+    caption_splits,
+    course_files,
+    image_features,
+    own_pictures,
+)
 from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, setting, shortened
@@ -35,9 +41,9 @@ class BuildConfig:
     """Folder of pictures (PNG, JPEG, ...), with or without sub-folders."""
 
     captions: Path
-    """COCO's annotations, Karpathy's JSON, Flickr's lines of image#number, tab and caption, CSV with
-    the columns image and caption, or JSON: a list of {"image", "caption"} or an object of {image:
-    [caption, ...]}. An image is a path from the folder on, or the last part of one."""
+    """COCO's annotations, Karpathy's JSON, Flickr's lines of image#number, tab and caption, CSV
+    with the columns image and caption, or JSON: a list of {"image", "caption"} or an object of
+    {image: [caption, ...]}. An image is a path from the folder on, or the last part of one."""
 
     out: Path
     """Folder to make."""

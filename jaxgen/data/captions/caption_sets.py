@@ -1,4 +1,4 @@
-"""Images with their captions, as the files of COCO, Karpathy, Flickr and of people themselves have them.
+"""Images with their captions, as files of COCO, Karpathy, Flickr and of people have them.
 
 coco      {"images": [{"id", "file_name"}, ...], "annotations": [{"image_id", "caption"}, ...]}
 results   [{"image_id", "caption"}, ...], what captioners are scored by
@@ -228,7 +228,7 @@ def _csv(made: _Reader, text: str) -> None:
         if not {"image", "caption"} <= columns.keys():
             raise JaxgenError(
                 f"{path} must be CSV with a header that names the columns image and caption; its "
-                f"first line has {_line(', '.join(reader.fieldnames or ()), plain=True) or 'nothing'}"
+                f"first line has {_plain(', '.join(reader.fieldnames or ())) or 'nothing'}"
                 f" ({flag('format')} names another form)"
             )
         for row in reader:
@@ -284,6 +284,10 @@ def _format(path: Path, content: Any) -> Format:
     )
 
 
-def _line(value: object, plain: bool = False) -> str:
+def _line(value: object) -> str:
     """What of a file a message shows: one line, and not a long one."""
-    return shortened(" ".join((value if plain else repr(value)).split()), 200)
+    return _plain(repr(value))
+
+
+def _plain(text: str) -> str:
+    return shortened(" ".join(text.split()), 200)

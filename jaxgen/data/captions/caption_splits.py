@@ -82,8 +82,8 @@ def of_lists(train: Path | None, validation: Path | None) -> dict[str, str]:
 def in_folder(mentioned: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """Pictures of a folder by what a file calls them.
 
-    A file may leave out folders that come first, or name more of them: where no picture has the path
-    that it gives, the one picture is meant whose path ends in it, or which it ends in.
+    A file may leave out folders that come first, or name more of them: where no picture has the
+    path that it gives, the one picture is meant whose path ends in it, or which it ends in.
 
     Args:
         mentioned: paths in the file.

@@ -60,8 +60,8 @@ def paired(
         captions: one for each image.
         images: with their references.
         missing: what is done with images without a caption, and captions of no such image: refuse;
-            skip, which leaves both out; empty, which measures an image without a caption as an empty
-            one and leaves out captions of no such image.
+            skip, which leaves both out; empty, which measures an image without a caption as an
+            empty one and leaves out captions of no such image.
         path: of the captions, for messages.
 
     Raises:
@@ -74,7 +74,8 @@ def paired(
         called = shortened(repr(image.id if image.name is None else image.name), 200)
         if len(image.captions) > 1:
             raise JaxgenError(
-                f"{path} has {len(image.captions)} captions of the image {called}; give one for each"
+                f"{path} has {len(image.captions)} captions of the image {called}; give one for "
+                "each"
             )
         place = next((place_of[key] for key in _keys(image) if key in place_of), None)
         if place is None:
@@ -86,8 +87,8 @@ def paired(
     silent = [place for place in range(len(images)) if place not in made]
     if not made:
         raise JaxgenError(
-            f"no caption of {path} is of an image that has references ({unknown[0]}, for one); they "
-            "must have the same ids or files"
+            f"no caption of {path} is of an image that has references ({unknown[0]}, for one); "
+            "they must have the same ids or files"
         )
     amiss = []
     if silent:

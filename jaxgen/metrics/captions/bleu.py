@@ -39,8 +39,8 @@ def counts(made: Sequence[str], references: References) -> np.ndarray:
         made, references: as for `bleu`.
 
     Returns:
-        int64 (N, `COUNTS`): n-grams that are right, for n from 1 to 4; those that are stated; the words
-        of the caption; the words that it should have.
+        int64 (N, `COUNTS`): n-grams that are right, for n from 1 to 4; those that are stated; the
+        words of the caption; the words that it should have.
     """
     rows = []
     for caption, some in zip(made, references, strict=True):

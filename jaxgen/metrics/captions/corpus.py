@@ -1,4 +1,4 @@
-"""What each image adds to BLEU, ROUGE-L and CIDEr-D, so that any choice of images is measured at once.
+"""What each image adds to BLEU, ROUGE-L and CIDEr-D: any choice of images is measured at once.
 
 N images, R choices of images, K counts of BLEU.
 """
@@ -55,7 +55,8 @@ def measured(
         N images, in their order.
 
     Raises:
-        JaxgenError: there are no captions, not as many as lists of references, or an image has none.
+        JaxgenError: there are no captions, not as many as lists of references, or an image has
+        none.
     """
     check(made, references)
     parts = (

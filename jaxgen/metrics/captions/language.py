@@ -1,5 +1,6 @@
 """What captions are like, whatever the images show: how varied, how new, how long, how they end."""
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -22,14 +23,14 @@ def measured(captions: Sequence[str], training: Collection[str] | None = None) -
     Returns:
         `length`, the mean number of tokens; `vocabulary`, how many different tokens there are;
         `distinct_1` and `distinct_2`, different n-grams for each n-gram (Li et al. 2016,
-        https://aclanthology.org/N16-1014); `distinct_captions`, different captions for each caption;
-        `self_bleu`, BLEU-4 of the captions where each has all others as references (Zhu et al. 2018,
-        https://arxiv.org/abs/1802.01886), of the corpus; `bad_endings`, the share that ends in
-        one of `BAD_ENDINGS`; `empty`, the share without tokens; with `training` also `novel`, the
-        share of captions that are not among those.
+        https://aclanthology.org/N16-1014); `distinct_captions`, different captions for each
+        caption; `self_bleu`, BLEU-4 of the captions where each has all others as references (Zhu et
+        al. 2018, https://arxiv.org/abs/1802.01886), of the corpus; `bad_endings`, the share that
+        ends in one of `BAD_ENDINGS`; `empty`, the share without tokens; with `training` also
+        `novel`, the share of captions that are not among those.
     """
     words = [caption.split() for caption in captions]
-    pairs = Counter(pair for some in words for pair in zip(some, some[1:], strict=False))
+    pairs = Counter(pair for some in words for pair in itertools.pairwise(some))
     singles = Counter(word for some in words for word in some)
     figures = {
         "length": singles.total() / len(words),

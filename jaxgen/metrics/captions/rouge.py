@@ -30,8 +30,8 @@ def rouge(made: Sequence[str], references: References) -> float:
 def of_images(made: Sequence[str], references: References) -> np.ndarray:
     """ROUGE-L of each image, float64 (N,).
 
-    As in the oracle words stand between single spaces, so that two spaces have an empty word between
-    them, and any other white space is part of a word.
+    As in the oracle words stand between single spaces, so that two spaces have an empty word
+    between them, and any other white space is part of a word.
     """
     weight = _RECALL_WEIGHT**2
     figures = np.zeros(len(made))

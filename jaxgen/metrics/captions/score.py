@@ -1,4 +1,4 @@
-"""Figures of a file of captions that can be quoted: with their signature, and how certain they are."""
+"""Figures of a file of captions with their signature, and how certain they are."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import jaxgen
 from jaxgen.data import ordinary_files
 from jaxgen.data.captions import caption_sets, pairing
 from jaxgen.data.captions.caption_sets import Format
@@ -34,18 +33,21 @@ class ScoreConfig:
     references_format: Format = "auto"
     """Of the references."""
     split: str = ""
-    """The split of the references that is measured, such as test of Karpathy's JSON; all if not given."""
+    """The split of the references that is measured, such as test of Karpathy's JSON; all if not
+    given."""
     tokens: Tokens = "ptb"
     """ptb cuts captions as the COCO evaluation does; spaces takes them as words between spaces."""
     frequencies: Path | None = None
-    """A file of captions whose images give CIDEr-D's document frequencies; the references if not given."""
+    """A file of captions whose images give CIDEr-D's document frequencies; the references if not
+    given."""
     frequencies_split: str = ""
     """The split of that file; all if not given."""
     training: Path | None = None
-    """The captions that were trained on (train and restval, where the file has splits), for novelty."""
+    """The captions that were trained on (train and restval, where the file has splits), for
+    novelty."""
     missing: Missing = "refuse"
-    """What is done with images without a caption, and captions of images without references: refuse;
-    skip; or measure an empty caption for such images."""
+    """What is done with images without a caption, and captions of images without references:
+    refuse; skip; or measure an empty caption for such images."""
     resamples: int = setting(1000, least=0, most=100_000)
     """How often images are drawn again for intervals and tests; 0 leaves both out."""
     confidence: float = setting(0.95, above=0, below=1)
@@ -69,13 +71,14 @@ class Score:
     notes: list[str] = field(default_factory=list)
 
 
-def score(captions: Path, references: Path, config: ScoreConfig) -> Score:
+def score(captions: Path, references: Path, config: ScoreConfig, version: str) -> Score:
     """Measures a file of captions, or two.
 
     Args:
         captions: one caption for each image, in any form of `caption_sets`.
         references: what people wrote of them.
         config: how.
+        version: of jaxgen, for the signature.
 
     Returns:
         Figures, and the signature without which they say little.
@@ -93,8 +96,8 @@ def score(captions: Path, references: Path, config: ScoreConfig) -> Score:
     ]
     if any(some.references != pairs[0].references for some in pairs):
         raise JaxgenError(
-            f"{paths[0]} and {paths[1]} have captions of different images; compare two files of the "
-            "same ones"
+            f"{paths[0]} and {paths[1]} have captions of different images; compare two files of "
+            "the same ones"
         )
     wanted = [[cut(caption) for caption in some] for some in pairs[0].references]
     frequencies, of_frequencies = _frequencies(config, cut)
@@ -129,9 +132,8 @@ def score(captions: Path, references: Path, config: ScoreConfig) -> Score:
             measured[0], measured[1], config.test, config.resamples, config.seed
         )
     left_out = max(some.left_out for some in pairs)
-    return Score(
-        _signature(config, references, wanted, of_frequencies, left_out), systems, p_values, notes
-    )
+    signature = _signature(config, references, wanted, of_frequencies, left_out)
+    return Score(f"{signature}|version:jaxgen-{version}", systems, p_values, notes)
 
 
 def _between_spaces(caption: str) -> str:
@@ -144,7 +146,8 @@ def _frequencies(config: ScoreConfig, cut: Callable[[str], str]) -> tuple[Freque
     if path is None:
         if config.frequencies_split:
             raise JaxgenError(
-                f"{flag('frequencies_split')}: give {flag('frequencies')} too, the file that it is of"
+                f"{flag('frequencies_split')}: give {flag('frequencies')} too, the file that it is "
+                "of"
             )
         return None, "references"
     images = pairing.of_split(caption_sets.read(path), config.frequencies_split, path)
@@ -177,7 +180,6 @@ def _signature(
         parts |= {"bs": config.resamples, "ci": f"{config.confidence:g}", "seed": config.seed}
         if config.against:
             parts["test"] = config.test
-    parts["version"] = f"jaxgen-{jaxgen.__version__}"
     return "|".join(f"{key}:{value}" for key, value in parts.items())
 
 

@@ -224,13 +224,13 @@ def test_lists_of_images_say_what_is_held_out(config, tmp_path):
     told = build(config)
     assert "6 pictures left out: they are of other splits" in told
     assert told[-1].startswith("5 images with 10 captions to train on, 1 with 2 held out")
-    with pytest.raises(JaxgenError, match="^give both lists of images, train_list and"):
+    with pytest.raises(JaxgenError, match=r"^give both lists of images, train_list and"):
         build(changed(config, out=tmp_path / "b", validation_list=None))
     (tmp_path / "dev.txt").write_text(NAMES[0])
     with pytest.raises(JaxgenError, match=r"'blue/0.png' is in both .*train.txt and .*dev.txt"):
         build(changed(config, out=tmp_path / "b"))
     (tmp_path / "dev.txt").write_text("elsewhere.png")
-    with pytest.raises(JaxgenError, match="no picture of .* is of the split validation"):
+    with pytest.raises(JaxgenError, match=r"no picture of .* is of the split validation"):
         build(changed(config, out=tmp_path / "b"))
     (tmp_path / "dev.txt").write_text("\n")
     with pytest.raises(JaxgenError, match=r"dev.txt lists no images"):
@@ -270,7 +270,9 @@ def test_captions_of_images_that_the_file_does_not_describe_are_counted(config, 
 def test_splits_without_a_meaning_are_refused(splits):
     chosen = dict.fromkeys(NAMES, "train") | {NAMES[3]: "holdout"}
     splits.captions.write_text(json.dumps(karpathy(chosen)))
-    with pytest.raises(JaxgenError, match="blue_3.png' is of the split 'holdout'; there are train"):
+    with pytest.raises(
+        JaxgenError, match=r"blue_3.png' is of the split 'holdout'; there are train"
+    ):
         build(splits)
     splits.captions.write_text(json.dumps(karpathy(dict.fromkeys(NAMES, "train"))))
     with pytest.raises(JaxgenError, match="has 12 images to train on and 0 of the split 'val'"):

@@ -97,7 +97,7 @@ def test_results_have_ids_and_no_names(tmp_path):
 
 
 def test_captions_of_images_that_are_not_described_are_kept_apart(tmp_path):
-    content = AS_COCO | {"images": AS_COCO["images"][:1] + [{"id": "8"}]}
+    content = AS_COCO | {"images": [AS_COCO["images"][0], {"id": "8"}]}
     found = caption_sets.read(written(tmp_path, "a.json", content))
     assert [(image.name, image.id, len(image.captions)) for image in found.images] == [
         ("a.png", 7, 2),

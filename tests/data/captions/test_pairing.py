@@ -41,7 +41,7 @@ def test_a_last_part_that_two_images_have_says_nothing():
     images = [Captioned("a/1.jpg", None, None, ["x"]), Captioned("b/1.jpg", None, None, ["y"])]
     one = [Captioned("b/1.jpg", None, None, ["z"])]
     assert pairing.paired(CaptionSet("list", one, []), images, "skip", PATH).references == [["y"]]
-    with pytest.raises(JaxgenError, match="no caption of made.json is of an image that has ref"):
+    with pytest.raises(JaxgenError, match=r"no caption of made.json is of an image that has ref"):
         pairing.paired(
             CaptionSet("list", [Captioned("1.jpg", None, None, ["z"])], []), images, "skip", PATH
         )
@@ -69,10 +69,10 @@ def test_what_has_no_counterpart_is_refused_left_out_or_empty():
 
 def test_one_caption_for_each_image():
     two = [Captioned(None, 1, None, ["a", "b"])]
-    with pytest.raises(JaxgenError, match="made.json has 2 captions of the image 1; give one"):
+    with pytest.raises(JaxgenError, match=r"made.json has 2 captions of the image 1; give one"):
         pairing.paired(CaptionSet("results", two, []), IMAGES, "skip", PATH)
     two = [Captioned(None, 1, None, ["a"]), Captioned(None, "COCO_1.jpg", None, ["b"])]
-    with pytest.raises(JaxgenError, match="made.json has two captions of the image 'COCO_1.jpg'"):
+    with pytest.raises(JaxgenError, match=r"made.json has two captions of the image 'COCO_1.jpg'"):
         pairing.paired(CaptionSet("results", two, []), IMAGES, "skip", PATH)
 
 

@@ -17,7 +17,7 @@ def test_figures_are_those_of_the_metrics(made, references):
 
 
 def test_sums_over_some_images_are_the_figures_of_those(made, references):
-    """Of an image that is drawn twice and one that is not; CIDEr-D keeps all images' frequencies."""
+    """One image is drawn twice and one is not; CIDEr-D keeps the frequencies of all."""
     whole = corpus.measured(made, references)
     rows = [0, 0, 2, 3, 4, 5, 6]
     found = whole.of_sums(whole.parts_NK[rows].sum(0)[None])

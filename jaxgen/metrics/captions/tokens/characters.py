@@ -1,7 +1,7 @@
 """Characters up to U+FFFF as the PTB tokeniser of Stanford CoreNLP 3.4.1 sorts them.
 
-It knows the Unicode of its time. What is in no table and not ASCII either has a place in a rule, or is
-dropped. Determined by asking the program about each character; ASCII is left out.
+It knows the Unicode of its time. What is in no table and not ASCII either has a place in a rule, or
+is dropped. Read from how the program sorts each of the 65,536 code points; ASCII is left out.
 """
 
 LETTERS = """

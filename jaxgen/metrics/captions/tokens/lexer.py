@@ -1,12 +1,12 @@
 """A lexer: of several rules the one that matches most text wins, of equal ones the first.
 
-Python's `re` takes the first alternative that fits, not the longest, so rules that compete by length
-need their own automaton. It is built while it runs: a set of places in the rules becomes a state when
-text first leads there, and text of one language soon leads to known states only.
+Python's `re` takes the first alternative that fits, not the longest, so rules that compete by
+length need their own automaton. It is built while it runs: a set of places in the rules becomes a
+state when text first leads there, and text of one language soon leads to known states only.
 
 The patterns are those of `re`, as far as they go: characters, `\\` before a sign, sets `[a-z]` and
-`[^a-z]`, groups, `|`, `?`, `*`, `+`, `{2,4}`, `(?i:...)` around words whose case does not matter, and
-`{name}`, a pattern that has a name.
+`[^a-z]`, groups, `|`, `?`, `*`, `+`, `{2,4}`, `(?i:...)` around words whose case does not matter,
+and `{name}`, a pattern that has a name.
 """
 
 from bisect import bisect_right
@@ -50,7 +50,7 @@ class Lexer:
             first, last = self._parsed(pattern)
             self._ends[last] = number
             starts.append(first)
-        self._starts = [set_ranges for set_ranges in self._sets]
+        self._starts = list(self._sets)
         self._classes: dict[str, int] = {}
         self._signatures: dict[tuple[bool, ...], int] = {}
         self._members: list[tuple[bool, ...]] = []

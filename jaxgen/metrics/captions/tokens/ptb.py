@@ -1,11 +1,12 @@
 """The tokens of captions as the COCO evaluation cuts them, without its Java program.
 
-That evaluation (Chen et al. 2015, https://arxiv.org/abs/1504.00325, as pycocoevalcap has it) calls the
-PTB tokeniser of Stanford CoreNLP 3.4.1, lower-cases, and leaves out most punctuation. A caption is cut on
-its own here, whereas the program reads all of them as one text, in which two things differ: a character
-that ends a line inside a caption (carriage return, U+2028, ...) moves all captions that follow to another
-image there, and is a space here; and the last words of a caption can meet the first of the next one (`No.`
-at the end, a number at the start). `docs/captions_score.md` has the rest.
+That evaluation (Chen et al. 2015, https://arxiv.org/abs/1504.00325, as pycocoevalcap has it) calls
+the PTB tokeniser of Stanford CoreNLP 3.4.1, lower-cases, and leaves out most punctuation. A caption
+is cut on its own here, whereas the program reads all of them as one text, in which two things
+differ: a character that ends a line inside a caption (carriage return, U+2028, ...) moves all
+captions that follow to another image there, and is a space here; and the last words of a caption
+can meet the first of the next one (`No.` at the end, a number at the start).
+`docs/captions_score.md` has the rest.
 """
 
 import functools
@@ -57,7 +58,7 @@ def tokens(caption: str) -> list[str]:
 
 
 def tokenise(caption: str) -> str:
-    """The tokens that count, with a space between them, as pycocoevalcap gives them to its metrics."""
+    """The tokens that count, as pycocoevalcap gives them to its metrics: a space between them."""
     line = " ".join(tokens(caption)).rstrip()
     return " ".join(token for token in line.split(" ") if token not in _DROPPED)
 
