@@ -137,7 +137,7 @@ class CaptionQuality:
         true = self._data.vocabulary.decode(self._data.validation.captions["captions"])
         places = self._data.validation.urls
         return [
-            (int(image), places[image], sentence, [true[row] for row in its])
+            (int(image), places[int(image)], sentence, [true[row] for row in its])
             for image, sentence, its in zip(images, made, rows, strict=True)
         ]
 
