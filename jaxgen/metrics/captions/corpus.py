@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxgen.metrics.captions import bleu, cider, rouge
+from jaxgen.metrics.captions import bleu, cider, java, rouge
 from jaxgen.metrics.captions.base import LONGEST, References, check
 
 FIGURES = ("cider_d", *(f"bleu_{n}" for n in range(1, LONGEST + 1)), "rouge_l")
-"""Keys of what is measured, the most telling first."""
+"""Keys of what is measured without Java, the most telling first."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Corpus:
     """
 
     parts_NK: np.ndarray
-    """float64: the counts of BLEU, then ROUGE-L and CIDEr-D."""
+    """float64: the counts of BLEU, then ROUGE-L and CIDEr-D, then those of METEOR or none."""
 
     def figures(self) -> dict[str, float]:
         """The figures of all images: those of the metrics of the same names."""
@@ -39,7 +39,15 @@ class Corpus:
         rouge_R, cider_R = sums_RK[:, counts] / images, sums_RK[:, counts + 1] / images
         of_bleu = {f"bleu_{n}": scores[:, n - 1] for n in range(1, LONGEST + 1)}
         found = of_bleu | {"rouge_l": rouge_R, "cider_d": cider_R}
-        return {key: found[key] for key in FIGURES}
+        figures = {key: found[key] for key in FIGURES}
+        of_meteor_RK = sums_RK[:, counts + 2 :]
+        if of_meteor_RK.shape[1]:
+            figures["meteor"] = np.array([java.meteor_of_totals(row) for row in of_meteor_RK])
+        return figures
+
+    def with_meteor(self, counts_NK: np.ndarray) -> "Corpus":
+        """The same with what `jaxgen.metrics.captions.java.meteor_counts` counted."""
+        return Corpus(np.concatenate([self.parts_NK, counts_NK], axis=1))
 
 
 def measured(

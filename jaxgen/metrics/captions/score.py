@@ -115,11 +115,20 @@ def score(captions: Path, references: Path, config: ScoreConfig, version: str) -
         notes.append(f"CIDEr-D of {len(wanted)} images says little: their own words weigh them")
     frequencies = frequencies or Frequencies.of(wanted)
     measured = [corpus.measured(some, wanted, frequencies) for some in made]
+    spice: list[dict[str, float]] = [{} for _ in made]
+    if config.java:
+        try:
+            counts = [java.meteor_counts(some, wanted) for some in made]
+            measured = [one.with_meteor(its) for one, its in zip(measured, counts, strict=True)]
+        except JaxgenError as error:
+            notes.append(str(error))
+        try:
+            spice = [{"spice": java.spice_score(some, wanted)} for some in made]
+        except JaxgenError as error:
+            notes.append(str(error))
     systems = []
-    for path, some, found in zip(paths, made, measured, strict=True):
-        of_java, missing = java.measure(some, wanted) if config.java else ({}, [])
-        notes += [note for note in missing if note not in notes]
-        told: dict[str, Any] = {"file": str(path), "figures": found.figures() | of_java}
+    for path, some, found, of_spice in zip(paths, made, measured, spice, strict=True):
+        told: dict[str, Any] = {"file": str(path), "figures": found.figures() | of_spice}
         told["intervals"] = {}
         if config.resamples:
             told["intervals"] = resampling.intervals(
