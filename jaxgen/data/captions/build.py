@@ -48,8 +48,11 @@ class BuildConfig:
     out: Path
     """Folder to make."""
 
+    validation_captions: Path | None = None
+    """A second file of captions, whose images are held out: COCO gives one for each split."""
+
     format: caption_sets.Format = "auto"
-    """Of the file of captions; auto tells it from the content."""
+    """Of the files of captions; auto tells it from the content."""
 
     validation: float = setting(0.1, above=0, below=1)
     """Share of the images that is held out, where neither the captions nor lists say which."""
@@ -172,14 +175,25 @@ def _sentences(
 ) -> tuple[dict[str, list[str]], dict[str, str], list[str]]:
     """The captions of each picture that has any, as words; its split, where one is given; notes."""
     read = caption_sets.read(config.captions, config.format)
+    images, homeless = read.images, read.homeless
     lists = caption_splits.of_lists(config.train_list, config.validation_list)
-    split_of = lists or caption_splits.of_file(read.images, config.held_out, config.restval)
-    called = caption_splits.in_folder([*(image.name or "" for image in read.images), *lists], names)
-    split_of = {called[name]: split for name, split in split_of.items() if name in called}
+    if config.validation_captions is not None:
+        if lists:
+            raise JaxgenError(f"give {flag('validation_captions')} or lists of images, not both")
+        held_out = caption_sets.read(config.validation_captions, config.format)
+        by_file = caption_splits.of_two(images, held_out.images)
+        images, homeless = images + held_out.images, homeless + held_out.homeless
+    else:
+        by_file = caption_splits.of_file(images, config.held_out, config.restval)
+    called = caption_splits.in_folder([*(image.name or "" for image in images), *lists], names)
+    split_of = {called[name]: split for name, split in (lists or by_file).items() if name in called}
     found: dict[str, list[str]] = {}
-    unknown, empty, cut, others = [*read.homeless], 0, 0, set[str]()
-    for image in read.images:
+    unknown, empty, cut, others = [*homeless], list[str](), 0, set[str]()
+    for image in images:
         name = called.get(image.name or "")
+        if not lists and by_file and image.name not in by_file:
+            others |= {name} if name else set()
+            continue
         for caption in image.captions:
             words = caption_files.words(caption).split()
             if name is None:
@@ -187,25 +201,24 @@ def _sentences(
             elif split_of and name not in split_of:
                 others.add(name)
             elif not words:
-                empty += 1
+                empty.append(name)
             else:
                 cut += len(words) > config.max_words
                 found.setdefault(name, []).append(" ".join(words[: config.max_words]))
-    example = f" ({shortened(repr(unknown[0]), 200)}, for one)" if unknown else ""
     if not found:
         raise JaxgenError(
-            f"no caption of {config.captions} is about a picture of {config.images}{example}; an "
+            f"no caption of {config.captions} is about a picture of {config.images}"
+            f"{_for_one(unknown)}; an "
             f"image is named by its path from the folder on, such as "
             f"{min(names, default='image.png')!r}"
         )
     silent = [name for name in names if name not in found and name not in others]
-    speechless = f" ({shortened(repr(silent[0]), 200)}, for one)" if silent else ""
-    notes = [
-        (len(unknown), f"captions left out: no such picture{example}"),
+    causes = [
+        (unknown, "captions left out: no such picture"),
         (empty, "captions left out: they have no words"),
-        (len(silent), f"pictures left out: they have no caption{speechless}"),
+        (silent, "pictures left out: they have no caption"),
     ]
-    amiss = [f"{count} {what}" for count, what in notes if count]
+    amiss = [f"{len(some)} {what}{_for_one(some)}" for some, what in causes if some]
     if amiss and config.unmatched == "refuse":
         raise JaxgenError(
             f"{'; '.join(amiss).replace('left out: ', '')}: mend {config.captions}, or give "
@@ -216,6 +229,10 @@ def _sentences(
         (len(others), "pictures left out: they are of other splits"),
     ]
     return found, split_of, amiss + [f"{count} {what}" for count, what in notes if count]
+
+
+def _for_one(names: list[str]) -> str:
+    return f" ({shortened(repr(names[0]), 200)}, for one)" if names else ""
 
 
 def _sound(

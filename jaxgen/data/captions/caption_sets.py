@@ -28,7 +28,7 @@ Format = Literal["auto", "coco", "results", "karpathy", "flickr", "csv", "list",
 
 MOST_BYTES = 2**28
 """Of a file; Karpathy's for COCO has 144 million."""
-MOST_CHARACTERS = 10_000
+MOST_CHARACTERS = 5_000
 """Of a caption, or of the name of an image."""
 
 Id = int | str

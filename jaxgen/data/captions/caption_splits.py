@@ -52,6 +52,22 @@ def of_file(images: Sequence[Captioned], held_out: str, restval: bool) -> dict[s
     return used
 
 
+def of_two(train: Sequence[Captioned], validation: Sequence[Captioned]) -> dict[str, str]:
+    """The splits of two files of captions, by the image's name.
+
+    Raises:
+        JaxgenError: an image is in both.
+    """
+    used = {image.name or "": "train" for image in train}
+    for image in validation:
+        if used.setdefault(image.name or "", "validation") == "train":
+            raise JaxgenError(
+                f"the image {shortened(repr(image.name), 200)} is in both files of captions; each "
+                "must have its own"
+            )
+    return used
+
+
 def of_lists(train: Path | None, validation: Path | None) -> dict[str, str]:
     """What two lists say, files with the name of an image in each line.
 

@@ -100,7 +100,7 @@ def test_what_is_left_out_or_changed_is_counted(config, capsys):
     told = build(changed(config, max_words=3, threshold=3))
     assert told[:4] == [
         "2 captions left out: no such picture ('blue/5.png', for one)",
-        "1 captions left out: they have no words",
+        "1 captions left out: they have no words ('blue/2.png', for one)",
         "1 pictures left out: they have no caption ('blue/1.png', for one)",
         "1 captions cut to 3 words",
     ]
@@ -244,7 +244,7 @@ def test_lists_of_images_say_what_is_held_out(config, tmp_path):
             [("gone.png", "a dog")],
             r"^1 captions no such picture \('gone.png', for one\): mend .*skip",
         ),
-        ([(NAMES[0], "?!")], "^1 captions they have no words: mend"),
+        ([(NAMES[0], "?!")], r"^1 captions they have no words \('blue/0.png', for one\): mend"),
         ([], r"^1 pictures they have no caption \('red/5.png', for one\): mend"),
     ],
 )
@@ -265,6 +265,39 @@ def test_captions_of_images_that_the_file_does_not_describe_are_counted(config, 
     path.write_text(json.dumps({"images": images, "annotations": captions}))
     told = build(changed(config, captions=path))
     assert told[0] == "2 captions left out: no such picture ('77', for one)"
+
+
+def test_two_files_of_captions_as_coco_has_them(config, tmp_path):
+    """Ids may be the same in both, and an image that is in neither is without a caption."""
+    files = {"captions": NAMES[:8], "validation_captions": NAMES[9:]}
+    for name, images in files.items():
+        content = {
+            "images": [{"id": i, "file_name": image} for i, image in enumerate(images)],
+            "annotations": [{"image_id": i, "caption": "a dog"} for i in range(len(images))],
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    config = changed(config, **{name: tmp_path / f"{name}.json" for name in files})
+    told = build(config)
+    assert told[0] == "1 pictures left out: they have no caption ('red/2.png', for one)"
+    assert told[-1].startswith("8 images with 8 captions to train on, 3 with 3 held out")
+    places = (config.out / "validation_pictures.txt").read_text().split()
+    assert places == [str(config.images / name) for name in NAMES[9:]]
+    other = changed(config, out=tmp_path / "b", validation_captions=config.captions)
+    with pytest.raises(JaxgenError, match=r"'blue/0.png' is in both files of captions"):
+        build(other)
+    lists = dict.fromkeys(("train_list", "validation_list"), tmp_path / "list.txt")
+    lists["train_list"] = tmp_path / "other.txt"
+    for number, path in enumerate(lists.values()):
+        path.write_text(NAMES[number])
+    with pytest.raises(JaxgenError, match="give validation_captions or lists of images, not both"):
+        build(changed(config, out=tmp_path / "b", **lists))
+
+
+def test_captions_of_splits_that_are_not_used_may_lack_pictures(splits):
+    for path in splits.images.glob("blue_3.png"):  # of the test split
+        path.unlink()
+    told = build(changed(splits, unmatched="refuse"))
+    assert told[-1].startswith("10 images with 20 captions to train on, 1 with 2 held out")
 
 
 def test_splits_without_a_meaning_are_refused(splits):

@@ -132,7 +132,7 @@ KARPATHY_IMAGE = AS_KARPATHY["images"][0]
             "image,caption,split\na,x,train\na,y,val\n",
             "line 3 puts 'a' into another split",
         ),
-        ("a.csv", "image,caption\na," + "x" * 10_001, "line 2 has a 'caption' of 10001 characters"),
+        ("a.csv", "image,caption\na," + "x" * 5_001, "line 2 has a 'caption' of 5001 characters"),
         (
             "a.txt",
             "a.png#0\tdog\nb.png#0 dog\n",
@@ -169,7 +169,7 @@ KARPATHY_IMAGE = AS_KARPATHY["images"][0]
             r"images\[0\].sentences\[0\] has no 'raw' \(read as karpathy",
         ),
         ("a.json", {"images": [KARPATHY_IMAGE, KARPATHY_IMAGE]}, r"images\[1\] is of the image 0"),
-        ("a.json", {"images": [], "annotations": [{"image_id": "x" * 10_001}]}, "of 10001 char"),
+        ("a.json", {"images": [], "annotations": [{"image_id": "x" * 5_001}]}, "of 5001 char"),
     ],
 )
 def test_files_of_another_form_are_refused_with_the_place(tmp_path, name, content, message):
