@@ -22,6 +22,10 @@ NAME = "ptb-3.4.1"
 _DROPPED = frozenset("'' ' `` ` . ? ! , : - -- ... ;".split())
 _LINE_ENDS = str.maketrans(dict.fromkeys("\n\r\x0b\x0c\u2028\u2029", " "))
 _PLAIN = re.compile(r" *([A-Za-z]+)(?= )")
+# Words as Java divides them: marks belong to their letters, hyphens join letters, ideographs do not.
+_WORD = re.compile(
+    r"(?:(?![\u2e80-\u9fff])[^\W_]|[\u0300-\u036f]|(?<=[^\W\d_])[-_.'](?=[^\W\d_]))+"
+)
 _NOT_PLAIN = frozenset("cannot gonna gotta lemme gimme wanna".split())  # which are two tokens
 
 
@@ -52,7 +56,7 @@ def tokens(caption: str) -> list[str]:
         rule = RULES[matched[0]]
         size = rule.ends(text[place : matched[1]])
         if token := rule.written(text[place : place + size]):
-            found.append(_text(token).lower())
+            found.append(_lower(_text(token)))
         place += size
     return found
 
@@ -61,6 +65,24 @@ def tokenise(caption: str) -> str:
     """The tokens that count, as pycocoevalcap gives them to its metrics: a space between them."""
     line = " ".join(tokens(caption)).rstrip()
     return " ".join(token for token in line.split(" ") if token not in _DROPPED)
+
+
+def _lower(token: str) -> str:
+    """Lower case as Java has it: Σ is ς where it is the last letter of a word with others before."""
+    if "\u03a3" not in token:
+        return token.lower()
+
+    def of_word(matched: re.Match[str]) -> str:
+        word = matched[0]
+        cased = [mark.lower() != mark.upper() for mark in word]
+        return "".join(
+            ("\u03c2" if any(cased[:place]) and not any(cased[place + 1 :]) else "\u03c3")
+            if mark == "\u03a3"
+            else mark
+            for place, mark in enumerate(word)
+        )
+
+    return _WORD.sub(of_word, token).lower()
 
 
 def _code_units(text: str) -> str:
