@@ -22,7 +22,7 @@ NAME = "ptb-3.4.1"
 _DROPPED = frozenset("'' ' `` ` . ? ! , : - -- ... ;".split())
 _LINE_ENDS = str.maketrans(dict.fromkeys("\n\r\x0b\x0c\u2028\u2029", " "))
 _PLAIN = re.compile(r" *([A-Za-z]+)(?= )")
-# Words as Java divides them: marks belong to their letters, hyphens join letters, ideographs do not.
+# Words as Java divides them: marks belong to letters, hyphens join them, ideographs stand alone.
 _WORD = re.compile(
     r"(?:(?![\u2e80-\u9fff])[^\W_]|[\u0300-\u036f]|(?<=[^\W\d_])[-_.'](?=[^\W\d_]))+"
 )
@@ -68,7 +68,7 @@ def tokenise(caption: str) -> str:
 
 
 def _lower(token: str) -> str:
-    """Lower case as Java has it: Σ is ς where it is the last letter of a word with others before."""
+    """Lower case as Java has it: Σ is ς where it ends a word of several letters."""
     if "\u03a3" not in token:
         return token.lower()
 
