@@ -1,9 +1,9 @@
 r"""What the PTB tokeniser of Stanford CoreNLP 3.4.1 takes for a token, as rules of `lexer`.
 
 Each rule is a pattern, how much of what it matches is the token (the rest is read again), and how
-the token is written. Written from the tokeniser's documentation and from what the program does; a
-comparison of the two automata, state by state, found no text without line ends that they divide
-differently (`docs/captions_score.md`).
+the token is written. They were found from what the program does: its answers, and the states and
+kinds of characters of its compiled automaton, against which the automaton of these rules was
+compared; no text without line ends is divided differently (`docs/captions_score.md`).
 """
 
 import re
