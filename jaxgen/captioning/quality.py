@@ -37,6 +37,8 @@ _SHOWN = (
     "relations_true",
 )
 
+_AT_ONCE = 1024  # images whose features are in memory together
+
 
 class CaptionQuality:
     """The captions of validation images, shown and measured."""
@@ -114,6 +116,30 @@ class CaptionQuality:
             )
             rows.append((self._picture(image)[0] if is_grid else None, words, maps))
         return plots.attended(rows, columns)
+
+    def results(
+        self, params: PyTree, decoding: Decoding, seed: int = 0
+    ) -> list[tuple[int, str, str, list[str]]]:
+        """Every validation image: number, place of the picture, caption, and the true ones."""
+        images = _spaced(self._data.validation, self.images)
+        features = self._data.validation.features
+        made = [
+            sentence
+            for start in range(0, len(images), _AT_ONCE)
+            for sentence in self._writer.sentences(
+                params, features.gather(images[start : start + _AT_ONCE]), decoding, seed + start
+            )
+        ]
+        index = self._data.validation.captions["image_index"]
+        rows = np.split(
+            np.argsort(index, kind="stable"), np.searchsorted(np.sort(index), images[1:])
+        )
+        true = self._data.vocabulary.decode(self._data.validation.captions["captions"])
+        places = self._data.validation.urls
+        return [
+            (int(image), places[int(image)], sentence, [true[row] for row in its])
+            for image, sentence, its in zip(images, made, rows, strict=True)
+        ]
 
     def _picture(self, image: int) -> tuple[np.ndarray | None, str]:
         """The picture, or None; and, the first time that it is asked for, why there is none."""

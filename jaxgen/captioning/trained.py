@@ -104,6 +104,12 @@ class TrainedCaptioner:
         settings.check(chosen)
         return self._quality.attended(self.params, n, chosen, seed, columns)
 
+    def results(self, seed: int = 0, **decoding: Any) -> list[tuple[int, str, str, list[str]]]:
+        """Every validation image: number, place of the picture, caption, and the true ones."""
+        chosen = Decoding(**decoding)
+        settings.check(chosen)
+        return self._quality.results(self.params, chosen, seed)
+
     def evaluate(self, java: bool = True) -> tuple[dict[str, Any], str]:
         """Loss, caption metrics and truth on validation images: figures, and the same as a table.
 

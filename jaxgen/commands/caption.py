@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxgen.captioning.decoding import Decoding
-from jaxgen.commands import cli, pictures
+from jaxgen.commands import caption_results, cli, pictures
 from jaxgen.commands.devices import tell_devices
 from jaxgen.commands.run_argument import ReplicaArgument
 from jaxgen.errors import JaxgenError
@@ -28,6 +28,10 @@ class CaptionImagesConfig(Decoding, ReplicaArgument):
     """Draw also where in the images each word looked, as attention.png beside the picture."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of sampling."""
+    results: Path | None = None
+    """Caption all validation images instead, and write COCO's results here, for jaxgen score."""
+    references: Path | None = None
+    """With results, write also what people wrote of these images, as COCO's annotations."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,6 +54,10 @@ def main(argv: Sequence[str]) -> int:
     words = len(trained.vocabulary)
     if config.top_k > words:
         note(f"--top-k {config.top_k}: there are {words} words, all are drawn from")
+    if config.results or config.references:
+        return caption_results.write(
+            trained, config.results, config.references, config.seed, chosen
+        )
     if config.n > trained.images:
         note(f"--n {config.n}: there are {trained.images} validation images, all are captioned")
     looked = trained.show_attention(config.n, config.seed, **chosen) if config.attention else None
