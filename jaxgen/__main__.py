@@ -13,6 +13,7 @@ COMMANDS = {
     "sample": "draw samples from a run",
     "caption": "caption images with a run",
     "evaluate": "measure a run",
+    "features": "compute features of photographs with an encoder",
     "pack": "pack a folder of pictures into a set larger than memory",
     "captions": "make a set of captions from pictures of your own",
 }

@@ -272,9 +272,13 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
 
 def problem(path: Path, error: Exception) -> str:
     """A sentence about a picture that could not be read."""
+    return f"{path}: {reason(error)}"
+
+
+def reason(error: Exception) -> str:
+    """Why a picture could not be read."""
     told = str(error).partition(" <_io.")[0]  # Pillow's name of bytes is a place in memory
-    reason = shortened(" ".join(told.split()), 200)
-    return f"{path}: {reason or type(error).__name__}"
+    return shortened(" ".join(told.split()), 200) or type(error).__name__
 
 
 def report(problems: Sequence[str], total: int) -> None:
