@@ -118,7 +118,7 @@ def read(folder: Path) -> FeatureSet:
             raise ValueError("its checksum does not match")
         if told["format"] != FORMAT:
             raise ValueError(f"its format is {told['format']!r}, and this jaxgen reads {FORMAT}")
-        encoder = identity_of_json(told["encoder"])
+        encoder = EncoderIdentity.of_json(told["encoder"])
         shards = tuple(shard_of_json(entry) for entry in told["shards"])
         found = FeatureSet(folder, encoder, bool(told["grid"]), str(told["source"]), shards)
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -127,17 +127,6 @@ def read(folder: Path) -> FeatureSet:
     if not found.names:
         raise JaxgenError(f"{path} has no picture; {_ADVICE}")
     return found
-
-
-def identity_of_json(value: Any) -> EncoderIdentity:
-    """The inverse of `dataclasses.asdict`.
-
-    Raises:
-        ValueError, TypeError: it is something else.
-    """
-    identity = EncoderIdentity(**value)
-    settings.check(identity)
-    return identity
 
 
 def shard_of_json(value: Any) -> Shard:
