@@ -36,14 +36,14 @@ class AboutCaptions:
     vocabulary: tuple[str, ...]
     feature_shape: tuple[int, ...] = setting(least=1)
     examples: int = setting(least=1)
-    encoder: EncoderIdentity = setting(EncoderIdentity(), before=EncoderIdentity())
+    feature_encoder: EncoderIdentity = setting(EncoderIdentity(), before=EncoderIdentity())
     """Of photographs, if one of jaxgen's made the features; it makes those of others."""
 
     def as_json(self) -> dict[str, Any]:
         """As a run records it; as before there were encoders, where none made the features."""
         told = configs.to_json(self, AboutCaptions)
-        if not self.encoder.name:
-            del told["encoder"]
+        if not self.feature_encoder.name:
+            del told["feature_encoder"]
         return told
 
 
@@ -78,7 +78,7 @@ class CaptionConfig(TrainConfig):
             vocabulary=data.vocabulary.words,
             feature_shape=tuple(data.train.features.shape[1:]),
             examples=len(data.train.captions["captions"]),
-            encoder=data.encoder,
+            feature_encoder=data.feature_encoder,
         )
         if self.data.max_train > about.examples:
             note(
@@ -108,7 +108,7 @@ class CaptionConfig(TrainConfig):
             about.feature_shape,
             saved,
             lambda: self._quality(about, load_captions(self.data)),
-            about.encoder,
+            about.feature_encoder,
         )
 
     def tied_to_steps(self) -> str:
@@ -145,7 +145,7 @@ class CaptionConfig(TrainConfig):
 
     def _quality(self, about: AboutCaptions, data: CaptionData) -> CaptionQuality:
         same = tuple(data.validation.features.shape[1:]) == about.feature_shape
-        same = same and data.encoder == about.encoder
+        same = same and data.feature_encoder == about.feature_encoder
         if not same or data.vocabulary.words != about.vocabulary:
             raise JaxgenError(
                 f"{data.directory} holds other words or features than this captioner was trained on"

@@ -33,13 +33,13 @@ class PhotographCaptioner:
         Raises:
             JaxgenError: the run records no encoder, or the weights cannot be used or are others.
         """
-        if not trained.encoder.name:
+        if not trained.feature_encoder.name:
             raise JaxgenError(
                 "this captioner was not trained on features of an encoder of jaxgen's, so that "
                 "photographs have none that it could read: train one on a set that `jaxgen "
                 "captions build --features` made of a folder of `jaxgen features`"
             )
-        self._trained, self._encoding = trained, encoding.reopened(trained.encoder, weights)
+        self._trained, self._encoding = trained, encoding.reopened(trained.feature_encoder, weights)
 
     def prepared(self, file: Path | bytes) -> np.ndarray:
         """The square of a photograph that the encoder sees, uint8 (S, S, 3).

@@ -41,11 +41,11 @@ class TrainedCaptioner:
         feature_shape: tuple[int, ...],
         saved: Saved,
         quality: Callable[[], CaptionQuality],
-        encoder: EncoderIdentity = EncoderIdentity(),  # noqa: B008 - it is frozen
+        feature_encoder: EncoderIdentity = EncoderIdentity(),  # noqa: B008 - it is frozen
     ) -> None:
         """Take the configuration, how it captions, what was saved, and how to measure it.
 
-        `encoder` is that of the photographs whose features it was trained on, if one made them.
+        `feature_encoder` is that of the photographs whose features it was trained on, if one made them.
 
         Raises:
             JaxgenError: what was saved is not the state of a captioner, or one of another
@@ -58,7 +58,7 @@ class TrainedCaptioner:
         self.config, self.vocabulary = config, writer.vocabulary
         self.feature_shape = feature_shape
         """Of one image's features."""
-        self.encoder = encoder
+        self.feature_encoder = feature_encoder
         """Of photographs, whose features it reads; one without a name where there is none."""
         self.module, self.params = plain(writer.module), on_each_device(saved.state["params"])
         """The Flax module that `Captioner.module` describes, and its parameters."""

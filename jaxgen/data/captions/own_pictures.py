@@ -84,7 +84,7 @@ class CaptionedPictures(Captions):
                     f"features --grid` computed, or give {flag('data.features')} vector"
                 )
         data = course_files.read(directory, files, self.in_memory_mb)
-        return replace(data, encoder=encoder, has_grid=self.features == "grid")
+        return replace(data, feature_encoder=encoder, has_grid=self.features == "grid")
 
 
 def write_encoder(directory: Path, encoder: EncoderIdentity) -> None:

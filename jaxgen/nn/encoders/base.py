@@ -124,8 +124,13 @@ class Conv(nn.Module):
         inside = 1 if self.depthwise else x_NHWC.shape[-1]
         shape = (self.window, self.window, inside, self.features)
         kernel = self.param("kernel", he_normal, shape, jnp.float32)
-        convolve = ops.depthwise_conv if self.depthwise else ops.conv
-        x_NHWC = convolve(x_NHWC, kernel, self.stride, self.padding)
+        if self.window == 1:
+            # As a product: on CPU 1.1 to 3 times as fast as a convolution.
+            x_NHWC = x_NHWC[:, :: self.stride, :: self.stride]
+            x_NHWC = rounded(ops.matmul(x_NHWC, kernel[0, 0]))
+        else:
+            convolve = ops.depthwise_conv if self.depthwise else ops.conv
+            x_NHWC = convolve(x_NHWC, kernel, self.stride, self.padding)
         if not self.biased:
             return x_NHWC
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)

@@ -28,6 +28,8 @@ class VGG16(nn.Module):
     """
 
     classes: int = 1000
+    hidden: int = 4096
+    """Width of the dense layers."""
 
     @nn.compact
     def __call__(self, image_NHWC: Array, train: bool = False) -> Encoded:
@@ -42,8 +44,8 @@ class VGG16(nn.Module):
             place += 1
         parts = rounded(averaged(exact(x_NHWC), _SIDE))
         x_NF = parts.reshape(len(parts), -1)
-        x_NF = rounded(nn.relu(dense(4096, "classifier.0")(x_NF)))
-        fc7_NF = nn.relu(dense(4096, "classifier.3")(x_NF))
+        x_NF = rounded(nn.relu(dense(self.hidden, "classifier.0")(x_NF)))
+        fc7_NF = nn.relu(dense(self.hidden, "classifier.3")(x_NF))
         logits_NK = dense(self.classes, "classifier.6")(rounded(fc7_NF))
         return Encoded(exact(fc7_NF), exact(x_NHWC), exact(logits_NK))
 
