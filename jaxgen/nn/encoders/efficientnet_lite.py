@@ -2,7 +2,7 @@
 
 4.7 million parameters; 75.1 % of ImageNet's validation pictures right by its authors' figures.
 Strided convolutions are padded as TensorFlow does it, more below and on the right: the weights
-were trained so (checked on photographs of known classes in the tests).
+were trained so (the tests check it on photographs of known classes).
 
 References:
     Tan and Le 2019, https://arxiv.org/abs/1905.11946;
