@@ -1,4 +1,4 @@
-"""A folder of real photographs with captions, cut from those that scikit-image and scikit-learn ship.
+"""Real photographs with captions, cut from those that scikit-image and scikit-learn ship.
 
     pip install 'jaxgen[vision]' scikit-image
     python examples/photographs.py PHOTOGRAPHS

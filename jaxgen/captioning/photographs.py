@@ -18,9 +18,9 @@ from jaxgen.errors import JaxgenError
 class PhotographCaptioner:
     """A trained captioner with its encoder.
 
-        captioner = PhotographCaptioner(jaxgen.load("runs/s"))
-        images = np.stack([captioner.prepared(Path("photo.jpg"))])
-        sentences = captioner.caption(images).sentences
+    captioner = PhotographCaptioner(jaxgen.load("runs/s"))
+    images = np.stack([captioner.prepared(Path("photo.jpg"))])
+    sentences = captioner.caption(images).sentences
     """
 
     def __init__(self, trained: TrainedCaptioner, weights: Path | None = None) -> None:
@@ -64,15 +64,11 @@ class PhotographCaptioner:
         found = self._encoding.features(image_NSSC, grid=has_grid)
         return found.vector_NF if found.grid_NLC is None else found.grid_NLC
 
-    def caption(
-        self, image_NSSC: np.ndarray, seed: int = 0, **decoding: Any
-    ) -> Captioned:
+    def caption(self, image_NSSC: np.ndarray, seed: int = 0, **decoding: Any) -> Captioned:
         """Captions of prepared photographs; see `TrainedCaptioner.caption_in_full`."""
         return self._trained.caption_in_full(self.features(image_NSSC), seed, **decoding)
 
-    def attended(
-        self, image_NSSC: np.ndarray, words_NL: np.ndarray, side: int = 160
-    ) -> np.ndarray:
+    def attended(self, image_NSSC: np.ndarray, words_NL: np.ndarray, side: int = 160) -> np.ndarray:
         """A picture of where each word looked; see `TrainedCaptioner.attended`."""
         pictures: Sequence[np.ndarray] = list(image_NSSC)
         return self._trained.attended(self.features(image_NSSC), words_NL, pictures, side)

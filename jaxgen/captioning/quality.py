@@ -15,7 +15,6 @@ from jaxgen.captioning.writing import Writer
 from jaxgen.data import fetch
 from jaxgen.data.captions.base import CaptionData, Split
 from jaxgen.display import plots
-from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import java as captions_java
 from jaxgen.metrics.captions import report as captions_report
 from jaxgen.metrics.captions.base import CaptionMetric

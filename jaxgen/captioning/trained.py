@@ -45,7 +45,7 @@ class TrainedCaptioner:
     ) -> None:
         """Take the configuration, how it captions, what was saved, and how to measure it.
 
-        `feature_encoder` is that of the photographs whose features it was trained on, if one made them.
+        `feature_encoder` is the one that made the features it was trained on, if one did.
 
         Raises:
             JaxgenError: what was saved is not the state of a captioner, or one of another

@@ -38,8 +38,8 @@ class CaptionImagesConfig(Decoding, ReplicaArgument):
     n: int = setting(8, least=1, most=1000)
     """How many validation images, evenly spaced."""
     out: Path | None = None
-    """A picture of the images, with generated and true sentences; for validation images captions.png
-    if not given, for photographs none."""
+    """A picture of the images, with generated and true sentences; captions.png for validation
+    images, none for photographs if not given."""
     attention: bool = False
     """Draw also where in the images each word looked, as attention.png beside the picture."""
     seed: int = setting(0, least=0, most=2**32 - 1)
@@ -109,7 +109,7 @@ def _validation_images(
 def _photographs(
     config: CaptionImagesConfig, trained: "TrainedCaptioner", out: Path | None, attention: Path
 ) -> int:
-    """Captions of photographs as they are read; those that cannot be are told, and exit status 2."""
+    """Captions photographs as they are read; of those that cannot be the status is 2."""
     import numpy as np
 
     from jaxgen.captioning.photographs import PhotographCaptioner

@@ -66,7 +66,9 @@ def run(place, kind, *flags):
 
 def told(capsys):
     lines = capsys.readouterr().out.splitlines()
-    return [re.fullmatch(r"(.+?): (.*)  \(log-probability (-[\d.]+)\)", line).groups() for line in lines]
+    return [
+        re.fullmatch(r"(.+?): (.*)  \(log-probability (-[\d.]+)\)", line).groups() for line in lines
+    ]
 
 
 @pytest.mark.parametrize("kind", CAPTIONERS)
@@ -164,5 +166,7 @@ def test_a_run_without_an_encoder_captions_no_photographs(place):
 def test_flags_that_say_nothing_about_photographs_are_refused(place):
     with pytest.raises(JaxgenError, match="--weights: name photographs too"):
         caption.main([str(place / "vector"), "--weights", "x"])
-    with pytest.raises(JaxgenError, match="201 photographs: with --out or --attention give at most"):
+    with pytest.raises(
+        JaxgenError, match="201 photographs: with --out or --attention give at most"
+    ):
         caption.main([str(place / "vector"), *["a.png"] * 201, "--out", "o.png"])

@@ -50,8 +50,8 @@ class BuildConfig:
 
     features: str = "pixels"
     """A folder that `jaxgen features` made of the same pictures; pixels (16x16 colours, a baseline
-    that needs nothing); or a .npy file with a row of features for each picture of the folder, in the
-    order of their sorted paths."""
+    that needs nothing); or a .npy file with a row of features for each picture of the folder, in
+    the order of their sorted paths."""
 
     seed: int = setting(0, least=0)
     """Seed of the split."""

@@ -93,7 +93,7 @@ class CaptionData:
         facts: what is in each validation image, where that is known: for metrics of truth,
             a scene of `jaxgen.data.scenes.rendering` for each.
         has_grid: the feature tokens of an image are a square grid in reading order.
-        feature_encoder: of jaxgen's that made the features, if one did: it can make those of others.
+        feature_encoder: of jaxgen's that made the features, if one did.
     """
 
     train: Split

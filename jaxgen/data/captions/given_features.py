@@ -166,9 +166,10 @@ class _Growing:
             return
         key = course_files.FEATURES_KEY
         if key not in self._file:
-            self._file.create_dataset(key, (self._rows, *features.shape[1:]), features.dtype)
+            shape = (self._rows, *features.shape[1:])
+            self._dataset = self._file.create_dataset(key, shape, features.dtype)
         places, rows = zip(*chosen, strict=True)
-        self._file[key][list(places)] = features[list(rows)]
+        self._dataset[list(places)] = features[list(rows)]
 
 
 def _named(paths: Sequence[Path], rows: Sequence[int]) -> tuple[list[str], list[int]]:

@@ -34,8 +34,8 @@ class FeaturesConfig:
     """Side of the squares that it sees; 0 for 224, which it was trained on."""
 
     crop: Crop = "centre"
-    """What of a photograph it sees: the centre, seven eighths of the shorter side, as it was trained
-    and is evaluated; or the whole, squeezed into the square."""
+    """What of a photograph it sees: the centre, seven eighths of the shorter side, as encoders are
+    evaluated; or the whole, squeezed into the square."""
 
     precision: Precision = "float32"
     """What it computes in."""

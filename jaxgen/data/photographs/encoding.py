@@ -46,9 +46,7 @@ class Encoding:
         self._variables = placing.on_each_device(variables)
         self._program = _program(self.encoder, identity.precision)
 
-    def prepared(
-        self, file: Path | bytes, most: int = picture_files.MOST_PIXELS
-    ) -> np.ndarray:
+    def prepared(self, file: Path | bytes, most: int = picture_files.MOST_PIXELS) -> np.ndarray:
         """The square of a photograph that the encoder sees, uint8 (S, S, 3).
 
         Raises:
@@ -68,7 +66,7 @@ class Encoding:
         """
         with placing.around(self._variables):
             found = self._program(self._variables, image_NSSC)
-        return lambda: Encoded(*map(np.asarray, found))
+        return lambda: jax.tree.map(np.asarray, found)
 
     def features(self, image_NSSC: np.ndarray, grid: bool) -> Features:
         """The features of prepared photographs, uint8.

@@ -58,7 +58,7 @@ def _centre(
     """
     scaled = [max(shorter, int(shorter * side / min(measures))) for side in measures]
     # torchvision's order: halves are rounded to even.
-    starts = [int(round((side - size) / 2.0)) for side in scaled]
+    starts = [round((side - size) / 2.0) for side in scaled]
     edges = [
         (start * side / whole, (start + size) * side / whole)
         for start, side, whole in zip(starts, measures, scaled, strict=True)

@@ -66,7 +66,7 @@ def load(encoder: Encoder, file: Path | None = None, sha256: str = "") -> Weight
         found = hashlib.file_digest(opened, "sha256").hexdigest()
         _compare(path, found, sha256, is_shipped=file is None)
         variables, _ = encoder.shapes()
-        by_path = flatten_dict(variables)
+        by_path: dict[tuple[str, ...], Any] = flatten_dict(variables)  # type: ignore[assignment]
         names = {path: base.stored_name(path) for path in by_path}
         expected = {names[path]: base.stored_shape(leaf.shape) for path, leaf in by_path.items()}
         arrays = weight_files.read(path, opened, expected, advice)
@@ -119,6 +119,6 @@ def _compare(path: Path, found: str, sha256: str, is_shipped: bool) -> None:
     if not found.startswith(meant):
         advice = "reinstall it" if is_shipped else "fetch it again, or rename it"
         raise JaxgenError(
-            f"{path} has SHA-256 {found[:12]}... where its name says {meant[:12]}: it is damaged or "
-            f"another file; {advice}"
+            f"{path} has SHA-256 {found[:12]}... where its name says {meant[:12]}: it is damaged "
+            f"or another file; {advice}"
         )

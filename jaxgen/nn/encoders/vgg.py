@@ -7,6 +7,7 @@ References:
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.nn import ops
@@ -59,12 +60,12 @@ def averaged(x_NHWC: Array, side: int) -> Array:
     return ops.einsum("nswc,wt->nstc", x_NSWC, _means(width, side))
 
 
-def _means(length: int, parts: int) -> np.ndarray:
+def _means(length: int, parts: int) -> Array:
     """The matrix (length, parts) that takes the mean over each part."""
     place_L1, part_P = np.arange(length)[:, None], np.arange(parts)
     start_P, stop_P = part_P * length // parts, -(-(part_P + 1) * length // parts)
     is_in_LP = (place_L1 >= start_P[None]) & (place_L1 < stop_P[None])
-    return (is_in_LP / is_in_LP.sum(axis=0, keepdims=True)).astype(np.float32)
+    return jnp.asarray(is_in_LP / is_in_LP.sum(axis=0, keepdims=True), jnp.float32)
 
 
 def _stored(name: str, array: np.ndarray) -> np.ndarray:

@@ -82,6 +82,4 @@ def _shifted(x_NHWC: Array, kernel_HW1C: Array, stride: Pair, pads: Pads) -> Arr
         )
         return shifted * kernel_HW1C[i, j, 0][None, None, None]
 
-    return reduce(
-        jnp.add, [part(i, j) for i in range(kernel_height) for j in range(kernel_width)]
-    )
+    return reduce(jnp.add, [part(i, j) for i in range(kernel_height) for j in range(kernel_width)])

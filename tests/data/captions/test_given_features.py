@@ -77,7 +77,9 @@ def test_features_of_other_pictures_are_refused(photographs, computed, tmp_path)
     photographs.rename(moved / "below")
     made = config(moved, computed)
     made.captions.write_text(made.captions.read_text().replace("a/", "below/a/"))
-    with pytest.raises(JaxgenError, match=r"has features of no picture .*'below/a/0.png', but of 'a"):
+    with pytest.raises(
+        JaxgenError, match=r"has features of no picture .*'below/a/0.png', but of 'a"
+    ):
         build(made)
     assert not (tmp_path / "set").exists()
 
@@ -96,5 +98,7 @@ def test_an_altered_record_of_the_encoder_is_refused(photographs, computed):
     told = json.loads(path.read_text())
     told["encoder"]["size"] = 64
     path.write_text(json.dumps(told))
-    with pytest.raises(JaxgenError, match=r"encoder\.json is not as it was written .* build the set"):
+    with pytest.raises(
+        JaxgenError, match=r"encoder\.json is not as it was written .* build the set"
+    ):
         load_captions(CaptionedPictures(dir=str(path.parent)))

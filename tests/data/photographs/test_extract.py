@@ -1,4 +1,4 @@
-"""From a folder of photographs to a set of features: what is in it, and what kills and damage do."""
+"""From a folder of photographs to a set of features, and what kills and damage do to it."""
 
 import dataclasses
 import json
@@ -139,11 +139,11 @@ def test_broken_photographs_are_counted_named_and_left_out(config, capsys):
 def test_a_folder_without_any_readable_picture_is_refused(config):
     for name in NAMES:
         (config.images / name).write_bytes(b"broken")
-    with pytest.raises(JaxgenError, match="no picture of .* can be read"):
+    with pytest.raises(JaxgenError, match=r"no picture of .* can be read"):
         extract(config)
     for name in NAMES:
         (config.images / name).unlink()
-    with pytest.raises(JaxgenError, match="has no pictures: no files that end in"):
+    with pytest.raises(JaxgenError, match=r"has no pictures: no files that end in"):
         extract(config)
 
 
@@ -155,12 +155,12 @@ def test_damage_is_noticed_and_mended(config):
         damaged = bytearray(whole[path.name])
         damaged[place] ^= 4
         path.write_bytes(damaged)
-        with pytest.raises(JaxgenError, match="00001-of-00003.npz is damaged: its checksum"):
+        with pytest.raises(JaxgenError, match=r"00001-of-00003.npz is damaged: its checksum"):
             list(feature_set.read(config.out).read())
     extract(config)
     assert contents(config.out) == whole
     path.unlink()
-    with pytest.raises(JaxgenError, match="is missing"):
+    with pytest.raises(JaxgenError, match=r"is missing"):
         list(feature_set.read(config.out).read())
     extract(config)
     assert contents(config.out) == whole
@@ -209,7 +209,11 @@ def test_folders_that_do_not_fit_are_refused(config, tmp_path):
         extract(config)
     (config.out / "mine.txt").unlink()
     extract(config)
-    for other in (changed(config, size=64), changed(config, grid=False), changed(config, crop="whole")):
+    for other in (
+        changed(config, size=64),
+        changed(config, grid=False),
+        changed(config, crop="whole"),
+    ):
         with pytest.raises(JaxgenError, match="features of other pictures or of another encoder"):
             extract(other)
 
@@ -219,7 +223,7 @@ def test_weights_that_give_no_numbers_are_refused(config, tiny):
 
     arrays = load_file(tiny)
     save_file(arrays | {"bn.weight": np.full(4, 3e38, np.float32)}, tiny)
-    with pytest.raises(JaxgenError, match="gives features that are not finite"):
+    with pytest.raises(JaxgenError, match=r"gives features that are not finite"):
         extract(config)
 
 

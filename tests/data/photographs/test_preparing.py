@@ -38,7 +38,8 @@ def test_the_centre_is_seven_eighths_of_the_shorter_side():
 
 
 @pytest.mark.parametrize(
-    ("mode", "tolerance"), [("RGB", 0), ("RGBA", 0), ("P", 60), ("CMYK", 30), ("L", None), ("I;16", None)]
+    ("mode", "tolerance"),
+    [("RGB", 0), ("RGBA", 0), ("P", 60), ("CMYK", 30), ("L", None), ("I;16", None)],
 )
 def test_every_mode_is_seen_in_colours(mode, tolerance):
     image = Image.fromarray(COLOURS)

@@ -165,7 +165,7 @@ def test_arrays_come_as_they_are(form, tmp_path):
 def test_every_truncated_file_is_refused(form, tmp_path):
     contents = FORMS[form]()
     for length in range(0, len(contents), 7):
-        with pytest.raises(JaxgenError, match="weights .*; give another --weights$") as error:
+        with pytest.raises(JaxgenError, match=r"weights .*; give another --weights$") as error:
             read(contents[:length], tmp_path)
         assert "\n" not in str(error.value)
 
@@ -209,7 +209,10 @@ def test_half_precision_and_bfloat16_become_float32(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a.weight": KERNEL}, r"no tensor a.bias of shape \(2,\): are these the weights of anothe"),
+        (
+            {"a.weight": KERNEL},
+            r"no tensor a.bias of shape \(2,\): are these the weights of anothe",
+        ),
         (ARRAYS | {"a.bias": KERNEL}, r"tensor a.bias has shape \(2, 3, 4\) instead of \(2,\)"),
         (ARRAYS | {"b": BIAS}, "has a tensor 'b' that this network lacks: are these"),
         (ARRAYS | {"a.bias": np.float32([1, np.nan])}, "tensor a.bias has a value that is not fin"),
@@ -247,7 +250,7 @@ def test_a_malicious_pickle_is_not_executed(protocol, tmp_path):
     with zipfile.ZipFile(new, "w") as archive:
         archive.writestr("archive/data.pkl", evil)
     for contents in (evil, old, new.getvalue()):
-        with pytest.raises(JaxgenError, match="weights .*; give another --weights$") as error:
+        with pytest.raises(JaxgenError, match=r"weights .*; give another --weights$") as error:
             read(contents, tmp_path)
         assert not made.exists()
     if protocol >= 2:
@@ -266,7 +269,10 @@ def test_a_malicious_pickle_is_not_executed(protocol, tmp_path):
     ],
 )
 def test_names_that_are_no_tensors_are_refused(called, tmp_path):
-    for contents in (stream({"x": Reduced(called, "echo")}), zipped({"x": Reduced(called, "echo")})):
+    for contents in (
+        stream({"x": Reduced(called, "echo")}),
+        zipped({"x": Reduced(called, "echo")}),
+    ):
         with pytest.raises(JaxgenError, match=r"names '.*' to be called.*nothing was executed"):
             read(contents, tmp_path)
 
@@ -278,7 +284,7 @@ def test_instructions_that_no_weights_need_are_refused(tmp_path):
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as archive:
             archive.writestr("archive/data.pkl", program)
-        with pytest.raises(JaxgenError, match="has the pickle instruction .*nothing was executed"):
+        with pytest.raises(JaxgenError, match=r"has the pickle instruction .*nothing was executed"):
             read(out.getvalue(), tmp_path)
 
 
@@ -290,14 +296,14 @@ def test_what_announces_more_than_it_holds_takes_no_memory(tmp_path):
     for contents in (stream(told, {"0": KERNEL}), zipped(told, {"0": KERNEL})):
         with pytest.raises(JaxgenError, match=r"tensor a.weight is not in the file, or not whole"):
             read(contents, tmp_path)
-    with pytest.raises(JaxgenError, match="compressed, or too large"):
+    with pytest.raises(JaxgenError, match=r"compressed, or too large"):
         read(zipped(described(), compression=zipfile.ZIP_DEFLATED), tmp_path)
     header = struct.pack("<Q", 2**40) + b"{}"
-    with pytest.raises(JaxgenError, match="announces a header of"):
+    with pytest.raises(JaxgenError, match=r"announces a header of"):
         read(header, tmp_path)
 
 
 @pytest.mark.parametrize("contents", [b"", b"hello", b"\x80\x02.", b"PK\x03\x04", pickled([1, 2])])
 def test_other_files_are_refused(contents, tmp_path):
-    with pytest.raises(JaxgenError, match="weights .*give another --weights$"):
+    with pytest.raises(JaxgenError, match=r"weights .*give another --weights$"):
         read(contents, tmp_path)

@@ -62,26 +62,28 @@ def test_a_hash_in_the_name_is_compared(tmp_path):
     right = path.rename(tmp_path / f"tiny-{digest[:8]}.safetensors")
     weights.load(TINY, right)
     wrong = right.rename(tmp_path / "tiny-0123abcd.safetensors")
-    with pytest.raises(JaxgenError, match="where its name says 0123abcd: .* fetch it again"):
+    with pytest.raises(JaxgenError, match=r"where its name says 0123abcd: .* fetch it again"):
         weights.load(TINY, wrong)
 
 
 def test_the_hash_of_a_run_is_compared(tmp_path):
     path = written(tmp_path / "tiny.safetensors")
     weights.load(TINY, path, hashlib.sha256(path.read_bytes()).hexdigest())
-    with pytest.raises(JaxgenError, match=r"features were computed with weights of 0{12}\.\.\.; gi"):
+    with pytest.raises(
+        JaxgenError, match=r"features were computed with weights of 0{12}\.\.\.; gi"
+    ):
         weights.load(TINY, path, "0" * 64)
 
 
 def test_files_that_are_none_or_others_are_refused(tmp_path):
     with settings.flags_spelled():
-        with pytest.raises(JaxgenError, match="is missing.*give another --weights"):
+        with pytest.raises(JaxgenError, match=r"is missing.*give another --weights"):
             weights.load(TINY, tmp_path / "absent")
-        with pytest.raises(JaxgenError, match="it is a folder"):
+        with pytest.raises(JaxgenError, match=r"it is a folder"):
             weights.load(TINY, tmp_path)
     with (tmp_path / "large").open("wb") as file:
         file.truncate(weights.MOST_BYTES + 1)
-    with pytest.raises(JaxgenError, match="bytes are more than"):
+    with pytest.raises(JaxgenError, match=r"bytes are more than"):
         weights.load(TINY, tmp_path / "large")
     path = written(tmp_path / "negative", **{"bn.running_var": np.float32([1, 1, -1, 1])})
     with pytest.raises(JaxgenError, match=r"tensor bn.running_var has a variance below 0"):
@@ -110,8 +112,8 @@ def test_a_damaged_package_is_told(monkeypatch, tmp_path):
     path = tmp_path / shipped.name
     path.write_bytes(altered)
     monkeypatch.setattr(weights, "place", lambda encoder, file: path)
-    with pytest.raises(JaxgenError, match="SHA-256 .* where its name says 57934424.*reinstall it"):
+    with pytest.raises(JaxgenError, match=r"SHA-256 .* where its name says 57934424.*reinstall it"):
         weights.load(ENCODERS["lite0"])
     renamed = dataclasses.replace(ENCODERS["lite0"])
-    with pytest.raises(JaxgenError, match="another file; fetch it again"):
+    with pytest.raises(JaxgenError, match=r"another file; fetch it again"):
         weights.load(renamed, path)

