@@ -28,8 +28,8 @@ _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77d
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.(pth|safetensors)$")
 _TORCHVISION = {
     "vgg16": "vgg16-397923af.pth",
-    "resnet50": "resnet50-11ad3fa6.pth",
-    "resnet101": "resnet101-cd907fc2.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
 }
 
 

@@ -132,7 +132,7 @@ class Work:
         path = self._path(number)
         try:
             ordinary_files.check(path, "")
-            return path.stat().st_size == shard.size and _sha256(path) == shard.sha256
+            return path.stat().st_size == shard.size and sha256_of(path) == shard.sha256
         except (JaxgenError, OSError):
             return False
 
@@ -155,7 +155,7 @@ class Work:
         with replacing(path) as temporary:
             with temporary.open("wb") as file:
                 np.savez(file, **arrays)
-            size, sha256 = temporary.stat().st_size, _sha256(temporary)
+            size, sha256 = temporary.stat().st_size, sha256_of(temporary)
         shard = Shard(size, sha256, tuple(names), tuple(left_out))
         told = {"made_from": made_from, "shard": json.loads(json.dumps(asdict(shard)))}
         with replacing(self._note(number)) as temporary:
@@ -224,6 +224,7 @@ def _size(path: Path) -> int:
         return -1
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -93,7 +93,7 @@ def test_files_that_are_none_or_others_are_refused(tmp_path):
 
 
 def test_weights_that_do_not_come_with_jaxgen_have_to_be_given():
-    with pytest.raises(JaxgenError, match=r"resnet101 do not come .*resnet101-cd907fc2\.pth"):
+    with pytest.raises(JaxgenError, match=r"resnet101 do not come .*resnet101-63fe2227\.pth"):
         weights.load(ENCODERS["resnet101"])
 
 
