@@ -2,7 +2,9 @@
 
 import dataclasses
 import io
+import json
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -12,16 +14,17 @@ from PIL import Image
 import jaxgen
 from jaxgen.captioning.captioners.recurrent import LSTM
 from jaxgen.captioning.captioners.transformer import Transformer
-from jaxgen.captioning.config import CaptionConfig
+from jaxgen.captioning.config import AboutCaptions, CaptionConfig
 from jaxgen.captioning.photographs import PhotographCaptioner
 from jaxgen.commands import caption, guard
+from jaxgen.data.captions import own_pictures
 from jaxgen.data.captions.build import build
 from jaxgen.data.captions.own_pictures import CaptionedPictures
 from jaxgen.data.photographs import encoding
 from jaxgen.data.photographs.asked import FeaturesConfig
 from jaxgen.data.photographs.extract import extract
 from jaxgen.errors import JaxgenError
-from jaxgen.training import experiment
+from jaxgen.training import configs, experiment
 from tests.data.captions.test_given_features import config as build_config
 from tests.data.photographs import test_weights
 from tests.data.photographs.conftest import NAMES
@@ -170,3 +173,23 @@ def test_flags_that_say_nothing_about_photographs_are_refused(place):
         JaxgenError, match="201 photographs: with --out or --attention give at most"
     ):
         caption.main([str(place / "vector"), *["a.png"] * 201, "--out", "o.png"])
+
+
+def test_a_run_records_its_encoder_and_goes_on_with_no_other(place, tmp_path):
+    run = shutil.copytree(place / "vector", tmp_path / "run")
+    about = json.loads((run / "config.json").read_text())["about"]
+    recorded = jaxgen.load(run).feature_encoder
+    assert about["feature_encoder"] == dataclasses.asdict(recorded)
+    assert recorded == own_pictures.read_encoder(place / "set")
+    without = AboutCaptions(("a",), (3,), 2)
+    assert "feature_encoder" not in without.as_json()  # as in the runs before there were encoders
+    assert configs.from_json(without.as_json(), AboutCaptions) == without
+    trained = jaxgen.load(run).config
+    same = dataclasses.replace(trained, workdir=str(run), steps=6)
+    own_pictures.write_encoder(place / "set", dataclasses.replace(recorded, size=64))
+    try:
+        with pytest.raises(JaxgenError, match=r"other data \(feature_encoder\.size: 32 -> 64\)"):
+            experiment.train(same, same)
+    finally:
+        own_pictures.write_encoder(place / "set", recorded)
+    assert experiment.train(same, same).step == 6

@@ -21,6 +21,9 @@ from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 from jaxgen.settings.memory import in_words, refuse_too_much
 
+_OF_A_PIXEL = 4 * 64
+"""Bytes of what an encoder computes of a pixel, at the least: VGG-16's first layers."""
+
 
 def extract(config: FeaturesConfig) -> list[str]:
     """Makes the set `config.out`, or what is missing of it.
@@ -90,6 +93,11 @@ def _refuse_large(config: FeaturesConfig, encoder: Encoding) -> None:
     # Once as arrays, once as the file that is hashed when it is read.
     refuse_too_much(2 * config.shard * of_one, what, advice)
     refuse_too_much(config.shard * of_one, what, advice, feature_set.MOST_SHARD)
+    refuse_too_much(
+        config.batch_size * encoder.identity.size**2 * _OF_A_PIXEL,
+        f"{config.batch_size} photographs at once",
+        f"give a smaller {flag('batch_size')} or {flag('size')}",
+    )
 
 
 def _tidy(out: Path, *beginnings: str) -> None:

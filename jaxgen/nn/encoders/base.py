@@ -62,7 +62,7 @@ class Encoder:
 
     def encoded(self, variables: PyTree, image_NHWC: Array) -> Encoded:
         """What it sees in photographs, uint8 (N, S, S, 3), `prepared` ones."""
-        mean, deviation = jnp.asarray(self.mean), jnp.asarray(self.deviation)
+        mean, deviation = (jnp.float32(part) for part in (self.mean, self.deviation))
         x_NHWC = image_NHWC.astype(jnp.float32) - mean[None, None, None]
         return self.module.apply(variables, x_NHWC / deviation[None, None, None])  # type: ignore
 

@@ -188,6 +188,10 @@ def test_an_altered_index_is_refused(config):
         ({"size": 4096}, "size must be from 32 to 2048 for lite0, got 4096"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"shard": 0}, "shard must be at least 1"),
+        (
+            {"size": 2048, "batch_size": 4096},
+            "4096 photographs at once would take 4.4 TB of memory",
+        ),
     ],
 )
 def test_numbers_out_of_range_are_refused(config, numbers, message):

@@ -107,3 +107,12 @@ def test_means_over_parts_are_those_of_adaptive_pooling():
     assert found[1, 2, 3, 0] == pytest.approx(x[1, 0:2, 4:6].mean())
     same = np.float32(np.arange(49).reshape(1, 7, 7, 1))
     assert averaged(same, 7) is same
+
+
+def test_in_double_precision_encoders_stay_in_float32(x64):
+    encoder, variables = with_formula("resnet50")
+    shapes = jax.eval_shape(encoder.encoded, variables, formula.picture(32, 32))
+    assert {leaf.dtype for leaf in shapes} == {np.dtype(np.float32)}
+    encoder, variables = with_formula("vgg16")
+    shapes = jax.eval_shape(encoder.encoded, variables, formula.picture(32, 64))
+    assert {leaf.dtype for leaf in shapes} == {np.dtype(np.float32)}
