@@ -25,7 +25,7 @@ PHOTOGRAPHS = {
     "skimage/data/motorcycle_left.png": ("a motorcycle in a garage", "a motorcycle beside a wall"),
     "skimage/data/retina.jpg": ("the inside of an eye", "vessels of an eye"),
     "sklearn/datasets/images/china.jpg": ("a temple in china", "a temple under the sky"),
-    "sklearn/datasets/images/flower.jpg": ("a pink flower", "a flower before green leaves"),
+    "sklearn/datasets/images/flower.jpg": ("an orange flower", "a flower before green leaves"),
 }
 CUTS = 25
 

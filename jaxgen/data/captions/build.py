@@ -49,9 +49,9 @@ class BuildConfig:
     """Longer captions are cut to this many words."""
 
     features: str = "pixels"
-    """A folder that `jaxgen features` made of the same pictures; pixels (16x16 colours, a baseline
-    that needs nothing); or a .npy file with a row of features for each picture of the folder, in
-    the order of their sorted paths."""
+    """A folder that `jaxgen features` made of the same pictures; lite0, to make one beside the set;
+    pixels (16x16 colours, a baseline that needs nothing); or a .npy file with a row of features for
+    each picture of the folder, in the order of their sorted paths."""
 
     seed: int = setting(0, least=0)
     """Seed of the split."""
@@ -71,7 +71,7 @@ def build(config: BuildConfig) -> list[str]:
     _check(config)
     paths = picture_files.find(config.images)
     names = [path.relative_to(config.images).as_posix() for path in paths]
-    features = given_features.opened(config.features, paths, names)
+    features = given_features.opened(config.features, config.images, paths, names, config.out)
     sentences, notes = _sentences(config, set(names))
     rows = [row for row, name in enumerate(names) if name in sentences]
     rows = features.sound(rows)

@@ -41,19 +41,30 @@ class GivenFeatures(ABC):
         """
 
 
-def opened(features: str, paths: Sequence[Path], names: Sequence[str]) -> GivenFeatures:
+def opened(
+    features: str, images: Path, paths: Sequence[Path], names: Sequence[str], out: Path
+) -> GivenFeatures:
     """What `--features` names.
 
     Args:
-        features: `pixels`, a `.npy` file, or a folder that `jaxgen features` made.
-        paths: of the N pictures.
+        features: `pixels`, `lite0`, a `.npy` file, or a folder that `jaxgen features` made.
+        images: the folder of the pictures.
+        paths: of its N pictures.
         names: of the same, from their folder on.
+        out: the set that is built: features of `lite0` are kept beside it.
 
     Raises:
-        JaxgenError: it cannot be read.
+        JaxgenError: it cannot be read, or computed.
     """
     if features == "pixels":
         return _Rows(paths, None)
+    if features == "lite0":
+        from jaxgen.data.photographs import extract, feature_set
+        from jaxgen.data.photographs.asked import FeaturesConfig
+
+        computed = out.with_name(f"{out.name}.features")
+        extract.extract(FeaturesConfig(images=images, out=computed, grid=True))
+        return _OfSet(paths, names, feature_set.read(computed))
     if Path(features).is_dir():
         from jaxgen.data.photographs import feature_set  # which loads the encoders
 

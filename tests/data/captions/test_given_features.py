@@ -9,7 +9,7 @@ import pytest
 from jaxgen.data.captions.base import load_captions
 from jaxgen.data.captions.build import BuildConfig, build
 from jaxgen.data.captions.own_pictures import CaptionedPictures
-from jaxgen.data.photographs import feature_set
+from jaxgen.data.photographs import feature_set, weights
 from jaxgen.data.photographs.asked import FeaturesConfig
 from jaxgen.data.photographs.extract import extract
 from jaxgen.errors import JaxgenError
@@ -61,6 +61,18 @@ def test_each_image_has_the_features_of_its_name(photographs, computed, in_memor
             np.testing.assert_array_equal(grid_LC, np.float32(grids[right.names.index(name)]))
             seen.append(name)
     assert sorted(seen) == NAMES
+
+
+def test_features_of_the_shipped_encoder_are_computed_beside_the_set(
+    photographs, tiny, monkeypatch
+):
+    load = weights.load
+    monkeypatch.setattr(weights, "load", lambda encoder, file=None, *rest: load(encoder, tiny))
+    build(config(photographs, "lite0"))
+    right = feature_set.read(photographs.parent / "set.features")
+    data = load_captions(CaptionedPictures(dir=str(photographs.parent / "set"), features="grid"))
+    assert data.feature_encoder == right.encoder
+    assert data.train.features.shape[0] + data.validation.features.shape[0] == len(NAMES)
 
 
 def test_without_a_grid_regions_are_refused(tiny, photographs, tmp_path):
