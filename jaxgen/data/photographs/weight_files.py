@@ -200,7 +200,8 @@ def _tensors(
     found = {}
     for name, tensor in _dictionary(described).items():
         if not isinstance(tensor, Tensor):
-            raise Unsound(f"has {shortened(ascii(name), 100)}, which is no tensor")
+            shown = shortened(ascii(name), 100)
+            raise Unsound(f"has {shown}, which is no tensor: save a module's state_dict() alone")
         try:
             read = reader(tensor.storage)
         except Unsound as error:

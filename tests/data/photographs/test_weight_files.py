@@ -307,3 +307,12 @@ def test_what_announces_more_than_it_holds_takes_no_memory(tmp_path):
 def test_other_files_are_refused(contents, tmp_path):
     with pytest.raises(JaxgenError, match=r"weights .*give another --weights$"):
         read(contents, tmp_path)
+
+
+def test_a_checkpoint_that_holds_more_than_tensors_is_refused(tmp_path):
+    told = {"state_dict": described(), "epoch": 3}
+    for contents in (stream(told), zipped(told)):
+        with pytest.raises(
+            JaxgenError, match=r"has 'state_dict', which is no tensor: save a modul"
+        ):
+            read(contents, tmp_path)
