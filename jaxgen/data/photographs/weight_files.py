@@ -170,11 +170,7 @@ def _of_stream(file: BinaryIO, size: int) -> dict[str, StoredArray]:
     if pickled_tensors.run(file)["little_endian"] is not True:
         raise Unsound("has numbers in another order of bytes than little-endian")
     described = pickled_tensors.run(file)
-    kinds = {
-        tensor.storage.key: tensor.storage
-        for tensor in _dictionary(described).values()
-        if isinstance(tensor, Tensor)
-    }
+    kinds = {tensor.storage.key: tensor.storage for tensor in _dictionary(described).values()}
     places = {}
     for key in pickled_tensors.run(file):
         storage = kinds[key]
@@ -199,9 +195,6 @@ def _tensors(
 ) -> dict[str, StoredArray]:
     found = {}
     for name, tensor in _dictionary(described).items():
-        if not isinstance(tensor, Tensor):
-            shown = shortened(ascii(name), 100)
-            raise Unsound(f"has {shown}, which is no tensor: save a module's state_dict() alone")
         try:
             read = reader(tensor.storage)
         except Unsound as error:
@@ -212,7 +205,11 @@ def _tensors(
     return found
 
 
-def _dictionary(described: Any) -> dict[str, Any]:
+def _dictionary(described: Any) -> dict[str, Tensor]:
     if not isinstance(described, dict) or not all(isinstance(name, str) for name in described):
         raise Unsound("holds no dictionary of tensors: save a module's state_dict()")
+    for name, tensor in described.items():
+        if not isinstance(tensor, Tensor):
+            shown = shortened(ascii(name), 100)
+            raise Unsound(f"has {shown}, which is no tensor: save a module's state_dict() alone")
     return described
