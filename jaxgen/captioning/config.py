@@ -16,6 +16,7 @@ from jaxgen.captioning.trained import TrainedCaptioner
 from jaxgen.captioning.writing import Writer, writer
 from jaxgen.data.captions.base import CaptionData, Captions, Split, load_captions
 from jaxgen.data.captions.vocabulary import Vocabulary
+from jaxgen.data.photographs.identity import EncoderIdentity
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.precision import in_precision
@@ -35,6 +36,15 @@ class AboutCaptions:
     vocabulary: tuple[str, ...]
     feature_shape: tuple[int, ...] = setting(least=1)
     examples: int = setting(least=1)
+    feature_encoder: EncoderIdentity = setting(EncoderIdentity(), before=EncoderIdentity())
+    """Of photographs, if one of jaxgen's made the features; it makes those of others."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As a run records it; as before there were encoders, where none made the features."""
+        told = configs.to_json(self, AboutCaptions)
+        if not self.feature_encoder.name:
+            del told["feature_encoder"]
+        return told
 
 
 @named("captioning", "jaxgen.captioning:CaptionConfig")
@@ -68,6 +78,7 @@ class CaptionConfig(TrainConfig):
             vocabulary=data.vocabulary.words,
             feature_shape=tuple(data.train.features.shape[1:]),
             examples=len(data.train.captions["captions"]),
+            feature_encoder=data.feature_encoder,
         )
         if self.data.max_train > about.examples:
             note(
@@ -86,7 +97,7 @@ class CaptionConfig(TrainConfig):
             step=captioning.step,
             show=lambda state: quality.show(state.params),
             evaluate=lambda state: quality.evaluate(state.params),
-            about=configs.to_json(about, AboutCaptions),
+            about=about.as_json(),
         )
 
     def restored(self, saved: Saved) -> TrainedCaptioner:
@@ -97,6 +108,7 @@ class CaptionConfig(TrainConfig):
             about.feature_shape,
             saved,
             lambda: self._quality(about, load_captions(self.data)),
+            about.feature_encoder,
         )
 
     def tied_to_steps(self) -> str:
@@ -133,6 +145,7 @@ class CaptionConfig(TrainConfig):
 
     def _quality(self, about: AboutCaptions, data: CaptionData) -> CaptionQuality:
         same = tuple(data.validation.features.shape[1:]) == about.feature_shape
+        same = same and data.feature_encoder == about.feature_encoder
         if not same or data.vocabulary.words != about.vocabulary:
             raise JaxgenError(
                 f"{data.directory} holds other words or features than this captioner was trained on"

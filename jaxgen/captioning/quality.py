@@ -3,20 +3,18 @@
 N captions, T time, L words of a generated caption, M memory tokens.
 """
 
-import math
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from jaxgen.captioning import baseline, losses
+from jaxgen.captioning import attention_maps, baseline, losses
 from jaxgen.captioning.decoding import Decoding
 from jaxgen.captioning.losses import Reduction
 from jaxgen.captioning.writing import Writer
 from jaxgen.data import fetch
 from jaxgen.data.captions.base import CaptionData, Split
 from jaxgen.display import plots
-from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import java as captions_java
 from jaxgen.metrics.captions import report as captions_report
 from jaxgen.metrics.captions.base import CaptionMetric
@@ -92,30 +90,13 @@ class CaptionQuality:
         Raises:
             JaxgenError: the captioner cannot choose where to look.
         """
-        null = self._data.vocabulary.null
         images = _spaced(self._data.validation, n)
         features = self._data.validation.features.gather(images)
         words_NL = self._writer.words(params, features, decoding, seed)
-        # Attention takes the square of the length.
-        words_NL = words_NL[:, : max(1, *np.count_nonzero(words_NL != null, axis=1))]
-        weights_NLM = self._writer.attention(params, features, words_NL)
-        if weights_NLM is None or weights_NLM.shape[2] == 1:
-            raise JaxgenError(
-                "this captioner has no more than one memory token to attend to; a Transformer "
-                f"trained on {flag('data.features')} grid has several"
-            )
-        tokens = weights_NLM.shape[2]
-        side = math.isqrt(tokens)
-        is_grid = self._data.has_grid and side * side == tokens
-        rows = []
-        for image, words_L, weights_LM in zip(images, words_NL, weights_NLM, strict=True):
-            # END may have looked somewhere too, and is the last word.
-            words = self._data.vocabulary.tokens(words_L, markers=True)
-            maps = weights_LM[: len(words)].reshape(
-                len(words), *((side, side) if is_grid else (1, -1))
-            )
-            rows.append((self._picture(image)[0] if is_grid else None, words, maps))
-        return plots.attended(rows, columns)
+        pictures = [self._picture(image)[0] for image in images]
+        return attention_maps.drawn(
+            self._writer, params, features, words_NL, pictures, self._data.has_grid, columns
+        )
 
     def results(
         self, params: PyTree, decoding: Decoding, seed: int = 0

@@ -25,7 +25,7 @@ from jaxgen.data.captions import (
     caption_sets,
     caption_splits,
     course_files,
-    image_features,
+    given_features,
     own_pictures,
 )
 from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
@@ -80,8 +80,9 @@ class BuildConfig:
     """Longer captions are cut to this many words."""
 
     features: str = "pixels"
-    """pixels (16x16 colours, a baseline that needs nothing), or a .npy file with a row of features
-    for each picture of the folder, in the order of their sorted paths."""
+    """A folder that `jaxgen features` made of the same pictures; lite0, to make one beside the set;
+    pixels (16x16 colours, a baseline that needs nothing); or a .npy file with a row of features for
+    each picture of the folder, in the order of their sorted paths."""
 
     seed: int = setting(0, least=0)
     """Seed of the split."""
@@ -101,12 +102,10 @@ def build(config: BuildConfig) -> list[str]:
     _check(config)
     paths = picture_files.find(config.images)
     names = [path.relative_to(config.images).as_posix() for path in paths]
-    features_NF = None
-    if config.features != "pixels":
-        features_NF = image_features.read(Path(config.features), len(paths))
+    features = given_features.opened(config.features, config.images, paths, names, config.out)
     sentences, given, notes = _sentences(config, names)
     rows = [row for row, name in enumerate(names) if name in sentences]
-    rows, features_NF = _sound(paths, rows, features_NF)
+    rows = features.sound(rows)
     if len(rows) < 2:
         raise JaxgenError(
             f"{len(rows)} pictures of {config.images} have a caption and can be read; at least 2 "
@@ -128,7 +127,7 @@ def build(config: BuildConfig) -> list[str]:
         layout = own_pictures.layout(pca=False)
         course_files.write_captions(made, layout, captions, vocabulary, config.max_words + 2)
         course_files.write_pictures(made, layout, places)
-        _write_features(made, {split: features_NF[images] for split, images in splits.items()})
+        features.write(made, {s: [rows[image] for image in images] for s, images in splits.items()})
         if config.out.exists():
             config.out.rmdir()
         os.replace(made, config.out)
@@ -235,32 +234,6 @@ def _for_one(names: list[str]) -> str:
     return f" ({shortened(repr(names[0]), 200)}, for one)" if names else ""
 
 
-def _sound(
-    paths: list[Path], rows: list[int], features_NF: np.ndarray | None
-) -> tuple[list[int], np.ndarray]:
-    """The rows of pictures that can be read and shown, and their features."""
-    problems = [
-        f"{paths[row]}: its path has a '#' or an unprintable character, rename it"
-        for row in rows
-        if not _is_a_line(paths[row])
-    ]
-    named = [row for row in rows if _is_a_line(paths[row])]
-    image_NSSC, kept_N, broken = picture_files.read_all(
-        [paths[row] for row in named], image_features.SIDE
-    )
-    picture_files.report(problems + broken, len(rows))
-    sound = [named[place] for place in kept_N]
-    if features_NF is None:
-        return sound, image_features.of_pixels(image_NSSC)
-    return sound, features_NF[sound]
-
-
-def _is_a_line(path: Path) -> bool:
-    """Whether a path can stand in a file of places, where `#` begins a key of HDF5."""
-    place = str(path.resolve())
-    return "#" not in place and place.isprintable()
-
-
 def _vocabulary(config: BuildConfig, captions: list[list[str]]) -> tuple[Vocabulary, str]:
     """The vocabulary of training captions, and what it leaves unknown."""
     flat = [sentence for of_image in captions for sentence in of_image]
@@ -277,13 +250,3 @@ def _vocabulary(config: BuildConfig, captions: list[list[str]]) -> tuple[Vocabul
         f"vocabulary of {len(vocabulary)} words; {share:.1%} of the words in training captions are "
         f"rarer than {flag('threshold')} {config.threshold} and became {SPECIAL[-1]}"
     )
-
-
-def _write_features(directory: Path, features: dict[str, np.ndarray]) -> None:
-    """Writes features as they are, and reduced by training's principal components."""
-    mean_F, projection_FP = image_features.principal_components(features["train"])
-    reduced = {
-        split: (whole_NF - mean_F[None, :]) @ projection_FP for split, whole_NF in features.items()
-    }
-    course_files.write_features(directory, own_pictures.layout(pca=False), features)
-    course_files.write_features(directory, own_pictures.layout(pca=True), reduced)

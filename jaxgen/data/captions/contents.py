@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxgen.data.captions.vocabulary import Vocabulary
+from jaxgen.data.photographs.identity import EncoderIdentity
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class CaptionData:
         facts: what is in each validation image, where that is known: for metrics of truth,
             a scene of `jaxgen.data.scenes.rendering` for each.
         has_grid: the feature tokens of an image are a square grid in reading order.
+        feature_encoder: of jaxgen's that made the features, if one did.
     """
 
     train: Split
@@ -100,3 +102,4 @@ class CaptionData:
     directory: Path = Path()
     facts: Sequence[Any] | None = None
     has_grid: bool = False
+    feature_encoder: EncoderIdentity = EncoderIdentity()
