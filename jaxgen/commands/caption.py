@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         )
     if config.photographs and (config.results or config.references):
         raise JaxgenError(
-            "--results and --references are of validation images: leave them out, or the photographs"
+            "--results and --references are of validation images: give one or the other"
         )
     if config.weights and not config.photographs:
         raise JaxgenError("--weights: name photographs too, which they are for")
