@@ -16,11 +16,12 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples"
 FEW = "--steps 6 --batch-size 8 --log-every 3 --checkpoint-every 3 --sample-every 0".split()
+SMALL = ["--networks.generator-hidden", "8", "--networks.discriminator-hidden", "8"]
 TRAINED = {
-    "own_loss": ["--networks.generator-hidden", "8", "--networks.discriminator-hidden", "8"],
-    "own_networks": ["--networks.width", "8", "--networks.depth", "1"],
-    "own_images": ["--networks.generator-hidden", "8", "--networks.discriminator-hidden", "8"],
-    "own_captioner": ["--captioner.width", "8", "--data.scenes", "20"],
+    "own_loss": [*SMALL, "--evaluate-samples", "64"],
+    "own_networks": ["--networks.width", "8", "--networks.depth", "1", "--evaluate-samples", "64"],
+    "own_images": SMALL,
+    "own_captioner": ["--captioner.width", "8", "--data.scenes", "20", "--evaluate-images", "8"],
     "own_captions": ["--captioner.hidden", "8", "--captioner.word-size", "8"],
     "autoencoder": ["--hidden", "8"],
 }
