@@ -99,8 +99,8 @@ class CaptionQuality:
         weights_NLM = self._writer.attention(params, features, words_NL)
         if weights_NLM is None or weights_NLM.shape[2] == 1:
             raise JaxgenError(
-                "this captioner has no more than one memory token to attend to; a Transformer "
-                f"trained on {flag('data.features')} grid has several"
+                "this captioner has no more than one memory token to attend to; one that attends, "
+                f"trained on {flag('data.features')} grid, has several"
             )
         tokens = weights_NLM.shape[2]
         side = math.isqrt(tokens)

@@ -5,7 +5,6 @@ hidden, G stacked gates (4·H), V vocabulary.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp

@@ -53,7 +53,7 @@ def cases():
 
 @functools.cache
 def prepare(captioner, kind, options):
-    """The model, parameters that are larger than the initial ones, so that errors show, features."""
+    """The model, parameters larger than the initial ones, so that errors show, and features."""
     features = FEATURES if kind == "vector" else GRID
     small = SMALL.get(captioner.__name__, {})
     module = captioner(vocab_size=VOCAB_SIZE, **small, **dict(options))

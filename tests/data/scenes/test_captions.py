@@ -16,6 +16,7 @@ from jaxgen.metrics.truth.measure import judge
 SHAPES = {
     "vector": (12, 512),
     "grid": (12, 16, 128),
+    "pixels": (12, 64, 64, 3),
     "attributes": (12, 81),
     "attribute_tokens": (12, 3, 27),
 }
@@ -25,7 +26,8 @@ SHAPES = {
 def test_features_are_the_ones_that_are_asked_for(made, kind, shape):
     data = load_captions(Scenes(str(made), features=kind))
     assert data.train.features.array.shape == shape
-    assert data.has_grid == (kind == "grid")
+    assert data.has_grid == (kind in ("grid", "pixels"))
+    assert data.train.features.array.dtype == (np.uint8 if kind == "pixels" else np.float32)
     assert len(data.validation.captions["captions"]) == 25
     left = load_captions(Scenes(str(made), features=kind, in_memory_mb=0))
     rows = np.arange(12)
