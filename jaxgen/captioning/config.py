@@ -166,13 +166,15 @@ class CaptionConfig(TrainConfig):
 
     def _refuse_mirrors(self, about: AboutCaptions) -> None:
         """A mirrored picture makes a sentence about left or right false."""
-        told = [word for word in SIDES if word in about.vocabulary]
-        is_mirrored = isinstance(self.encoder, PictureEncoder) and self.encoder.mirror
+        if not (isinstance(self.encoder, PictureEncoder) and self.encoder.mirror):
+            return
         # Characters spell any word.
-        if is_mirrored and (told or self.data.units == "characters"):
+        any_word = self.data.units == "characters"
+        told = [word for word in SIDES if any_word or word in about.vocabulary]
+        if told:
             raise JaxgenError(
-                f"{flag('encoder.mirror')}: these captions may say {told[0] if told else SIDES[0]}, "
-                "which a mirrored picture makes false; leave it off"
+                f"{flag('encoder.mirror')}: these captions may say {told[0]}, which a mirrored "
+                "picture makes false; leave it off"
             )
 
     def _vocabulary(self, about: AboutCaptions) -> Vocabulary:

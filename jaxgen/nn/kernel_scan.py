@@ -9,7 +9,7 @@ Shapes: N batch, T time, R rows (T·N), D and F width of a kernel's input and ou
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,21 +25,11 @@ Multiply = Callable[[str, Array], Array]
 """(name, x_ND) -> the product with the kernel of that name, (N, F) in float32 at least."""
 
 
-class Cell(Protocol):
-    """One step of a recurrence; a function, or anything else that can be hashed and compared."""
-
-    def __call__(
-        self, multiply: Multiply, fixed: PyTree, carry: PyTree, x: PyTree
-    ) -> tuple[PyTree, PyTree]:
-        """The next carry, and what the step gives.
-
-        Args:
-            multiply: by a kernel, once each at most.
-            fixed: arrays (N, ...) that are the same in every step.
-            carry: arrays (N, ...) of the step before.
-            x: arrays (N, ...) of this step.
-        """
-        ...
+Cell = Callable[[Multiply, Any, Any, Any], tuple[Any, Any]]
+"""One step of a recurrence, (multiply, fixed, carry, x) -> (carry, given): a function, or anything
+else that can be hashed and compared. It multiplies by each kernel once at most. `fixed` are arrays
+(N, ...) that are the same in every step, `carry` those of the step before, `x` those of this
+one."""
 
 
 def step(

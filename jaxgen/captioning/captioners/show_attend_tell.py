@@ -4,7 +4,7 @@ Shapes: N batch, T time, M tokens of an image, D their width, A attention width,
 hidden, G stacked gates (4·H), V vocabulary.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -133,17 +133,17 @@ class ShowAttendTellCaptioner(LookingCaptioner):
             carry.states,
             rounded(dense(x_NW, self.Wx, self.b)),
         )
-        return carry.replace(states=states), self._scores(x_NW, h_NH, context_ND, of_width)
+        return replace(carry, states=states), self._scores(x_NW, h_NH, context_ND, of_width)
 
     def _begin(self, features: Array, of_width: dict[str, Array]) -> tuple[Looks, States]:
         image = self._look(features, of_width["W_keys"], of_width["b_keys"])
-        image = image.replace(others=jnp.broadcast_to(self.b_gate[None], (len(features), 1)))
+        gate_N1 = jnp.broadcast_to(self.b_gate[None], (len(features), 1))
         mean_ND = jnp.mean(image.tokens_NMD, axis=1, dtype=self.param_dtype)
         h0_NH, c0_NH = (
             jnp.tanh(dense(mean_ND, of_width[f"W_{name}"], of_width[f"b_{name}"]))
             for name in ("h0", "c0")
         )
-        return image, (h0_NH, c0_NH)
+        return replace(image, others=gate_N1), (h0_NH, c0_NH)
 
     def _kernels(self, of_width: dict[str, Array]) -> kernel_scan.Kernels:
         of_hidden = jnp.concatenate([self.W_query, self.W_gate, self.Wh], axis=1)

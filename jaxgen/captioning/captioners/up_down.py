@@ -4,7 +4,7 @@ Shapes: N batch, T time, M tokens of an image, D their width, A attention width,
 hidden, G stacked gates (4·H), V vocabulary.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -97,7 +97,7 @@ class UpDownCaptioner(LookingCaptioner):
             carry.states,
             rounded(ops.matmul(self._embed(words_N), self.Wx)),
         )
-        return carry.replace(states=states), dense(h_NH, self.W_vocab, self.b_vocab)
+        return replace(carry, states=states), dense(h_NH, self.W_vocab, self.b_vocab)
 
     def _begin(self, features: Array, of_width: dict[str, Array]) -> tuple[Looks, States]:
         image = self._look(features, of_width["W_keys"])
@@ -105,7 +105,8 @@ class UpDownCaptioner(LookingCaptioner):
         a_of_image_NG = dense(mean_ND, of_width["W_mean"], self.b_attention)
         b2_NG = jnp.broadcast_to(self.b_language[None], a_of_image_NG.shape)
         zeros_NH = jnp.zeros((len(features), self.hidden), self.param_dtype)
-        return image.replace(others=(a_of_image_NG, b2_NG)), (zeros_NH,) * 4
+        states = (zeros_NH, zeros_NH, zeros_NH, zeros_NH)
+        return replace(image, others=(a_of_image_NG, b2_NG)), states
 
     def _kernels(self, of_width: dict[str, Array]) -> kernel_scan.Kernels:
         W_of_first, W_of_second = jnp.split(self.W_language, 2)

@@ -19,7 +19,7 @@ PyTree = Any
 
 
 @dataclass(frozen=True)
-class Encoder(ABC):
+class Encoder:
     """What turns the features of a set into those that a captioner reads."""
 
 
@@ -30,7 +30,7 @@ class NoEncoder(Encoder):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureEncoder(Encoder):
+class PictureEncoder(Encoder, ABC):
     """The numbers of an encoder of pictures, as flags; subclasses build the module."""
 
     rate: float = setting(1.0, least=0, most=1e6)

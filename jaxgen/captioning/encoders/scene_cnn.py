@@ -18,7 +18,7 @@ from jaxgen.data.scenes import features as scene_features
 from jaxgen.errors import JaxgenError
 from jaxgen.nn import ops
 from jaxgen.nn.precision import exact, rounded
-from jaxgen.settings import flag, named, setting
+from jaxgen.settings import flag, named
 
 Array = jax.Array
 PyTree = Any

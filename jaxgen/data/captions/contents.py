@@ -1,7 +1,7 @@
 """What a loaded set of captions holds: captions of two splits, and features of their images.
 
-N captions, T tokens of a caption, M images, F width of a feature, L feature tokens of an image, H W C
-sides and channels of a picture.
+N captions, T tokens of a caption, M images, F width of a feature, L feature tokens of an image,
+H W C sides and channels of a picture.
 """
 
 import math

@@ -8,7 +8,6 @@ N captions, T tokens (17 in words), M images.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,8 +175,8 @@ def _features_in(file: "h5py.File", path: Path, key: str, rank: int) -> "h5py.Da
     dataset = hdf5.dataset(file, key, rank, kind="u" if rank == 4 else "f")
     if rank == 4 and (dataset.dtype != np.uint8 or dataset.shape[3] != 3):
         raise JaxgenError(
-            f"{path} key {key} must hold pictures, uint8 (M, H, W, 3), not {dataset.dtype} of shape "
-            f"{dataset.shape}; {DAMAGED}"
+            f"{path} key {key} must hold pictures, uint8 (M, H, W, 3), not {dataset.dtype} of "
+            f"shape {dataset.shape}; {DAMAGED}"
         )
     return dataset
 
