@@ -86,7 +86,7 @@ class FrozenStatistics(nn.Module):
         def drawn(key: Array) -> PyTree:
             return dict(network.init(key, pictures_NHWC))
 
-        variables = self.param("network", drawn)
+        variables = self.param("variables", drawn)
         statistics = jax.lax.stop_gradient(variables["batch_stats"])
         grid: Any = network.apply(
             {"params": variables["params"], "batch_stats": statistics}, pictures_NHWC

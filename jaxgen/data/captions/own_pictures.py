@@ -11,10 +11,11 @@ The folder has
 - train_pictures.txt and validation_pictures.txt: the path of each image.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from jaxgen.data.captions import course_files
-from jaxgen.data.captions.base import CaptionData, Captions
+from jaxgen.data.captions import course_files, pixels
+from jaxgen.data.captions.base import CaptionData, Captions, Split
 from jaxgen.data.captions.course_files import Layout
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, named, setting
@@ -41,6 +42,9 @@ class CaptionedPictures(Captions):
     """The folder that `jaxgen captions build` made."""
     pca: bool = True
     """Features reduced by PCA (at most 512 wide), or as they were given."""
+    pixels: int = setting(0, least=0, most=1024, before=0)
+    """Instead of features the pictures themselves, their middle squares scaled to this many pixels
+    a side, for an encoder that learns with the captioner; 0 for features."""
     in_memory_mb: int = setting(512, least=0, may_change=True)
     """Features larger than this stay in their file, and each chunk of batches is read from it."""
 
@@ -57,4 +61,12 @@ class CaptionedPictures(Captions):
             raise JaxgenError(
                 f"{directory} has {old}, as jaxgen 0.1.0 wrote it; load it as coco or rebuild it"
             )
-        return course_files.read(directory, files, self.in_memory_mb)
+        if not self.pixels:
+            return course_files.read(directory, files, self.in_memory_mb)
+        data = course_files.read(directory, files, in_memory_mb=0)
+        train, validation = (self._seen(split) for split in (data.train, data.validation))
+        return replace(data, train=train, validation=validation, has_grid=True)
+
+    def _seen(self, split: Split) -> Split:
+        paths = [Path(place) for place in split.urls]
+        return replace(split, features=pixels.pictures(paths, self.pixels, self.in_memory_mb))

@@ -99,4 +99,4 @@ def test_numbers_and_folders_that_make_no_sense_are_refused(tmp_path):
     with pytest.raises(JaxgenError, match=r"^data\.scenes must be at least 10, got 9"):
         load_captions(Scenes(scenes=9))
     with pytest.raises(JaxgenError, match=r"^data\.features must be 'vector' or 'grid' or"):
-        load_captions(Scenes(features="pixels"))
+        load_captions(Scenes(features="boxes"))
