@@ -103,6 +103,10 @@ def learnt(shapes, penalties):
 # R1 and R2, and XLA for CPU sums each pass's gradient by itself.
 PENALTIES = {"vanilla_gan r1r2": 2, "vanilla_gan wasserstein": 1}
 
+# On CPU the products of a convolution have kernels with zeros beside them, and XLA sums the gradients
+# of those: for the six of the encoder, 264,256 numbers, 565,248.
+WIDER = {"caption_pixels": 4 * (565_248 - 264_256)}
+
 for name in sys.argv[1:]:
     config = dataclasses.replace(config_of(name), **CHANGES.get(name, {}))
     loops = loops_of(config)
@@ -112,7 +116,7 @@ for name in sys.argv[1:]:
         "flops": [product_flops(text) for text in texts],
         "alone": len(collectives(texts[0])),
         "collectives": [dataclasses.astuple(one) for one in collectives(texts[1])],
-        "gradients": learnt(loops[0].state_shapes, PENALTIES.get(name, 0)),
+        "gradients": learnt(loops[0].state_shapes, PENALTIES.get(name, 0)) + WIDER.get(name, 0),
     }), flush=True)
 """
 
