@@ -4,11 +4,12 @@
     python -m benchmarks.compare_captioners --seeds 0 --steps 500 --out quick.json
 
 RNN, LSTM and Transformer read the same vector of 512 numbers; the rows that say grid are of those
-that look at its 16 tokens, and one reads the pixels, its encoder learning with it. Each keeps the numbers of its experiment but for the steps and the batch, which
-are the same for all, from each seed. One row is added to the JSON file after each training; what it
-holds already is not trained again. The loss is the mean over words, END included, whatever the
-training's own reduction is. Time is that of the processor, all cores together, for the training's
-loop, compilation included: other work on the machine hardly counts in it.
+that look at its 16 tokens, and one reads the pixels, its encoder learning with it. Each keeps the
+numbers of its experiment but for the steps and the batch, which are the same for all, from each
+seed. One row is added to the JSON file after each training; what it holds already is not trained
+again. The loss is the mean over words, END included, whatever the training's own reduction is. Time
+is that of the processor, all cores together, for the training's loop, compilation included: other
+work on the machine hardly counts in it.
 """
 
 import argparse

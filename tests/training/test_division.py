@@ -103,8 +103,8 @@ def learnt(shapes, penalties):
 # R1 and R2, and XLA for CPU sums each pass's gradient by itself.
 PENALTIES = {"vanilla_gan r1r2": 2, "vanilla_gan wasserstein": 1}
 
-# On CPU the products of a convolution have kernels with zeros beside them, and XLA sums the gradients
-# of those: for the six of the encoder, 264,256 numbers, 565,248.
+# On CPU the products of a convolution have kernels with zeros beside them, and XLA sums the
+# gradients of those: for the six of the encoder, 264,256 numbers, 565,248.
 WIDER = {"caption_pixels": 4 * (565_248 - 264_256)}
 
 for name in sys.argv[1:]:
