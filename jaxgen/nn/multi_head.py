@@ -112,9 +112,8 @@ class MultiHeadAttention(nn.Module):
 
     def attend_all(self, x_NTD: Array, train: bool = False) -> Array:
         """Self-attention in which each position sees all others, and records nothing."""
-        return self._merge(
-            full_attention(*self._project_self(x_NTD), None, self.dropout, self._key(train))
-        )
+        q, k, v = self._project_self(x_NTD)
+        return self._merge(full_attention(q, k, v, None, self.dropout, self._key(train)))
 
     def attend_cache(
         self, x_NBD: Array, cache: KeysAndValues, mask_NBLB: Array, t: int | Array

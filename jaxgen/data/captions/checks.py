@@ -205,8 +205,13 @@ def _sound_features(features: Any, called: str, advice: str) -> Features:
     _expect(features, Features, called, advice)
     shape = features.shape
     if features.array is not None or features.read is None:
-        if getattr(features.array, "dtype", None) == np.uint8:
-            array = check_array(features.array, (4,), "u", called, advice)
+        array = features.array
+        if isinstance(array, np.ndarray) and array.ndim == 4:
+            if array.dtype != np.uint8 or not array.size:
+                raise JaxgenError(
+                    f"{called} of 4 axes must be pictures, uint8 and none empty, not {array.dtype} "
+                    f"of shape {array.shape}; {advice}"
+                )
         else:
             array = check_array(features.array, (2, 3), "f", called, advice)
             check_finite(array, called, advice)

@@ -50,6 +50,17 @@ def test_captions_are_true_of_what_is_in_the_images(made):
     assert (picture.shape, message) == ((64, 64, 3), "")
 
 
+def test_pixels_must_be_pictures(made, tmp_path):
+    folder = tmp_path / "altered"
+    shutil.copytree(made, folder)
+    with h5py.File(folder / "images.h5", "a") as file:
+        pixels = file["train_images"][:]
+        del file["train_images"]
+        file["train_images"] = pixels.astype(np.uint16)
+    with pytest.raises(JaxgenError, match=r"images\.h5 key train_images must hold pictures, uint8"):
+        load_captions(Scenes(str(folder), features="pixels"))
+
+
 def test_scenes_are_made_in_the_cache_where_no_folder_is_given(made, monkeypatch):
     asked = []
     monkeypatch.setattr(build, "ensure", lambda config: asked.append(config) or made)
