@@ -72,8 +72,9 @@ class FrozenStatistics(nn.Module):
     fine-tune a network that was trained on other pictures, whose batches say little of these.
 
     Attributes:
-        network: pictures to a grid (N, H', W', D) or to tokens (N, M, D), called without training;
-            with the collections "params" and "batch_stats".
+        network: pictures to a grid (N, H', W', D) or to tokens (N, M, D), with the collections
+            "params" and "batch_stats": a module that is called without training, or anything else
+            that can be hashed and has `init(key, pictures)` and `apply(variables, pictures)`.
     """
 
     network: Any
@@ -81,7 +82,9 @@ class FrozenStatistics(nn.Module):
     @nn.compact
     def __call__(self, pictures_NHWC: Array, train: bool = False) -> Array:
         del train  # statistics are never those of a batch
-        network = self.network.clone(parent=None)
+        network = self.network
+        if isinstance(network, nn.Module):
+            network = network.clone(parent=None)
 
         def drawn(key: Array) -> PyTree:
             return dict(network.init(key, pictures_NHWC))
