@@ -32,7 +32,8 @@ def augmented(
     n, height, width, channels = pictures_NHWC.shape
     moves, sides, factors = jax.random.split(key, 3)
     if shift:
-        corner_N2 = batch_axis.split(jax.random.randint(moves, (n, 2), 0, 2 * shift + 1))
+        drawn_N2 = jax.random.randint(moves, (n, 2), 0, 2 * shift + 1, jnp.int32)
+        corner_N2 = batch_axis.split(drawn_N2)
         pads = ((0, 0), (shift, shift), (shift, shift), (0, 0))
 
         def window(picture_HWC: Array, corner_2: Array) -> Array:
@@ -46,7 +47,7 @@ def augmented(
         pictures_NHWC = jnp.where(is_turned_N[:, None, None, None], turned_NHWC, pictures_NHWC)
     if brightness:
         low, high = 1 - brightness, 1 + brightness
-        factor_N = batch_axis.split(jax.random.uniform(factors, (n,), minval=low, maxval=high))
+        factor_N = batch_axis.split(jax.random.uniform(factors, (n,), jnp.float32, low, high))
         brighter_NHWC = pictures_NHWC.astype(jnp.float32) * factor_N[:, None, None, None]
         pictures_NHWC = jnp.minimum(brighter_NHWC, 255)
     return pictures_NHWC
