@@ -11,15 +11,15 @@ HEADER
 
 from dataclasses import replace
 
-from experiments import caption_attention
+from experiments import caption_up_down
 from jaxgen.captioning.encoders.scene_cnn import SceneCNN
 from jaxgen.commands import cli
 
 config = replace(
-    caption_attention.config,
+    caption_up_down.config,
     workdir="runs/caption_pixels",
     encoder=SceneCNN(weights="scenes", rate=0.3, shift=2),
-    data=replace(caption_attention.config.data, features="pixels"),
+    data=replace(caption_up_down.config.data, features="pixels"),
 )
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """The small network that sees scenes, to be trained with a captioner: no statistics of batches.
 
-`jaxgen.data.scenes.features` has it with batch norm, which here is part of the convolutions.
+`jaxgen.data.scenes.features` has it with batch norm, which here is part of the convolutions, and
+with a grid whose tokens lie between the cells of a scene: one in the middle is seen in halves, each
+with a neighbour, and captions give a digit the colour of another. Here the last convolution is
+moved by half a step, so that for each cell there is a token that sees it whole.
 
-N batch, H W C sides and channels of a picture, T side of the grid, M tokens, D their width.
+N batch, H W C sides and channels of a picture, T side of the grid, M tokens, D their width, P width
+of a token's place.
 """
 
 from dataclasses import dataclass
@@ -24,14 +28,21 @@ Array = jax.Array
 PyTree = Any
 
 _KERNEL = nn.initializers.he_normal()
+_PLACE = 32  # P
 _EPSILON = 1e-5  # of the batch norm that the shipped weights were trained with
 
 
 class SceneCNNModule(nn.Module):
-    """Six convolutions, and a place that is added to each token of the last one.
+    """Six convolutions; each token of the last one is told its place, which is learnt.
 
-    A picture of 64x64 becomes 4x4 tokens of 128 numbers.
+    A picture of 64x64 becomes 4x4 tokens of 128 numbers and 32 of their place.
+
+    Attributes:
+        between: put the tokens between the cells, without their place, where the network that was
+            shipped has them.
     """
+
+    between: bool = False
 
     @nn.compact
     def __call__(self, pictures_NHWC: Array, train: bool = False) -> Array:
@@ -43,12 +54,18 @@ class SceneCNNModule(nn.Module):
             shape = (side, side, x.shape[-1], width)
             kernel = self.param(f"kernel_{index}", _KERNEL, shape, jnp.float32)
             bias = self.param(f"bias_{index}", nn.initializers.zeros, (width,), jnp.float32)
-            x = ops.conv(nn.relu(x) if index else x, kernel, stride, "SAME")
+            is_last = index == len(scene_features.LAYERS) - 1
+            pads: Any = ((1, 0), (1, 0)) if is_last and not self.between else "SAME"
+            x = ops.conv(nn.relu(x) if index else x, kernel, stride, pads)
             x = rounded(exact(x) + bias[None, None, None])
-        # A convolution does not know where it is, and a token has to say so.
-        place_TTD = self.param("place", nn.initializers.normal(0.1), x.shape[1:], jnp.float32)
-        token_NTTD = rounded(nn.relu(exact(x) + place_TTD[None]))
-        return token_NTTD.reshape(len(x), -1, x.shape[-1])
+        token_NTTD = nn.relu(x)
+        if not self.between:
+            # A convolution does not know where it is, and a token has to say so.
+            n, *sides, _ = token_NTTD.shape
+            place_TTP = self.param("place", nn.initializers.normal(0.5), (*sides, _PLACE))
+            place_NTTP = jnp.broadcast_to(place_TTP[None], (n, *place_TTP.shape))
+            token_NTTD = jnp.concatenate([token_NTTD, rounded(place_NTTP)], axis=-1)
+        return token_NTTD.reshape(len(x), -1, token_NTTD.shape[-1])
 
 
 @named("scene_cnn")
@@ -88,7 +105,7 @@ def shipped() -> dict[str, np.ndarray]:
     """
     variables = scene_features.load_weights()
     params, statistics = variables["params"], variables["batch_stats"]
-    made = {"place": params["place"]}
+    made = {}
     for index in range(len(scene_features.LAYERS)):
         norm, of_batches = params[f"BatchNorm_{index}"], statistics[f"BatchNorm_{index}"]
         factor = norm["scale"] / np.sqrt(of_batches["var"] + _EPSILON)
