@@ -6,7 +6,10 @@ Xu et al. 2015, https://arxiv.org/abs/1502.03044 (soft attention).
     python -m experiments.caption_attention --captioner.doubly-stochastic 1
     jaxgen caption runs/caption_attention --attention
 
-HEADER
+With `--steps 1500` (72 ms a step on 2 CPU cores) captions of 1,000 validation scenes are entirely
+true for 96 % of those with one digit, 68 % with two and 32 % with three, 67 % over all; CIDEr-D
+2.60. An LSTM that begins with one vector of the same network has 32 % with two digits after as many
+steps. What is wrong are values and colours that belong to another digit of the scene.
 """
 
 from dataclasses import replace
