@@ -215,7 +215,8 @@ def folder(tmp_path_factory):
 FLAGS = (
     "--data captioned_pictures --data.pixels 16 --encoder.weights scratch --encoder.shift 1 "
     "--encoder.rate 0.5 --encoder.frozen-steps 2 --batch-size 6 --log-every 5 --sample-every 0 "
-    "--evaluate-every 0 --captioner.hidden 16 --captioner.word-size 8 --captioner.attention 8"
+    "--evaluate-every 0 --precision float32 --captioner.hidden 16 --captioner.word-size 8 "
+    "--captioner.attention 8"
 ).split()
 
 
