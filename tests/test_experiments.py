@@ -11,12 +11,16 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init
 # A tiny set of scenes: the default one takes a minute to make.
 CAPTION_FLAGS = ["--data.scenes", "20", "--batch-size", "4"]
 RECURRENT = [*CAPTION_FLAGS, "--captioner.hidden", "8", "--captioner.word-size", "8"]
+LOOKING = [*RECURRENT, "--captioner.attention", "8"]
 TRANSFORMER = [*CAPTION_FLAGS, *"--captioner.width 8 --captioner.layers 1".split()]
 MORE_FLAGS = {
     "caption_rnn": RECURRENT,
     "caption_lstm": RECURRENT,
     "caption_transformer": TRANSFORMER,
     "caption_char": TRANSFORMER,
+    "caption_attention": LOOKING,
+    "caption_up_down": LOOKING,
+    "caption_pixels": LOOKING,
 }
 
 

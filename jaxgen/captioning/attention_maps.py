@@ -32,7 +32,7 @@ def drawn(
     Args:
         writer: of the captioner.
         params: of the captioner.
-        features: float (N, *feature_shape).
+        features: float, or uint8 of pictures, (N, *feature_shape).
         words_NL: captions without START.
         pictures: of the images, uint8 (H, W, 3), or None for one that is missing.
         has_grid: whether the memory tokens may be a grid in reading order.
@@ -50,8 +50,8 @@ def drawn(
     weights_NLM = writer.attention(params, features, words_NL)
     if weights_NLM is None or weights_NLM.shape[2] == 1:
         raise JaxgenError(
-            "this captioner has no more than one memory token to attend to; a Transformer "
-            f"trained on {flag('data.features')} grid has several"
+            "this captioner has no more than one memory token to attend to; one that attends, "
+            f"trained on {flag('data.features')} grid, has several"
         )
     tokens = weights_NLM.shape[2]
     grid_side = math.isqrt(tokens)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,6 +10,9 @@ import numpy as np
 
 from jaxgen.captioning import losses
 from jaxgen.captioning.captioners.base import Captioner
+from jaxgen.captioning.encoders import seeing
+from jaxgen.captioning.encoders.augmentation import SIDES
+from jaxgen.captioning.encoders.base import Encoder, NoEncoder, PictureEncoder
 from jaxgen.captioning.losses import Reduction
 from jaxgen.captioning.quality import CaptionQuality
 from jaxgen.captioning.step import Captioning
@@ -58,6 +62,8 @@ class CaptionConfig(TrainConfig):
     """How the tokens' cross-entropies become one number."""
     optimizer: Optimizer = Optimizer()
     """How that number is minimised."""
+    encoder: Encoder = setting(NoEncoder(), before=NoEncoder())
+    """What sees pictures for the captioner and learns with it, where the data are pictures."""
     data: Captions = Scenes()
     """Captions and features of images."""
     max_length: int = setting(30, least=1, most=2**12)
@@ -85,6 +91,7 @@ class CaptionConfig(TrainConfig):
                 f"{flag('data.max_train')} {self.data.max_train}: there are {about.examples} "
                 "training captions, all are used"
             )
+        self._refuse_mirrors(about)
         captioning = self.captioning(about)
         quality = self._quality(about, data)
         return Task(
@@ -116,12 +123,19 @@ class CaptionConfig(TrainConfig):
 
     def captioning(self, about: AboutCaptions) -> Captioning:
         """The pure functions of its training, for captions like these."""
-        return Captioning(
+        captioning = Captioning(
             module=self._module(about),
             feature_shape=about.feature_shape,
             loss=self.loss,
             optimizer=self.optimizer.build(self.steps, about.examples // self.batch_size),
             null=self._vocabulary(about).null,
+        )
+        if not isinstance(self.encoder, PictureEncoder):
+            return captioning
+        return dataclasses.replace(
+            captioning,
+            optimizer=seeing.with_own_rate(captioning.optimizer, self.encoder),
+            initial=partial(_with_initial_encoder, self.encoder),
         )
 
     def writer(self, about: AboutCaptions) -> Writer:
@@ -136,9 +150,44 @@ class CaptionConfig(TrainConfig):
 
     def _module(self, about: AboutCaptions) -> Any:
         null = self._vocabulary(about).null
-        words = len(about.vocabulary)
-        module = self.captioner.module(words, about.feature_shape, self.max_length, null)
+        words, shape = len(about.vocabulary), about.feature_shape
+        if isinstance(self.encoder, NoEncoder):
+            if len(shape) == 3:
+                raise JaxgenError(
+                    f"these features are pictures, which a captioner does not read: give "
+                    f"{flag('encoder')} scene_cnn or another, or other {flag('data.features')}"
+                )
+            module = self.captioner.module(words, shape, self.max_length, null)
+        else:
+            assert isinstance(self.encoder, PictureEncoder)
+            module = self._seeing(self.encoder, words, shape, null)
         return in_precision(module, self.precision)
+
+    def _seeing(
+        self, encoder: PictureEncoder, words: int, shape: tuple[int, ...], null: int
+    ) -> seeing.SeeingCaptioner:
+        if len(shape) != 3:
+            raise JaxgenError(
+                f"an {flag('encoder')} sees pictures, and these data have features of shape "
+                f"{shape}: give {flag('encoder')} none, or {flag('data.features')} pixels"
+            )
+        sees = encoder.module(shape)
+        tokens_shape = seeing.tokens_shape(sees, shape)
+        captioner = self.captioner.module(words, tokens_shape, self.max_length, null)
+        return seeing.SeeingCaptioner(sees, captioner, encoder)
+
+    def _refuse_mirrors(self, about: AboutCaptions) -> None:
+        """A mirrored picture makes a sentence about left or right false."""
+        if not (isinstance(self.encoder, PictureEncoder) and self.encoder.mirror):
+            return
+        # Characters spell any word.
+        any_word = self.data.units == "characters"
+        told = [word for word in SIDES if any_word or word in about.vocabulary]
+        if told:
+            raise JaxgenError(
+                f"{flag('encoder.mirror')}: these captions may say {told[0]}, which a mirrored "
+                "picture makes false; leave it off"
+            )
 
     def _vocabulary(self, about: AboutCaptions) -> Vocabulary:
         return Vocabulary(about.vocabulary, self.data.units)
@@ -157,6 +206,10 @@ class CaptionConfig(TrainConfig):
             self.evaluate_images,
             reproduce=bool(self.data.max_train),
         )
+
+
+def _with_initial_encoder(encoder: PictureEncoder, params: Any) -> Any:
+    return {**params, "encoder": encoder.initial(params["encoder"])}
 
 
 def source(split: Split, config: TrainConfig) -> Source:

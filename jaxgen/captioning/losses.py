@@ -65,12 +65,18 @@ def caption_token_losses(
 
     Returns:
         The losses (N, T - 1) as `token_cross_entropy` returns them, and the targets (N, T - 1).
+        What the captioner adds to its collection "losses" when it trains, nats of each caption
+        (N,), is counted with the first token, so that any `Reduction` weighs it as it weighs words.
     """
     read_NT, targets_NT = batch["captions"][:, :-1], batch["captions"][:, 1:]
-    logits_NTV: Any = module.apply(
-        {"params": params}, batch["features"], read_NT, train=train, **options
+    applied: Any = module.apply(
+        {"params": params}, batch["features"], read_NT, train=train, mutable="losses", **options
     )
-    return token_cross_entropy(logits_NTV, targets_NT, null), targets_NT
+    logits_NTV, terms = applied
+    loss_NT = token_cross_entropy(logits_NTV, targets_NT, null)
+    for term_N in jax.tree.leaves(terms):
+        loss_NT = loss_NT.at[:, 0].add(term_N)
+    return loss_NT, targets_NT
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ same caption without its first (Vinyals et al. 2015, https://arxiv.org/abs/1411.
 NULL targets cost nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,17 +43,21 @@ class Captioning:
     """How that number is minimised."""
     null: int
     """The word that pads captions."""
+    initial: Callable[[PyTree], PyTree] = lambda params: params
+    """The parameters to begin with, of those that the module draws."""
 
     def init(self, key: Array, batch: dict[str, Array]) -> CaptionState:
         """The state before the first step."""
         features = jnp.zeros((1, *self.feature_shape), batch["features"].dtype)
         params = self.module.init(key, features, jnp.zeros((1, 2), jnp.int32))["params"]
+        params = self.initial(params)
         return CaptionState(params, self.optimizer.init(params))
 
     def step(
         self, state: CaptionState, batch: dict[str, Array], key: Array
     ) -> tuple[CaptionState, dict[str, Array]]:
-        """One update on `captions` int32 (N, T) and `features`; `key` draws the dropout."""
+        """One update on `captions` int32 (N, T) and `features`; `key` draws what training
+        draws, dropout and how pictures are moved."""
 
         def objective(params: PyTree) -> Array:
             loss_NT, targets_NT = caption_token_losses(

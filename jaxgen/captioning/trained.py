@@ -78,7 +78,8 @@ class TrainedCaptioner:
         """Caption images.
 
         Args:
-            features: of the images, floats (N, *feature_shape), of the kind it was trained on.
+            features: of the images, floats (N, *feature_shape), of the kind it was trained on;
+                uint8 pictures (N, H, W, C) for one with an encoder.
             seed: of sampling.
             **decoding: fields of `jaxgen.captioning.decoding.Decoding`, such as `beam=3`; greedy
                 by default.
@@ -131,14 +132,17 @@ class TrainedCaptioner:
         )
 
     def _sound(self, features: Any) -> np.ndarray:
-        """Features as float32, if they are such as it was trained on."""
+        """Features as float32, pictures as they are, if they are such as it was trained on."""
         features = np.asarray(features)
         if features.shape[1:] != self.feature_shape or not features.size:
             expected = ", ".join(["N", *map(str, self.feature_shape)])
             raise JaxgenError(f"features must be ({expected}), got shape {features.shape}")
-        if features.dtype.kind not in "fiu" or not np.isfinite(features).all():
+        if len(self.feature_shape) == 3:
+            if features.dtype != np.uint8:
+                raise JaxgenError(f"pictures must be uint8, 0 to 255, not {features.dtype}")
+        elif features.dtype.kind not in "fiu" or not np.isfinite(features).all():
             raise JaxgenError("features must be finite numbers")
-        return features.astype(np.float32, copy=False)
+        return features if len(self.feature_shape) == 3 else features.astype(np.float32, copy=False)
 
     def show(self, n: int = 8, seed: int = 0, **decoding: Any) -> Shown:
         """Pictures of `n` validation images with generated and true sentences, and the text."""

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Literal
 
 from jaxgen.data import ordinary_files, sealing
-from jaxgen.data.captions import course_files
-from jaxgen.data.captions.base import CaptionData, Captions
+from jaxgen.data.captions import course_files, pixels
+from jaxgen.data.captions.base import CaptionData, Captions, Split
 from jaxgen.data.captions.course_files import Layout
 from jaxgen.data.photographs.identity import EncoderIdentity
 from jaxgen.errors import JaxgenError
@@ -57,6 +57,9 @@ class CaptionedPictures(Captions):
     pca: bool = True
     """Features reduced by PCA (at most 512 wide), or as they were given; those of `jaxgen features`
     are always as they were given."""
+    pixels: int = setting(0, least=0, most=1024, before=0)
+    """Instead of features the pictures themselves, their middle squares scaled to this many pixels
+    a side, for an encoder that learns with the captioner; 0 for features."""
     in_memory_mb: int = setting(512, least=0, may_change=True)
     """Features larger than this stay in their file, and each chunk of batches is read from it."""
 
@@ -73,6 +76,15 @@ class CaptionedPictures(Captions):
             raise JaxgenError(
                 f"{directory} has {old}, as jaxgen 0.1.0 wrote it; load it as coco or rebuild it"
             )
+        if self.pixels:
+            if self.features == "grid":
+                raise JaxgenError(
+                    f"{flag('data.pixels')} {self.pixels} are the pictures themselves: leave "
+                    f"{flag('data.features')} at vector"
+                )
+            data = course_files.read(directory, files, in_memory_mb=0)
+            train, validation = (self._seen(split) for split in (data.train, data.validation))
+            return replace(data, train=train, validation=validation, has_grid=True)
         encoder = read_encoder(directory)
         if encoder.name:
             files = layout(pca=False)
@@ -85,6 +97,10 @@ class CaptionedPictures(Captions):
                 )
         data = course_files.read(directory, files, self.in_memory_mb)
         return replace(data, feature_encoder=encoder, has_grid=self.features == "grid")
+
+    def _seen(self, split: Split) -> Split:
+        paths = [Path(place) for place in split.urls]
+        return replace(split, features=pixels.pictures(paths, self.pixels, self.in_memory_mb))
 
 
 def write_encoder(directory: Path, encoder: EncoderIdentity) -> None:
