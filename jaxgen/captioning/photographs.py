@@ -13,10 +13,13 @@ from jaxgen.captioning.trained import Captioned, TrainedCaptioner
 from jaxgen.data import picture_files
 from jaxgen.data.photographs import encoding
 from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag
 
 
 class PhotographCaptioner:
-    """A trained captioner with its encoder.
+    """A trained captioner with what sees photographs for it.
+
+    That is the encoder of its features, or the one that learnt with it from pixels.
 
     captioner = PhotographCaptioner(jaxgen.load("runs/s"))
     images = np.stack([captioner.prepared(Path("photo.jpg"))])
@@ -33,13 +36,21 @@ class PhotographCaptioner:
         Raises:
             JaxgenError: the run records no encoder, or the weights cannot be used or are others.
         """
+        self._trained, self._encoding = trained, None
+        if len(trained.feature_shape) == 3:
+            if weights:
+                raise JaxgenError(
+                    f"{flag('weights')} {weights}: this captioner's encoder learnt with it, and "
+                    "its weights are the run's"
+                )
+            return
         if not trained.feature_encoder.name:
             raise JaxgenError(
                 "this captioner was not trained on features of an encoder of jaxgen's, so that "
                 "photographs have none that it could read: train one on a set that `jaxgen "
                 "captions build --features` made of a folder of `jaxgen features`"
             )
-        self._trained, self._encoding = trained, encoding.reopened(trained.feature_encoder, weights)
+        self._encoding = encoding.reopened(trained.feature_encoder, weights)
 
     def prepared(self, file: Path | bytes) -> np.ndarray:
         """The square of a photograph that the encoder sees, uint8 (S, S, 3).
@@ -48,6 +59,8 @@ class PhotographCaptioner:
             JaxgenError: it is no picture that can be read.
         """
         try:
+            if self._encoding is None:
+                return picture_files.read(file, self._trained.feature_shape[0])
             return self._encoding.prepared(file)
         except JaxgenError:
             raise
@@ -55,11 +68,13 @@ class PhotographCaptioner:
             raise JaxgenError(picture_files.reason(error)) from error
 
     def features(self, image_NSSC: np.ndarray) -> np.ndarray:
-        """What the captioner reads of prepared photographs: float, vectors or grids.
+        """What the captioner reads of prepared photographs: float vectors or grids, or themselves.
 
         Raises:
             JaxgenError: the numbers are not finite.
         """
+        if self._encoding is None:
+            return image_NSSC
         has_grid = len(self._trained.feature_shape) == 2
         found = self._encoding.features(image_NSSC, grid=has_grid)
         return found.vector_NF if found.grid_NLC is None else found.grid_NLC
