@@ -91,6 +91,7 @@ class CaptionData:
         directory: where relative paths in `urls` start.
         facts: what is in each validation image, where that is known: for metrics of truth,
             a scene of `jaxgen.data.scenes.rendering` for each.
+        train_facts: what is in each training image, where that is known: for rewards of truth.
         has_grid: the feature tokens of an image are a square grid in reading order.
     """
 
@@ -100,3 +101,4 @@ class CaptionData:
     directory: Path = Path()
     facts: Sequence[Any] | None = None
     has_grid: bool = False
+    train_facts: Sequence[Any] | None = None
