@@ -2,14 +2,17 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxgen.captioning import losses
+from jaxgen.captioning import losses, start
 from jaxgen.captioning.captioners.base import Captioner
 from jaxgen.captioning.losses import Reduction
+from jaxgen.captioning.objectives.base import Built, Objective, Setup
+from jaxgen.captioning.objectives.cross_entropy import CrossEntropy
 from jaxgen.captioning.quality import CaptionQuality
 from jaxgen.captioning.step import Captioning
 from jaxgen.captioning.trained import TrainedCaptioner
@@ -46,6 +49,8 @@ class CaptionConfig(TrainConfig):
     """What turns features into words."""
     loss: Reduction = losses.sum_over_time
     """How the tokens' cross-entropies become one number."""
+    objective: Objective = setting(CrossEntropy(), before=CrossEntropy())
+    """What is minimised: that number, or the reward of drawn captions, with the other sign."""
     optimizer: Optimizer = Optimizer()
     """How that number is minimised."""
     data: Captions = Scenes()
@@ -74,10 +79,11 @@ class CaptionConfig(TrainConfig):
                 f"{flag('data.max_train')} {self.data.max_train}: there are {about.examples} "
                 "training captions, all are used"
             )
-        captioning = self.captioning(about)
+        objective = self._objective(about, data)
+        captioning = self.captioning(about, objective)
         quality = self._quality(about, data)
         return Task(
-            source=source(data.train, self),
+            source=objective.source(source(data.train, self)),
             init=fitting(
                 captioning.init,
                 f"give {flag('captioner')} smaller widths, or {flag('shard_parameters')}",
@@ -87,7 +93,11 @@ class CaptionConfig(TrainConfig):
             show=lambda state: quality.show(state.params),
             evaluate=lambda state: quality.evaluate(state.params),
             about=configs.to_json(about, AboutCaptions),
+            begin=partial(start.begin, self, configs.to_json(about, AboutCaptions)),
         )
+
+    def settled(self, old: TrainConfig | None) -> TrainConfig:
+        return start.settled(self, old)
 
     def restored(self, saved: Saved) -> TrainedCaptioner:
         about = configs.from_json(saved.about, AboutCaptions, "what the run's data were")
@@ -102,15 +112,26 @@ class CaptionConfig(TrainConfig):
     def tied_to_steps(self) -> str:
         return self.optimizer.tied_to_steps()
 
-    def captioning(self, about: AboutCaptions) -> Captioning:
-        """The pure functions of its training, for captions like these."""
+    def captioning(self, about: AboutCaptions, objective: Built | None = None) -> Captioning:
+        """The pure functions of its training, for captions like these.
+
+        Args:
+            about: the captions.
+            objective: built for them; one that reads nothing but its batches is built here.
+        """
+        objective = objective or self._objective(about)
+        optimizer = self.optimizer.build(self.steps, about.examples // self.batch_size)
         return Captioning(
             module=self._module(about),
             feature_shape=about.feature_shape,
-            loss=self.loss,
-            optimizer=self.optimizer.build(self.steps, about.examples // self.batch_size),
-            null=self._vocabulary(about).null,
+            objective=objective.loss,
+            optimizer=objective.optimizer(optimizer),
         )
+
+    def _objective(self, about: AboutCaptions, data: CaptionData | None = None) -> Built:
+        writer = self.writer(about)
+        setup = Setup(writer.module, writer.special, self.loss, self.max_length)
+        return self.objective.built(setup, data)
 
     def writer(self, about: AboutCaptions) -> Writer:
         """How its captioner captions, with words like these."""

@@ -42,26 +42,35 @@ class Setup(NamedTuple):
     """Most words of a generated caption, END included."""
 
 
+def _as_it_is(given: Any) -> Any:
+    return given
+
+
+@dataclass(frozen=True)
+class Built:
+    """What training needs of an objective: pure functions, for one captioner and set."""
+
+    loss: Loss
+    """Of a batch."""
+    source: Callable[[Source], Source] = _as_it_is
+    """Batches with what the loss needs beside captions and features."""
+    optimizer: Callable[[optax.GradientTransformation], optax.GradientTransformation] = _as_it_is
+    """The optimiser with what the loss has to find in its state."""
+
+
 @dataclass(frozen=True)
 class Objective(ABC):
     """The numbers of an objective, as flags; subclasses make the loss."""
 
     @abstractmethod
-    def loss(self, setup: Setup, data: CaptionData | None) -> Loss:
-        """The loss of a batch.
+    def built(self, setup: Setup, data: CaptionData | None) -> Built:
+        """What training needs of it.
 
         Args:
             setup: the captioner.
-            data: the set that it is trained on; None only to see what shapes there are.
+            data: the set that it is trained on; None where there is none, for an objective that
+                reads nothing but its batches.
 
         Raises:
             JaxgenError: the set has not what the objective needs.
         """
-
-    def source(self, source: Source, data: CaptionData) -> Source:
-        """Batches with what the loss needs beside captions and features."""
-        return source
-
-    def optimizer(self, optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-        """The optimiser with what the loss has to find in its state."""
-        return optimizer

@@ -9,12 +9,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 
 from jaxgen.captioning.decoding.captioner_steps import SpecialWords, ban
 from jaxgen.captioning.losses import caption_token_losses
 from jaxgen.captioning.objectives import steps_taken
-from jaxgen.captioning.objectives.base import Loss, Objective, Setup
+from jaxgen.captioning.objectives.base import Built, Loss, Objective, Setup
 from jaxgen.data.captions.base import CaptionData
 from jaxgen.nn import batch_axis
 from jaxgen.settings import named, setting
@@ -36,7 +35,12 @@ class CrossEntropy(Objective):
     scheduled_sampling_rise: int = setting(1000, least=1, most=2**31 - 1)
     """Steps over which that share rises from 0, along a line."""
 
-    def loss(self, setup: Setup, data: CaptionData | None) -> Loss:
+    def built(self, setup: Setup, data: CaptionData | None) -> Built:
+        if self.scheduled_sampling:
+            return Built(self._loss(setup), optimizer=steps_taken.counting)
+        return Built(self._loss(setup))
+
+    def _loss(self, setup: Setup) -> Loss:
         module, null = setup.module, setup.special.null
 
         def loss(
@@ -66,9 +70,6 @@ class CrossEntropy(Objective):
             return loss, {"loss": loss}
 
         return loss
-
-    def optimizer(self, optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-        return steps_taken.counting(optimizer) if self.scheduled_sampling else optimizer
 
 
 def with_own_words(

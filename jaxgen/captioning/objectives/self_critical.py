@@ -7,7 +7,7 @@ Rennie et al. 2017, https://arxiv.org/abs/1612.00563 (the greedy caption as base
 N images, K captions of an image, L places of words.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
@@ -16,8 +16,8 @@ import numpy as np
 
 from jaxgen.captioning.losses import caption_token_losses
 from jaxgen.captioning.objectives import policy
-from jaxgen.captioning.objectives.base import Loss, Objective, Setup
-from jaxgen.captioning.rewards.base import Reward
+from jaxgen.captioning.objectives.base import Built, Loss, Objective, Setup
+from jaxgen.captioning.rewards.base import Reward, Scorer
 from jaxgen.captioning.rewards.cider import Cider
 from jaxgen.data.captions.base import CaptionData
 from jaxgen.data.captions.vocabulary import Vocabulary
@@ -30,7 +30,7 @@ PyTree = Any
 _REWARD = "reward"  # in a batch: rows of its images, and what all steps share
 
 BAD_ENDINGS = frozenset("a an at for her his in my of on that the this to with".split())
-"""Words that no sentence ends with; Luo's list (self-critical.pytorch), without a caption's "it"."""
+"""Words that no sentence ends with; the list of self-critical.pytorch."""
 
 
 @named("self_critical")
@@ -42,7 +42,7 @@ class SelfCritical(Objective):
     """The folder of the run whose captioner training starts from."""
     start_sha256: str = ""
     """SHA-256 of that captioner, filled in when a run begins: it may not change afterwards."""
-    reward: Reward = field(default_factory=Cider)
+    reward: Reward = Cider()
     """What a caption earns."""
     baseline: Literal["leave_one_out", "greedy"] = "leave_one_out"
     """What a caption has to beat: the mean of the image's other drawn captions, or its greedy
@@ -69,7 +69,16 @@ class SelfCritical(Objective):
                 "starts from a trained captioner"
             )
 
-    def loss(self, setup: Setup, data: CaptionData) -> Loss:
+    def built(self, setup: Setup, data: CaptionData | None) -> Built:
+        if data is None:
+            raise ValueError("self-critical training needs the set of captions")
+        scorer = self.reward.scorer(data, self.count_end)
+        return Built(
+            self._loss(setup, data, scorer),
+            lambda source: _with_rewards(source, scorer, data.train.captions["image_index"]),
+        )
+
+    def _loss(self, setup: Setup, data: CaptionData, scorer: Scorer) -> Loss:
         module, special = setup.module, setup.special
         words = data.train.captions["captions"].shape[1] - 1
         longest = self.longest or words
@@ -78,7 +87,6 @@ class SelfCritical(Objective):
                 f"{flag('objective.longest')} {longest} must be at most {flag('max_length')} "
                 f"{setup.max_length}"
             )
-        score = self.reward.scorer(data, self.count_end).score
         is_bad_V = _bad_endings(data.vocabulary)
         greedy = self.baseline == "greedy"
 
@@ -96,7 +104,7 @@ class SelfCritical(Objective):
                 self.samples,
                 greedy,
             )
-            reward_NK = score(given["shared"], given["of_images"], drawn_NKL)
+            reward_NK = scorer.score(given["shared"], given["of_images"], drawn_NKL)
             if greedy:
                 baseline_NK = reward_NK[:, :1]
                 drawn_NKL, reward_NK = drawn_NKL[:, 1:], reward_NK[:, 1:]
@@ -125,25 +133,20 @@ class SelfCritical(Objective):
 
         return loss
 
-    def source(self, source: Source, data: CaptionData) -> Source:
-        scorer = self.reward.scorer(data, self.count_end)
-        image_index = data.train.captions["image_index"]
-        arrays = {
-            "source": source.arrays,
-            "of_images": scorer.of_images,
-            "shared": scorer.shared,
-        }
 
-        def chunk(index_KB: np.ndarray) -> PyTree:
-            return {"source": source.chunk(index_KB), "images": image_index[index_KB]}
+def _with_rewards(source: Source, scorer: Scorer, image_index: np.ndarray) -> Source:
+    """Batches with what the reward has to know of their images; it stays on the device."""
+    arrays = {"source": source.arrays, "of_images": scorer.of_images, "shared": scorer.shared}
 
-        def batch(arrays: PyTree, part: PyTree) -> PyTree:
-            rows = jax.tree.map(lambda rows: rows[part["images"]], arrays["of_images"])
-            return source.batch(arrays["source"], part["source"]) | {
-                _REWARD: {"of_images": rows, "shared": arrays["shared"]}
-            }
+    def chunk(index_KB: np.ndarray) -> PyTree:
+        return {"source": source.chunk(index_KB), "images": image_index[index_KB]}
 
-        return Source(source.size, arrays, chunk, batch, source.most_steps)
+    def batch(arrays: PyTree, part: PyTree) -> PyTree:
+        rows = jax.tree.map(lambda rows: rows[part["images"]], arrays["of_images"])
+        given = {_REWARD: {"of_images": rows, "shared": arrays["shared"]}}
+        return source.batch(arrays["source"], part["source"]) | given
+
+    return Source(source.size, arrays, chunk, batch, source.most_steps)
 
 
 def policy_loss(

@@ -89,7 +89,9 @@ def _by_image(
     sorted_C = image_C[order]
     place_C = np.arange(len(order)) - (np.cumsum(counts_M) - counts_M)[sorted_C]
     size = images * most * (4 * tokens_CT.shape[1] + 4 * LONGEST)
-    refuse_too_much(size, "the references of all images", f"give a smaller {flag('data.max_train')}")
+    refuse_too_much(
+        size, "the references of all images", f"give a smaller {flag('data.max_train')}"
+    )
     tokens_MRT = np.full((images, most, tokens_CT.shape[1]), null, np.int32)
     norms_MR4 = np.zeros((images, most, LONGEST), np.float32)
     tokens_MRT[sorted_C, place_C] = tokens_CT[order]
@@ -139,7 +141,9 @@ def _score(vocabulary: Vocabulary, count_end: bool, rarest: float, most: tuple[i
                 jnp.minimum(weight_NKL[:, :, None], wanted_NKRL) * wanted_NKRL, axis=3
             )
             norms_NKR = norm_NK1 * of_images["norms"][:, None, :, n]
-            total_NKR += jnp.where(norms_NKR > 0, dot_NKR / jnp.where(norms_NKR > 0, norms_NKR, 1), 0)
+            total_NKR += jnp.where(
+                norms_NKR > 0, dot_NKR / jnp.where(norms_NKR > 0, norms_NKR, 1), 0
+            )
         count_N1 = jnp.maximum(of_images["count"], 1)[:, None]
         return 10 / LONGEST * jnp.sum(penalty_NKR * total_NKR, axis=2) / count_N1
 

@@ -54,9 +54,7 @@ def ngrams(captions_CT: np.ndarray, null: int, words: int, longest: int) -> list
         word_CT = captions_CT[:, n - 1 :].astype(np.int64)
         before_CT = before_CT[:, : word_CT.shape[1]]
         is_there_CT = (before_CT >= 0) & (word_CT != null)
-        keys, inverse = np.unique(
-            (before_CT * words + word_CT)[is_there_CT], return_inverse=True
-        )
+        keys, inverse = np.unique((before_CT * words + word_CT)[is_there_CT], return_inverse=True)
         number_CT = np.full(word_CT.shape, -1, np.int64)
         number_CT[is_there_CT] = inverse.reshape(-1)
         parent_U, last_U = np.divmod(keys, words)

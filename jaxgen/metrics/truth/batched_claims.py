@@ -106,9 +106,7 @@ def _fresh(like_R: Array) -> _Reader:
     zero, no = jnp.zeros_like(like_R, jnp.int32), jnp.zeros_like(like_R, bool)
 
     def of(x_R: Array, *sizes: int) -> Array:
-        return jnp.broadcast_to(
-            x_R.reshape(-1, *(1 for _ in sizes)), (x_R.shape[0], *sizes)
-        )
+        return jnp.broadcast_to(x_R.reshape(-1, *(1 for _ in sizes)), (x_R.shape[0], *sizes))
 
     return _Reader(
         done=no,

@@ -79,7 +79,9 @@ class WordClasses:
         self._null, self._end = vocabulary.null, vocabulary.end
         self._words = words = vocabulary.words
         self._places = {word: _bits(("row", row)) for word, row in language.ROW_INDEX.items()}
-        self._places |= {w: _bits(("column", column)) for w, column in language.COLUMN_INDEX.items()}
+        self._places |= {
+            w: _bits(("column", column)) for w, column in language.COLUMN_INDEX.items()
+        }
         self._places |= dict.fromkeys(language.MIDDLE_WORDS, MIDDLE)
         self._adjective_V = self._numbers({w: _bits(f) for w, f in reader.ADJECTIVES.items()})
         self._value_V = self._numbers({w: _bits(f) for w, f in reader.VALUES.items()})
