@@ -149,7 +149,8 @@ class CaptionQuality:
             reproduces word for word; on scenes those of `ranking.shares`. Of the greedy captions
             of validation images those of `captions_report.measure`, of `captions_java.measure`
             where it is available and, on scenes, of `truth.measure`. `nearest`, the figures of
-            captions that `baseline` copies from training images. `notes`, sentences about what was found or is missing.
+            captions that `baseline` copies from training images. `notes`, sentences about what was
+            found or is missing.
         """
         made = self._made(params)
         copied = baseline.sentences(

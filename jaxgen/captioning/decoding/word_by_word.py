@@ -127,17 +127,19 @@ def decode(
     choose: Callable[[Array, Array], Array],
     special: SpecialWords,
     max_length: int,
+    captions: int | None = None,
 ) -> tuple[Array, Array]:
     """The loop of greedy decoding and sampling: one caption a row, each word chosen by itself.
 
     Args:
         step, carry, special, max_length: as for `greedy`.
         choose: (t, logits_NV with -inf for banned words) -> the words at t, (N,).
+        captions: N, where the carry was expanded to several of each image.
 
     Returns:
         What `greedy` does.
     """
-    captions = rows(carry, max_length)
+    captions = rows(carry, max_length) if captions is None else captions
 
     def unfinished(state: tuple) -> Array:
         t, _, _, ended_N, *_ = state

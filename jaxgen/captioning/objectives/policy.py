@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.captioning.decoding.beam_search import expand
-from jaxgen.captioning.decoding.captioner_steps import SpecialWords, ban
+from jaxgen.captioning.decoding.captioner_steps import SpecialWords, ban, rows
 from jaxgen.captioning.decoding.word_by_word import argmax, decode
 from jaxgen.nn import batch_axis
 
@@ -68,10 +68,9 @@ def draw(
         noise_RV = jax.random.gumbel(jax.random.fold_in(key, t), logits_RV.shape, logits_RV.dtype)
         return argmax(logits_RV + jnp.where(is_greedy_11, 0, batch_axis.split(noise_RV)))
 
-    carry = apply(features, method="start")
-    if each > 1:
-        carry = expand(carry, each)
-    words_RL, _ = decode(partial(apply, method="step"), carry, choose, special, max_length)
+    start, step = apply(features, method="start"), partial(apply, method="step")
+    captions = rows(start, max_length)
+    words_RL, _ = decode(step, expand(start, each), choose, special, max_length, each * captions)
     return words_RL.reshape(len(features), each, max_length)
 
 

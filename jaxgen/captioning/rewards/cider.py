@@ -56,7 +56,8 @@ class Cider(Reward):
             _by_image(tokens_CT, norms_C4, image_C, images, vocabulary.null),
             {
                 "levels": [of.level for of in found],
-                "rarity": [rarity.astype(np.float32) for rarity in rarities],
+                # One more, to look up where there are none.
+                "rarity": [np.append(rarity, 0).astype(np.float32) for rarity in rarities],
             },
             _score(vocabulary, count_end, rarest, tuple(of.most for of in found)),
         )

@@ -81,6 +81,10 @@ def numbers(levels: list[Level], most: tuple[int, ...], words_XL: Array) -> list
     for n, (level, many) in enumerate(zip(levels, most, strict=True), start=1):
         word = words_XL[..., n - 1 :]
         before = before[..., : word.shape[-1]]
+        if not len(level.last_word):  # no caption is so long
+            before = jnp.full_like(before, -1)
+            found.append(before)
+            continue
         parent = jnp.maximum(before, 0)
         first, last_word = jnp.asarray(level.first), jnp.asarray(level.last_word)
         low, end = first[parent], first[parent + 1]

@@ -106,9 +106,8 @@ def shares(pairs: Sequence[Pair], margins: np.ndarray) -> dict[str, float]:
 
 def table(figures: Mapping[str, float]) -> str:
     """What `shares` returns, in percent, beside chance."""
-    lines = [
-        f"{'ranked right':24}" + "".join(f"{name:>10}" for name in ("all", "2", "3", "chance"))
-    ]
+    head = "".join(f"{name:>10}" for name in ("all", "2 digits", "3 digits", "chance"))
+    lines = [f"{'ranked right':24}{head}"]
     for name, title in (
         ("ranked_relations", "a relation exchanged"),
         ("ranked_attributes", "two attributes exchanged"),
