@@ -16,7 +16,7 @@ ends at a loss of 0.05 and reproduces its 50 captions word for word.
 
 from dataclasses import replace
 
-from experiments import caption_rnn, caption_transformer
+from experiments import caption_rnn
 from jaxgen.captioning.captioners.recurrent import LSTM
 from jaxgen.commands import cli
 
@@ -24,15 +24,6 @@ config = replace(
     caption_rnn.config,
     workdir="runs/caption_lstm",
     captioner=LSTM(hidden=256, word_size=128, dropout=0.1),
-)
-
-self_critical = replace(
-    caption_transformer.self_critical,
-    workdir="runs/caption_lstm_self_critical",
-    captioner=config.captioner,
-    loss=config.loss,
-    data=config.data,
-    objective=replace(caption_transformer.self_critical.objective, start="runs/caption_lstm"),
 )
 
 # In the notebook's 50 epochs the loss falls to 0.29 only: these captions begin much alike.
@@ -45,7 +36,7 @@ overfit = replace(
     evaluate_every=200,
 )
 
-presets = {"self_critical": self_critical, "overfit": overfit}
+presets = {"overfit": overfit}
 
 if __name__ == "__main__":
     cli.main(config, __doc__, presets=presets)

@@ -20,7 +20,6 @@ from experiments import caption_rnn
 from jaxgen.captioning import losses
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.captioning.config import CaptionConfig
-from jaxgen.captioning.objectives.self_critical import SelfCritical
 from jaxgen.commands import cli
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.training.optimizers import Optimizer
@@ -43,18 +42,6 @@ vector = replace(
     config, workdir="runs/caption_transformer_vector", data=replace(config.data, features="vector")
 )
 
-self_critical = replace(
-    config,
-    workdir="runs/caption_transformer_self_critical",
-    objective=SelfCritical(start="runs/caption_transformer"),
-    optimizer=Optimizer(learning_rate=3e-4, warm_up=20, cosine=True),
-    steps=500,
-    log_every=50,
-    sample_every=250,
-    evaluate_every=250,
-    checkpoint_every=250,
-)
-
 overfit = replace(  # the notebook's: 100 epochs of 50 captions
     caption_rnn.overfit,
     workdir="runs/caption_transformer_overfit",
@@ -65,7 +52,7 @@ overfit = replace(  # the notebook's: 100 epochs of 50 captions
     evaluate_every=200,
 )
 
-presets = {"vector": vector, "self_critical": self_critical, "overfit": overfit}
+presets = {"vector": vector, "overfit": overfit}
 
 if __name__ == "__main__":
     cli.main(config, __doc__, presets=presets)
