@@ -172,7 +172,7 @@ def _class_fields(config: Any) -> dict[str, type]:
     }
 
 
-def _with_classes(config: C, flags: list[str], prefix: str = "") -> C:
+def _with_classes(config: Any, flags: list[str], prefix: str = "") -> Any:
     """The configuration with the classes that `--FIELD NAME` flags choose, taken from `flags`.
 
     What an old value and the new class have in common keeps its number. What a class holds may

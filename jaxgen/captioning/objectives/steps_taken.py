@@ -12,7 +12,7 @@ Array = jax.Array
 class Counted(NamedTuple):
     """An optimiser's state with the number of its steps."""
 
-    steps: Array
+    steps: Any
     inner: Any
 
 

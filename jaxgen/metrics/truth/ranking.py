@@ -16,7 +16,7 @@ from jaxgen.data.scenes import language
 from jaxgen.data.scenes.rendering import Scene
 from jaxgen.data.scenes.sentences import describe
 from jaxgen.metrics.truth.measure import judge
-from jaxgen.metrics.truth.scene_claims import ADJECTIVES, VALUES, read_claims
+from jaxgen.metrics.truth.scene_claims import ADJECTIVES, VALUE_WORDS, read_claims
 
 Kind = Literal["relations", "attributes"]
 KINDS: tuple[Kind, ...] = ("relations", "attributes")
@@ -34,7 +34,7 @@ _BY_LENGTH = sorted(  # "to the left of" before "left of"
     ),
     key=lambda item: -len(item[0]),
 )
-_ATTRIBUTE = {word: name for word, (name, _) in (ADJECTIVES | VALUES).items()}
+_ATTRIBUTE = {word: name for word, (name, _) in (ADJECTIVES | VALUE_WORDS).items()}
 
 
 class Pair(NamedTuple):

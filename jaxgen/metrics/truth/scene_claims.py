@@ -20,7 +20,7 @@ EMPTY = {"a", "an", "the", "another", "there", "is", "are", "we", "can", "see", 
 EMPTY |= {"picture", "image", "shows", "sits", "appears", "drawn", *JOINTS}
 ADJECTIVES: dict[str, Fact] = {word: ("colour", i) for word, i in language.COLOUR_INDEX.items()}
 ADJECTIVES |= {word: ("size", i) for word, i in language.SIZE_INDEX.items()}
-VALUES: dict[str, Fact] = {str(value): ("value", value) for value in range(VALUES)}
+VALUE_WORDS: dict[str, Fact] = {str(value): ("value", value) for value in range(VALUES)}
 PLACES = {*language.ROW_INDEX, *language.COLUMN_INDEX, *language.MIDDLE_WORDS}
 BACKGROUND = ["on", "a", "dark", "background"]  # true of every scene
 PHRASES = [  # none is the beginning of another
@@ -117,10 +117,10 @@ class _Reader:
         if word in ADJECTIVES:
             self._adjectives.add(ADJECTIVES[word])
             return 1
-        if word in language.NOUNS and following and following[0] in VALUES:
+        if word in language.NOUNS and following and following[0] in VALUE_WORDS:
             return 1
-        if word in language.NOUNS or word in VALUES:
-            self._mention({VALUES[word]} if word in VALUES else set())
+        if word in language.NOUNS or word in VALUE_WORDS:
+            self._mention({VALUE_WORDS[word]} if word in VALUE_WORDS else set())
             return 1
         if word in language.GROUP_NOUNS:
             self._name_group()

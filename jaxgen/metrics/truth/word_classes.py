@@ -84,7 +84,7 @@ class WordClasses:
         }
         self._places |= dict.fromkeys(language.MIDDLE_WORDS, MIDDLE)
         self._adjective_V = self._numbers({w: _bits(f) for w, f in reader.ADJECTIVES.items()})
-        self._value_V = self._numbers({w: _bits(f) for w, f in reader.VALUES.items()})
+        self._value_V = self._numbers({w: _bits(f) for w, f in reader.VALUE_WORDS.items()})
         self._place_V = self._numbers(self._places)
         self._count_V = self._numbers(language.COUNT_WORDS)
         ignored = {"in", *reader.EMPTY}
