@@ -68,7 +68,7 @@ def example(request, tmp_path_factory):
             "--workdir",
             folder / "start",
         ]
-        process(*begun, cwd=folder)
+        process("-m", *begun, cwd=folder)
         flags += ["--objective.start", "start"]
     process(script.name, *flags, "--workdir", "run", cwd=folder)
     return script, folder / "run", flags
