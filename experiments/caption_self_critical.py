@@ -33,7 +33,7 @@ config = replace(
 truth = replace(
     config,
     workdir="runs/caption_self_critical_truth",
-    objective=replace(config.objective, reward=Truth(), longest=30),
+    objective=replace(config.objective, reward=Truth(), longest=20),
 )
 
 lstm = replace(

@@ -34,9 +34,9 @@ class Truth(Reward):
     for a caption that cannot be read, or that breaks off before END where END counts.
     """
 
-    relation: float = setting(2.0, least=0, most=1000)
+    relation: float = setting(3.0, least=0, most=1000)
     """What a true relation earns; a fact of a digit, such as its colour, earns 1."""
-    charge: float = setting(4.0, least=0, most=1000)
+    charge: float = setting(8.0, least=0, most=1000)
     """What a false statement costs."""
 
     def scorer(self, data: CaptionData, count_end: bool) -> Scorer:
