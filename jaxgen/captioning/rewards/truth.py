@@ -22,7 +22,7 @@ from jaxgen.settings import flag, named, setting
 
 Array = jax.Array
 PyTree = Any
-_UNREADABLE = -1.0
+_LEAST = -1.0
 
 
 @named("truth")
@@ -30,8 +30,9 @@ _UNREADABLE = -1.0
 class Truth(Reward):
     """Facts told of a scene, a share of all that there are; less for false ones.
 
-    (facts told + relation · true relations - charge · false statements) / facts of the scene; -1
-    for a caption that cannot be read, or that breaks off before END where END counts.
+    (facts told + relation · true relations - charge · false statements) / facts of the scene, and
+    never below -1, which a caption gets that cannot be read, or that breaks off before END where
+    END counts: not to be read never pays.
     """
 
     relation: float = setting(3.0, least=0, most=1000)
@@ -63,6 +64,7 @@ class Truth(Reward):
             is_read_NK = verdict.is_readable.reshape(-1, captions)
             if count_end:
                 is_read_NK &= jnp.any(words_NKL == end, axis=2)
-            return jnp.where(is_read_NK, reward_NK, _UNREADABLE).astype(jnp.float32)
+            reward_NK = jnp.where(is_read_NK, jnp.maximum(reward_NK, _LEAST), _LEAST)
+            return reward_NK.astype(jnp.float32)
 
         return Scorer(scene_facts(scenes), {}, score)
