@@ -22,9 +22,15 @@ TRAINED = {
     "own_networks": ["--networks.width", "8", "--networks.depth", "1", "--evaluate-samples", "64"],
     "own_images": SMALL,
     "own_captioner": ["--captioner.width", "8", "--data.scenes", "20", "--evaluate-images", "8"],
+    "own_reward": ["--captioner.hidden", "8", "--captioner.word-size", "8", "--data.scenes", "20"],
     "own_captions": ["--captioner.hidden", "8", "--captioner.word-size", "8"],
     "autoencoder": ["--hidden", "8"],
 }
+
+
+STARTS = {"own_reward": "caption_lstm"}
+"""What starts from a trained run: of which experiment, with the same flags."""
+CAPTION = ("own_captioner", "own_captions", "own_reward")
 
 
 def process(*command, code=0, cwd):
@@ -55,6 +61,16 @@ def example(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     script = Path(shutil.copy(FOLDER / f"{request.param}.py", folder / f"{request.param}.py"))
     flags = [*FEW, *TRAINED[request.param], "--evaluate-every", "0"]
+    if request.param in STARTS:
+        begun = [
+            "-m",
+            f"experiments.{STARTS[request.param]}",
+            *flags,
+            "--workdir",
+            folder / "start",
+        ]
+        process("-m", *begun, cwd=folder)
+        flags += ["--objective.start", "start"]
     process(script.name, *flags, "--workdir", "run", cwd=folder)
     return script, folder / "run", flags
 
@@ -70,7 +86,7 @@ def test_an_example_goes_on_where_it_was_killed(example):
 
 def test_a_fresh_process_opens_it_once_its_file_is_named(example, tmp_path):
     script, run, _ = example
-    captions = "caption" in script.stem
+    captions = script.stem in CAPTION
     command = ["-m", "jaxgen", "caption" if captions else "sample", run]
     own = ["--import", script]
     told = process(*command, "--n", "4", "--out", "a.png", *own, cwd=tmp_path)

@@ -8,12 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgen.captioning import losses
+from jaxgen.captioning import losses, start
 from jaxgen.captioning.captioners.base import Captioner
 from jaxgen.captioning.encoders import seeing
 from jaxgen.captioning.encoders.augmentation import SIDES
 from jaxgen.captioning.encoders.base import Encoder, NoEncoder, PictureEncoder
 from jaxgen.captioning.losses import Reduction
+from jaxgen.captioning.objectives.base import Built, Objective, Setup
+from jaxgen.captioning.objectives.cross_entropy import CrossEntropy
 from jaxgen.captioning.quality import CaptionQuality
 from jaxgen.captioning.step import Captioning
 from jaxgen.captioning.trained import TrainedCaptioner
@@ -60,6 +62,8 @@ class CaptionConfig(TrainConfig):
     """What turns features into words."""
     loss: Reduction = losses.sum_over_time
     """How the tokens' cross-entropies become one number."""
+    objective: Objective = setting(CrossEntropy(), before=CrossEntropy())
+    """What is minimised: that number, or the reward of drawn captions, with the other sign."""
     optimizer: Optimizer = Optimizer()
     """How that number is minimised."""
     encoder: Encoder = setting(NoEncoder(), before=NoEncoder())
@@ -92,10 +96,11 @@ class CaptionConfig(TrainConfig):
                 "training captions, all are used"
             )
         self._refuse_mirrors(about)
-        captioning = self.captioning(about)
+        objective = self._objective(about, data)
+        captioning = self.captioning(about, objective)
         quality = self._quality(about, data)
         return Task(
-            source=source(data.train, self),
+            source=objective.source(source(data.train, self)),
             init=fitting(
                 captioning.init,
                 f"give {flag('captioner')} smaller widths, or {flag('shard_parameters')}",
@@ -105,7 +110,11 @@ class CaptionConfig(TrainConfig):
             show=lambda state: quality.show(state.params),
             evaluate=lambda state: quality.evaluate(state.params),
             about=about.as_json(),
+            begin=partial(self._begin, about),
         )
+
+    def settled(self, old: TrainConfig | None) -> TrainConfig:
+        return start.settled(self, old)
 
     def restored(self, saved: Saved) -> TrainedCaptioner:
         about = configs.from_json(saved.about, AboutCaptions, "what the run's data were")
@@ -121,22 +130,36 @@ class CaptionConfig(TrainConfig):
     def tied_to_steps(self) -> str:
         return self.optimizer.tied_to_steps()
 
-    def captioning(self, about: AboutCaptions) -> Captioning:
-        """The pure functions of its training, for captions like these."""
-        captioning = Captioning(
+    def captioning(self, about: AboutCaptions, objective: Built | None = None) -> Captioning:
+        """The pure functions of its training, for captions like these.
+
+        Args:
+            about: the captions.
+            objective: built for them; one that reads nothing but its batches is built here.
+        """
+        objective = objective or self._objective(about)
+        optimizer = self.optimizer.build(self.steps, about.examples // self.batch_size)
+        if isinstance(self.encoder, PictureEncoder):
+            optimizer = seeing.with_own_rate(optimizer, self.encoder)
+        return Captioning(
             module=self._module(about),
             feature_shape=about.feature_shape,
-            loss=self.loss,
-            optimizer=self.optimizer.build(self.steps, about.examples // self.batch_size),
-            null=self._vocabulary(about).null,
+            objective=objective.loss,
+            optimizer=objective.optimizer(optimizer),
         )
-        if not isinstance(self.encoder, PictureEncoder):
-            return captioning
-        return dataclasses.replace(
-            captioning,
-            optimizer=seeing.with_own_rate(captioning.optimizer, self.encoder),
-            initial=partial(_with_initial_encoder, self.encoder),
-        )
+
+    def _begin(self, about: AboutCaptions) -> Any:
+        """What the first state has of a run that training starts from, or of the encoder."""
+        given = start.begin(self, about.as_json())
+        if given is None and isinstance(self.encoder, PictureEncoder):
+            weights = self.encoder.weights_to_begin_with()
+            given = None if weights is None else {"params": {"encoder": weights}}
+        return given
+
+    def _objective(self, about: AboutCaptions, data: CaptionData | None = None) -> Built:
+        writer = self.writer(about)
+        setup = Setup(writer.module, writer.special, self.loss, self.max_length)
+        return self.objective.built(setup, data)
 
     def writer(self, about: AboutCaptions) -> Writer:
         """How its captioner captions, with words like these."""
@@ -206,10 +229,6 @@ class CaptionConfig(TrainConfig):
             self.evaluate_images,
             reproduce=bool(self.data.max_train),
         )
-
-
-def _with_initial_encoder(encoder: PictureEncoder, params: Any) -> Any:
-    return {**params, "encoder": encoder.initial(params["encoder"])}
 
 
 def source(split: Split, config: TrainConfig) -> Source:

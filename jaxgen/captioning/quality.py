@@ -19,6 +19,7 @@ from jaxgen.metrics.captions import java as captions_java
 from jaxgen.metrics.captions import report as captions_report
 from jaxgen.metrics.captions.base import CaptionMetric
 from jaxgen.metrics.truth import measure as truth
+from jaxgen.metrics.truth import ranking
 from jaxgen.settings import flag
 from jaxgen.settings.notes import note
 from jaxgen.training.task import Shown
@@ -33,6 +34,7 @@ _SHOWN = (
     "true_3",
     "facts_true",
     "relations_true",
+    "with_relation",
 )
 
 _AT_ONCE = 1024  # images whose features are in memory together
@@ -151,10 +153,11 @@ class CaptionQuality:
         Returns:
             `validation_loss`, reduced as in training; `validation_perplexity` of a word; where the
             training captions are limited, `reproduced`, the share of them that greedy decoding
-            reproduces word for word. Of the greedy captions of validation images those of
-            `captions_report.measure`, of `captions_java.measure` where it is available and, on
-            scenes, of `truth.measure`. `nearest`, the figures of captions that `baseline`
-            copies from training images. `notes`, sentences about what was found or is missing.
+            reproduces word for word; on scenes those of `ranking.shares`. Of the greedy captions
+            of validation images those of `captions_report.measure`, of `captions_java.measure`
+            where it is available and, on scenes, of `truth.measure`. `nearest`, the figures of
+            captions that `baseline` copies from training images. `notes`, sentences about what was
+            found or is missing.
         """
         made = self._made(params)
         copied = baseline.sentences(
@@ -171,6 +174,7 @@ class CaptionQuality:
             )
         return {
             **self._of_model(params),
+            **self._ranked(params),
             **self._of_captions(made),
             **more,
             "nearest": self._of_captions(copied),
@@ -216,6 +220,30 @@ class CaptionQuality:
         by_word = losses.mean_over_tokens(loss_NT, captions_NT[:, 1:], null)
         loss = self._loss_of(loss_NT, captions_NT[:, 1:], null)
         return {"validation_loss": float(loss), "validation_perplexity": float(np.exp(by_word))}
+
+    def _ranked(self, params: PyTree) -> dict[str, float]:
+        """How often a true sentence is likelier than one with something exchanged, on scenes."""
+        facts = self._data.facts
+        if facts is None:
+            return {}
+        vocabulary, length = (
+            self._data.vocabulary,
+            self._data.validation.captions["captions"].shape[1],
+        )
+        found, tokens = [], []
+        for pair in ranking.pairs([facts[image] for image in self._images]):
+            both = (pair.true, pair.exchanged)
+            units = [len(s.split() if vocabulary.units == "words" else s) for s in both]
+            if max(units) <= length - 2:  # in characters some are longer than any caption
+                found.append(pair)
+                tokens.append([vocabulary.encode(sentence, length) for sentence in both])
+        if not found:
+            return {}
+        rows = self._images[[pair.scene for pair in found]]
+        features = np.repeat(self._data.validation.features.gather(rows), 2, axis=0)
+        loss_NT = self._writer.losses(params, features, np.concatenate(tokens))
+        loss_P2 = loss_NT.sum(axis=1, dtype=np.float64).reshape(-1, 2)
+        return ranking.shares(found, loss_P2[:, 1] - loss_P2[:, 0])
 
     def _reproduced(self, params: PyTree) -> float:
         train, n = self._data.train, self._evaluate_images

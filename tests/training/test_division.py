@@ -65,13 +65,18 @@ CHANGES = {
 # One of the layers, which are alike.
 CHANGES |= {
     name: dict(captioner=Transformer(width=width, heads=4, feed_forward=inner, layers=1))
-    for name, width, inner in (("caption_transformer", 192, 512), ("caption_char", 128, 256))
+    for name, width, inner in (
+        ("caption_transformer", 192, 512),
+        ("caption_self_critical", 192, 512),
+        ("caption_char", 128, 256),
+    )
 }
 # Of the scenes: 16 tokens of a grid, one vector or pixels, 82 words or 37 characters.
 CAPTIONS = {
     "caption_rnn": MadeUp(shape=(512,), words=82, tokens=17),
     "caption_lstm": MadeUp(shape=(512,), words=82, tokens=17),
     "caption_transformer": MadeUp(shape=(16, 128), words=82, tokens=17),
+    "caption_self_critical": MadeUp(shape=(16, 128), words=82, tokens=17),
     "caption_char": MadeUp(shape=(16, 128), words=37, tokens=75),
     "caption_attention": MadeUp(shape=(16, 128), words=82, tokens=17),
     "caption_up_down": MadeUp(shape=(16, 128), words=82, tokens=17),

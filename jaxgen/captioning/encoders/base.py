@@ -62,10 +62,11 @@ class PictureEncoder(Encoder, ABC):
             JaxgenError: it cannot see pictures of that shape.
         """
 
-    def initial(self, params: PyTree) -> PyTree:
-        """The parameters to begin with, of those that were drawn; as they are, here.
+    def weights_to_begin_with(self) -> PyTree | None:
+        """Parameters that are not drawn but known, NumPy arrays by the names of the module's; the
+        rest is drawn. None, here: all are.
 
         Raises:
-            JaxgenError: what it begins with cannot be read.
+            JaxgenError: they cannot be read.
         """
-        return params
+        return None

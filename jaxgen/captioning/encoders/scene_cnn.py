@@ -91,10 +91,8 @@ class SceneCNN(PictureEncoder):
             )
         return SceneCNNModule()
 
-    def initial(self, params: PyTree) -> PyTree:
-        if self.weights == "scratch":
-            return params
-        return {**params, **shipped()}
+    def weights_to_begin_with(self) -> PyTree | None:
+        return None if self.weights == "scratch" else shipped()
 
 
 def shipped() -> dict[str, np.ndarray]:

@@ -73,8 +73,8 @@ class FrozenStatistics(nn.Module):
 
     Attributes:
         network: pictures to a grid (N, H', W', D) or to tokens (N, M, D), with the collections
-            "params" and "batch_stats": a module that is called without training, or anything else
-            that can be hashed and has `init(key, pictures)` and `apply(variables, pictures)`.
+            "params" and perhaps "batch_stats": a module that is called without training, or whatever
+            can be hashed and has `init(key, pictures)` and `apply(variables, pictures)`.
     """
 
     network: Any
@@ -89,11 +89,10 @@ class FrozenStatistics(nn.Module):
         def drawn(key: Array) -> PyTree:
             return dict(network.init(key, pictures_NHWC))
 
-        variables = self.param("variables", drawn)
-        statistics = jax.lax.stop_gradient(variables["batch_stats"])
-        grid: Any = network.apply(
-            {"params": variables["params"], "batch_stats": statistics}, pictures_NHWC
-        )
+        variables = dict(self.param("variables", drawn))
+        if "batch_stats" in variables:  # VGG-16 has none
+            variables["batch_stats"] = jax.lax.stop_gradient(variables["batch_stats"])
+        grid: Any = network.apply(variables, pictures_NHWC)
         return grid if grid.ndim == 3 else grid.reshape(len(grid), -1, grid.shape[-1])
 
 

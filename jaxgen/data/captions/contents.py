@@ -108,6 +108,7 @@ class CaptionData:
         directory: where relative paths in `urls` start.
         facts: what is in each validation image, where that is known: for metrics of truth,
             a scene of `jaxgen.data.scenes.rendering` for each.
+        train_facts: what is in each training image, where that is known: for rewards of truth.
         has_grid: the feature tokens of an image are a square grid in reading order; or the features
             are square pictures, of which an encoder makes such a grid.
         feature_encoder: of jaxgen's that made the features, if one did.
@@ -120,3 +121,4 @@ class CaptionData:
     facts: Sequence[Any] | None = None
     has_grid: bool = False
     feature_encoder: EncoderIdentity = EncoderIdentity()
+    train_facts: Sequence[Any] | None = None

@@ -47,10 +47,15 @@ class Scenes(Captions):
             "attribute_tokens": files.ATTRIBUTE_TOKENS,
         }[self.features]
         data = course_files.read(directory, layout, self.in_memory_mb)
-        facts = files.load_scenes(directory, files.SPLITS[1])
-        if len(facts) != data.validation.features.shape[0]:
-            raise JaxgenError(
-                f"{directory} has {data.validation.features.shape[0]} images to validate on, but "
-                f"tells what is in {len(facts)}; {course_files.DAMAGED}"
-            )
-        return replace(data, facts=facts, has_grid=self.features in ("grid", "pixels"))
+        of_training, facts = (files.load_scenes(directory, split) for split in files.SPLITS)
+        for known, split, use in (
+            (of_training, data.train, "train"),
+            (facts, data.validation, "validate"),
+        ):
+            if len(known) != split.features.shape[0]:
+                raise JaxgenError(
+                    f"{directory} has {split.features.shape[0]} images to {use} on, but tells what "
+                    f"is in {len(known)}; {course_files.DAMAGED}"
+                )
+        grid = self.features in ("grid", "pixels")
+        return replace(data, facts=facts, train_facts=of_training, has_grid=grid)

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgen.metrics.captions.base import LONGEST, CaptionMetric, References, ngrams
 
-_LENGTH_DEVIATION = 6.0  # of the penalty, in words
+LENGTH_DEVIATION = 6.0  # of the penalty, in words
 
 Gram = tuple[str, ...]
 
@@ -75,7 +75,7 @@ def of_images(
         mine, total = vectors(grams), 0.0
         for reference in map(ngrams, some):
             longer = grams[0].total() - reference[0].total()
-            penalty = math.exp(-(longer**2) / (2 * _LENGTH_DEVIATION**2))
+            penalty = math.exp(-(longer**2) / (2 * LENGTH_DEVIATION**2))
             for (a, norm_a), (b, norm_b) in zip(mine, vectors(reference), strict=True):
                 if norm_a and norm_b:
                     dot = sum(min(x, b[gram]) * b[gram] for gram, x in a.items() if gram in b)

@@ -32,7 +32,7 @@ def test_tokens_are_moved_by_half_a_step_and_know_their_place():
     encoder = SceneCNN(weights="scenes")
     module = encoder.module((64, 64, 3))
     drawn = jax.jit(module.init)(jax.random.key(0), PICTURES)["params"]
-    params = encoder.initial(drawn)
+    params = {**drawn, **encoder.weights_to_begin_with()}
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, drawn)
     found = tokens(module, params)
     assert found.shape == (2, 16, 160)
@@ -48,8 +48,7 @@ def test_tokens_are_moved_by_half_a_step_and_know_their_place():
 
 
 def test_from_scratch_it_keeps_what_was_drawn():
-    params = {"place": np.zeros(3)}
-    assert SceneCNN().initial(params) is params
+    assert SceneCNN().weights_to_begin_with() is None
     shapes = jax.eval_shape(
         SceneCNN().module((32, 48, 1)).init, jax.random.key(0), np.zeros((1, 32, 48, 1), np.uint8)
     )
@@ -75,4 +74,4 @@ def test_altered_weights_are_refused(monkeypatch, tmp_path):
     load = features.load_weights
     monkeypatch.setattr(scene_cnn.scene_features, "load_weights", lambda: load(path))
     with pytest.raises(JaxgenError, match="have SHA-256"):
-        SceneCNN(weights="scenes").initial({})
+        SceneCNN(weights="scenes").weights_to_begin_with()
