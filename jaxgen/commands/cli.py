@@ -172,6 +172,11 @@ def _class_fields(config: Any) -> dict[str, type]:
     }
 
 
+def _is_a_choice(value: Any, hint: Any) -> bool:
+    """Whether a value may be had where a type names the ones there are."""
+    return typing.get_origin(hint) is not typing.Literal or value in typing.get_args(hint)
+
+
 def _with_classes(config: Any, flags: list[str], prefix: str = "") -> Any:
     """The configuration with the classes that `--FIELD NAME` flags choose, taken from `flags`.
 
@@ -191,11 +196,12 @@ def _with_classes(config: Any, flags: list[str], prefix: str = "") -> Any:
             old = getattr(config, name)
             if type(old) is known[chosen]:
                 continue
-            shared = {field.name for field in dataclasses.fields(known[chosen])}
+            hints = typing.get_type_hints(known[chosen])
             kept = {
-                field.name: getattr(old, field.name)
+                field.name: value
                 for field in dataclasses.fields(old)
-                if field.name in shared
+                if field.name in known[chosen].__dataclass_fields__
+                and _is_a_choice(value := getattr(old, field.name), hints[field.name])
             }
             try:
                 new = known[chosen](**kept)

@@ -290,3 +290,19 @@ def test_four_devices_train_as_one_does(on_devices):
     assert len(losses[1]) == 6
     np.testing.assert_allclose(losses[4], losses[1], rtol=1e-3)
     assert "batch_size 18 does not divide among 4 devices" in done.stderr
+
+
+def test_a_run_begins_with_what_is_given_and_draws_the_rest():
+    """As a captioner whose encoder has learnt elsewhere does."""
+    drawn = {"a": {"b": jnp.zeros(2), "c": jnp.ones(3)}, "d": jnp.float32(4)}
+    task = dataclasses.replace(
+        toy_task(lambda state, batch, key: (state, {"loss": state["d"]})),
+        init=lambda key, batch: drawn,
+        watch=lambda state: dict,
+        begin=lambda: {"a": {"b": np.array([7.0, 8.0])}},
+    )
+    state = Loop(task, config()).initial_state()
+    np.testing.assert_array_equal(state["a"]["b"], [7, 8])
+    assert state["a"]["b"].dtype == jnp.float32
+    np.testing.assert_array_equal(state["a"]["c"], drawn["a"]["c"])
+    assert state["d"] == 4

@@ -73,7 +73,7 @@ class FrozenStatistics(nn.Module):
 
     Attributes:
         network: pictures to a grid (N, H', W', D) or to tokens (N, M, D), with the collections
-            "params" and perhaps "batch_stats": a module that is called without training, or whatever
+            "params" and perhaps "batch_stats": a module that is called without training, or what
             can be hashed and has `init(key, pictures)` and `apply(variables, pictures)`.
     """
 
