@@ -10,6 +10,7 @@ and, where they were asked for, a StableHLO program (`stablehlo`), and a PyTorch
 source of its module.
 """
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
@@ -153,15 +154,11 @@ def _placeless(value: Any) -> Any:
 
 
 def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    import safetensors
     import safetensors.numpy
 
-    try:
-        # The library writes the memory from where an array begins on, whatever its strides.
-        rows = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-        safetensors.numpy.save_file(rows, path)
-    except safetensors.SafetensorError as error:
-        raise OSError(None, str(error).rpartition("I/O error: ")[2], str(path)) from error
+    # The library writes the memory from where an array begins on, whatever its strides.
+    rows = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    path.write_bytes(safetensors.numpy.save(rows))
 
 
 def is_exported(path: Path) -> bool:
@@ -191,8 +188,6 @@ def read(path: Path, precision: Any = None) -> TrainedModel:
     model = config.restored(saved)
     _refuse_other(model, path, record)
     if precision not in (None, config.precision):
-        import dataclasses
-
         return dataclasses.replace(config, precision=precision).restored(saved)
     return model
 
@@ -245,8 +240,6 @@ def _refuse_other(model: TrainedModel, path: Path, record: dict[str, Any]) -> No
     given = {name: (array.shape, array.dtype) for name, array in check["inputs"].items()}
     if given != expected:
         raise JaxgenError(f"{path / CHECK} has other inputs than this model takes; {_FIT}")
-    import dataclasses
-
     program = dataclasses.replace(exported.program, inputs=check["inputs"])
     worst = difference(program.outputs(flat(exported.weights)), check["outputs"])
     if not worst <= record["tolerance"]:
