@@ -1,4 +1,4 @@
-"""Copies the weights of jaxgen's GAN networks into their PyTorch twins, by jaxgen's own conversion."""
+"""Copies the weights of jaxgen's GAN networks into their PyTorch twins, as jaxgen converts them."""
 
 from typing import Any
 
@@ -21,7 +21,9 @@ def copy_weights(network: nn.Sequential, layout: Sequential, params: PyTree, sta
         stats: its collection "batch_stats", {} without batch norm.
     """
     flat = (traverse_util.flatten_dict(tree, sep=".") for tree in (params, stats))
-    arrays = {name: torch.from_numpy(array.copy()) for name, array in layout.to_torch(*flat).items()}
+    arrays = {
+        name: torch.from_numpy(array.copy()) for name, array in layout.to_torch(*flat).items()
+    }
     missing = network.load_state_dict(arrays, strict=False)
     if missing.unexpected_keys or any("num_batches" not in key for key in missing.missing_keys):
         raise ValueError(f"the twin has other modules than jaxgen's network: {missing}")

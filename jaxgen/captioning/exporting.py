@@ -89,8 +89,8 @@ def exportable(
         words=Words(
             task="image-to-text",
             what=f"A captioner: the features ({shape}) of an image become a sentence of at most "
-            f"{writer.max_length - 1} {writer.vocabulary.units} out of {len(writer.vocabulary)}. It "
-            "reads features, not pictures: they have to come from where the training set's came "
+            f"{writer.max_length - 1} {writer.vocabulary.units} out of {len(writer.vocabulary)}. "
+            "It reads features, not pictures: they have to come from where the training set's came "
             "from.",
             usage=f"sentences = model.caption(features)  # float32 (N, {shape})",
             limits=(

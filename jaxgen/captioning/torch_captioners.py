@@ -144,7 +144,9 @@ def _recurrent_from_torch(arrays: Arrays) -> dict[str, np.ndarray]:
     embeddings = [name for name, leaves in found.items() if leaves == ["weight"]]
     dense = [name for name, leaves in found.items() if set(leaves) == {"weight", "bias"}]
     if (len(cells), len(embeddings), len(dense)) != (1, 1, 2) or len(found) != 4:
-        told = "; ".join(f"{name or 'the module itself'}: {', '.join(x)}" for name, x in found.items())
+        told = "; ".join(
+            f"{name or 'the module itself'}: {', '.join(x)}" for name, x in found.items()
+        )
         raise JaxgenError(
             "a recurrent captioner is an nn.RNN or nn.LSTM of one layer and one direction with "
             "biases, an nn.Embedding and two nn.Linear, of the features and to the scores; or the "

@@ -69,7 +69,9 @@ def exportable(config: TrainConfig, sampler: Sampler, weights: Weights, saved: S
     height, width, colours = saved.about["image_shape"]
     labels = ", labels=[0, 1, 2]" if sampler.classes else ""
     per_class = (
-        f" It is conditional: {sampler.classes} classes can be asked for." if sampler.classes else ""
+        f" It is conditional: {sampler.classes} classes can be asked for."
+        if sampler.classes
+        else ""
     )
     return Exportable(
         config=config,

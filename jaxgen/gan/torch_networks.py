@@ -1,7 +1,7 @@
 """The GAN networks as PyTorch's `nn.Sequential`, layer by layer as the notebooks wrote them.
 
-From here come the weights of an exported generator, the source of its PyTorch module, the weights of
-one that is imported, and the twins in `benchmarks/`.
+From here come the weights of an exported generator, the source of its PyTorch module, the weights
+of one that is imported, and the twins in `benchmarks/`.
 
 N batch, Z noise, H height, W width, C channels, K classes.
 """

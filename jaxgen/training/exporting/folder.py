@@ -40,10 +40,10 @@ from jaxgen.training.task import Saved, TrainConfig, TrainedModel
 FORMAT = 1
 WEIGHTS, CONFIG, CHECK, CARD = "model.safetensors", "config.json", "check.safetensors", "README.md"
 _NEEDED = (WEIGHTS, CONFIG, CHECK, CARD)
-_KEYS = frozenset(
-    ("exported", "jaxgen", "commit", "config", "about", "step", "seed", "program", "tolerance")
-    + ("figures", "source", "license")
-)
+_KEYS = {
+    "exported", "jaxgen", "commit", "config", "about", "step", "seed", "program", "tolerance",
+    "figures", "source", "license",
+}  # fmt: skip
 _MOST_ARRAYS = 10_000
 _FIT = "this folder's files do not belong together; restore it from a copy"
 
@@ -166,12 +166,13 @@ def is_exported(path: Path) -> bool:
     return any((path / name).is_file() for name in (sums.NAME, WEIGHTS))
 
 
-def read(path: Path, precision: Any = None) -> TrainedModel:
+def read(path: Path, precision: Any = None, data_dir: str = "") -> TrainedModel:
     """Open an exported model, and see that it makes what it made when it was exported.
 
     Args:
         path: its folder.
         precision: what it computes in; as it was trained if None.
+        data_dir: where the data are, for what needs them.
 
     Returns:
         What its configuration makes of it, as of a run.
@@ -187,9 +188,10 @@ def read(path: Path, precision: Any = None) -> TrainedModel:
     saved = Saved(state, record["about"], record["step"], exported=path)
     model = config.restored(saved)
     _refuse_other(model, path, record)
-    if precision not in (None, config.precision):
-        return dataclasses.replace(config, precision=precision).restored(saved)
-    return model
+    changed = configs.placed(config, data_dir)
+    if precision:
+        changed = dataclasses.replace(changed, precision=precision)
+    return model if changed == config else changed.restored(saved)
 
 
 def read_record(path: Path) -> dict[str, Any]:

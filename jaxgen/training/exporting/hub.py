@@ -69,7 +69,9 @@ def publish(folder: Path, place: str, private: bool = True, api: Any = None) -> 
 def _parsed(place: str) -> tuple[str, str | None]:
     match = _PLACE.fullmatch(place)
     if not match:
-        raise JaxgenError(f"{place!r} is no place on the Hub: give USER/NAME, or USER/NAME@REVISION")
+        raise JaxgenError(
+            f"{place!r} is no place on the Hub: give USER/NAME, or USER/NAME@REVISION"
+        )
     return match[1], match[2]
 
 

@@ -13,6 +13,7 @@ from jaxgen.nn.precision import highest
 from jaxgen.training.exporting.exportable import Arrays, Program
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+INSTALL = "pip install 'jaxgen[stablehlo]'"
 SCRIPT = "run_stablehlo.py"
 _STANDALONE = Path(__file__).parent / "standalone"
 
@@ -43,9 +44,10 @@ def serialized(program: Program, weights: Arrays) -> bytes:
     free = {name: struct(array, rows) for name, array in program.inputs.items()}
     try:
         with highest():  # TPUs would round to bfloat16, GPUs to TF32
-            return export.export(jax.jit(program.call), platforms=PLATFORMS)(
-                fixed, free
-            ).serialize()
+            exported = export.export(jax.jit(program.call), platforms=PLATFORMS)(fixed, free)
+            return bytes(exported.serialize())
+    except ImportError as error:  # of flatbuffers, without which JAX writes none
+        raise JaxgenError(f"--stablehlo needs a package: {INSTALL}") from error
     except (TypeError, ValueError, NotImplementedError) as error:
         first = (str(error).splitlines() or [""])[0]
         raise JaxgenError(f"JAX cannot export this model as StableHLO ({first})") from error

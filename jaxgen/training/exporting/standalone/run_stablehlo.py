@@ -1,4 +1,6 @@
-"""Runs the program of this folder: it needs JAX and NumPy, and nothing of jaxgen.
+"""Runs the program of this folder: it needs JAX with flatbuffers, and NumPy; no jaxgen.
+
+    pip install jax flatbuffers numpy
 
     python run_stablehlo.py                           # is it what was exported?
     python run_stablehlo.py --n 16 --out images.npy   # a generator: images of new noise
@@ -107,7 +109,10 @@ def main():
     verify_files()
     config = json.loads((FOLDER / "config.json").read_text("utf-8"))
     program = config["program"]
-    stored = export.deserialize(bytearray((FOLDER / f"{program}.stablehlo").read_bytes()))
+    try:
+        stored = export.deserialize(bytearray((FOLDER / f"{program}.stablehlo").read_bytes()))
+    except ImportError as error:
+        refuse(f"JAX needs another package to read it ({error})")
     weights, call = read_arrays("model.safetensors"), jax.jit(stored.call)
 
     def run(inputs):
