@@ -41,7 +41,9 @@ def run(config: "TrainConfig", *, reschedule: bool = False) -> Any:
 
 
 def load(path: "str | Path", precision: "Precision | None" = None, data_dir: str = "") -> Any:
-    """Open the run or exported model in folder `path`: a `TrainedGan`, a `TrainedCaptioner` or another kind's model.
+    """Open the run or exported model in folder `path`.
+
+    It gives a `TrainedGan`, a `TrainedCaptioner` or another kind's model.
 
     Of a run with `replicas` it gives a `TrainedReplicas`, whose `replica(i)` is such a model.
 

@@ -60,8 +60,8 @@ def text(
     if has["stablehlo"]:
         parts.append(
             f"Without jaxgen, on CPU, CUDA or TPU: `python run_stablehlo.py` runs "
-            f"`{exported.program.name}.stablehlo`, and needs JAX, flatbuffers and NumPy only. JAX promises "
-            "to read such files for six months from when they were written."
+            f"`{exported.program.name}.stablehlo`, and needs JAX, flatbuffers and NumPy only. "
+            "JAX promises to read such files for six months from when they were written."
         )
     if has["torch"]:
         parts.append(

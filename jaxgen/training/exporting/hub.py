@@ -50,6 +50,8 @@ def publish(folder: Path, place: str, private: bool = True, api: Any = None) -> 
         JaxgenError: see `fetched`.
     """
     name, revision = _parsed(place)
+    if revision:
+        raise JaxgenError(f"{place}: a model is published as USER/NAME, without a revision")
     names = [*sums.verified(folder, ("config.json",)), sums.NAME]
     api = api or _library().HfApi()
     try:
@@ -58,7 +60,6 @@ def publish(folder: Path, place: str, private: bool = True, api: Any = None) -> 
             repo_id=name,
             folder_path=str(folder),
             allow_patterns=names,
-            revision=revision,
             commit_message="Exported by jaxgen",
         )
     except Exception as error:  # of the library, of its HTTP client, of the system
