@@ -55,7 +55,10 @@ def exportable(
 
     def call(arrays: Arrays, inputs: Arrays) -> Arrays:
         variables = {"params": nested(arrays)["params"]}
-        apply = partial(writer.module.apply, variables)
+
+        def apply(*args: Any, method: str) -> Any:
+            return writer.module.apply(variables, *args, method=method)
+
         words_NL, log_probability_N = greedy(
             partial(apply, method="step"),
             apply(inputs["features"], method="start"),

@@ -47,9 +47,10 @@ def words_of(path: Path) -> tuple[str, ...]:
             for word, index in pairs
         }
         value = [by_index.get(str(index)) for index in range(len(by_index))]
-    if not isinstance(value, list) or not value or not all(isinstance(x, str) for x in value):
+    words = [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
+    if not words or len(words) < len(value):
         raise JaxgenError(f"{path} holds no words with indices from 0 on; {_ADVICE}")
-    return tuple(value)
+    return tuple(words)
 
 
 def imported(

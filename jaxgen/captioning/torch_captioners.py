@@ -56,8 +56,12 @@ def to_torch(captioner: Captioner, params: Mapping[str, np.ndarray], max_length:
     """
     if isinstance(captioner, RNN | LSTM):
         return _recurrent_to_torch(params)
-    whole = isinstance(captioner, Transformer) and not (captioner.window or captioner.rank)
-    if not whole or captioner.memory_tokens > 1:
+    if (
+        not isinstance(captioner, Transformer)
+        or captioner.window
+        or captioner.rank
+        or captioner.memory_tokens > 1
+    ):
         raise JaxgenError(
             f"there is no PyTorch form of {captioner}; rnn, lstm and a transformer with full "
             "attention that reads its features as they are have one"

@@ -122,7 +122,7 @@ def placed(config: Any, data_dir: str) -> Any:
     """
     if not data_dir:
         return config
-    data = getattr(config, "data", None)
+    data: Any = getattr(config, "data", None)
     if not hasattr(data, "dir"):
         raise JaxgenError(
             f"{settings.flag('data.dir')} {data_dir}: the data of this model are in no folder"

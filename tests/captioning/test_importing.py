@@ -6,6 +6,7 @@ The recurrent ones are `nn.RNN` and `nn.LSTM`, the Transformer PyTorch's own
 
 import importlib.util
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -71,6 +72,8 @@ def trained(make):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter) * (1.0 if parameter.ndim > 1 else 0.3))
+        if isinstance(model, Attentive):  # or its captions would be empty
+            model.output.bias[2] = -4.0
     return model
 
 
@@ -136,9 +139,9 @@ def test_every_captioner_writes_the_same_both_ways(name, run, tmp_path):
     np.testing.assert_allclose(scores, expected, atol=1e-5 * max(1, size))
     assert greedy(again, rows) == sentences
     assert back.check() < 1e-4
-    (tmp_path / "in").rename(tmp_path / "first")
-    both = run(again.state_dict(), name).caption(features()), sentences
-    assert both[0] == both[1]
+    if name == "caption_transformer":  # whose names are the course's, not those of `theirs`
+        shutil.rmtree(tmp_path / "in")
+        assert run(again.state_dict(), name).caption(features()) == sentences
 
 
 def test_the_courses_own_arrays_are_read(run):
@@ -146,8 +149,6 @@ def test_the_courses_own_arrays_are_read(run):
     model = run(theirs.state_dict(), "caption_lstm")
     arrays = {name: torch.from_numpy(np.array(array)) for name, array in model.params.items()}
     assert set(arrays) == {"W_proj", "b_proj", "W_embed", "Wx", "Wh", "b", "W_vocab", "b_vocab"}
-    import shutil
-
     shutil.rmtree(model.config.workdir)
     assert run(arrays, "caption_lstm").caption(features()) == model.caption(features())
 

@@ -186,7 +186,7 @@ def test_what_is_no_such_generator_is_refused(tmp_path, monkeypatch):
     refused("nothing was executed", "vanilla_gan")
     torch.save(vanilla().state_dict(), "F")
     refused("the file has the modules dense, dense, dense, and this generator has")
-    refused("too few for noise and 10 classes|modules", "conditional_gan")
+    refused("this generator has", "conditional_gan")
     refused("--vocabulary is of captioners", "vanilla_gan", "--vocabulary", "v.json")
     torch.save({"epoch": 3, "state": vanilla().state_dict()}, "F")
     refused("F has 'epoch', which is no tensor", "vanilla_gan")
@@ -201,5 +201,5 @@ def test_what_is_no_such_generator_is_refused(tmp_path, monkeypatch):
     refused("no square grey image", "vanilla_gan")
     torch.save(state, "F")
     refused("no name of a licence", "vanilla_gan", "--license", "MIT!")
-    with pytest.raises(JaxgenError, match="says why|jax2onnx"):
+    with pytest.raises(JaxgenError, match="jax2onnx"):
         export.main(["o", "--out", "x", "--onnx"])

@@ -1,5 +1,6 @@
 """Exported models on the Hugging Face Hub, by the package huggingface_hub (extra `hub`)."""
 
+import importlib
 import os
 import re
 from pathlib import Path
@@ -79,10 +80,9 @@ def _parsed(place: str) -> tuple[str, str | None]:
 def _library() -> Any:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        import huggingface_hub
+        return importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise JaxgenError(f"the Hugging Face Hub needs a package: {INSTALL}") from error
-    return huggingface_hub
 
 
 def _reason(error: Exception) -> str:

@@ -6,6 +6,7 @@
 from pathlib import Path
 
 import jax
+import numpy as np
 from jax import export
 
 from jaxgen.errors import JaxgenError
@@ -36,7 +37,7 @@ def serialized(program: Program, weights: Arrays) -> bytes:
     """
     (rows,) = export.symbolic_shape("rows", constraints=("rows >= 1",))
 
-    def struct(array: jax.Array, *batch: object) -> jax.ShapeDtypeStruct:
+    def struct(array: np.ndarray, *batch: object) -> jax.ShapeDtypeStruct:
         shape = (*batch, *array.shape[len(batch) :])
         return jax.ShapeDtypeStruct(shape, array.dtype)  # type: ignore[arg-type]
 

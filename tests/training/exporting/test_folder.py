@@ -13,8 +13,8 @@ import pytest
 import safetensors.numpy
 
 import jaxgen
-from jaxgen.errors import JaxgenError
 from jaxgen.data.images.mnist5k import Mnist5k
+from jaxgen.errors import JaxgenError
 from jaxgen.training import configs
 from jaxgen.training.exporting import folder, sums
 from jaxgen.training.exporting.exportable import difference, flat, nested
