@@ -75,7 +75,12 @@ def exportable(
             captioner, len(vocabulary), feature_shape[-1], writer.max_length
         ) | {"null": vocabulary.null, "start": vocabulary.start, "end": vocabulary.end}
         template = source(_TORCH)
-        return TorchForm(arrays, template.replace("SIZES = {}", f"SIZES = {json.dumps(told)}"))
+        return TorchForm(
+            arrays,
+            template.replace("SIZES = {}", f"SIZES = {json.dumps(told)}").replace(
+                "TOLERANCE = 0.0", f"TOLERANCE = {_TOLERANCE[config.precision]}"
+            ),
+        )
 
     shape = ", ".join(map(str, feature_shape))
     return Exportable(

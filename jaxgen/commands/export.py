@@ -14,11 +14,6 @@ from jaxgen.settings import setting
 from jaxgen.training.task import TrainedModel
 
 _LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,40}")
-NO_ONNX = (
-    "--onnx: jaxgen writes no ONNX, since jax2onnx 0.17, the tool of the field, wants "
-    "orbax-checkpoint below 0.11.37 and jaxgen needs 0.12; `torch.onnx.export` makes ONNX of what "
-    "--torch writes"
-)
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class ExportConfig(ReplicaArgument):
     torch: bool = False
     """Add a PyTorch state dict, and the source of its module."""
     onnx: bool = False
-    """Not there: it says why."""
+    """Add ONNX, which PyTorch makes of the module that --torch adds (extra `onnx`)."""
     license: str = ""
     """Of the weights, as the Hugging Face Hub calls it, `apache-2.0` for one; none by default."""
     hub: str = ""
@@ -78,8 +73,6 @@ def main(argv: Sequence[str]) -> int:
     config = cli.parse_command(ExportConfig, argv, "jaxgen export")
     if config.out == Path():
         raise JaxgenError("give --out, the folder that is written")
-    if config.onnx:
-        raise JaxgenError(NO_ONNX)
     refuse_license(config.license)
     from jaxgen.training.exporting import folder, hub
     from jaxgen.training.exporting.exportable import CanExport
@@ -89,7 +82,9 @@ def main(argv: Sequence[str]) -> int:
         raise JaxgenError(f"{config.run} holds a kind of model that has no `exportable()`")
     tell_devices(precision=model.config.precision)
     figures, source = _measured(config)
-    extras = folder.Extras(config.stablehlo, config.torch, config.license, figures, source)
+    extras = folder.Extras(
+        config.stablehlo, config.torch, config.onnx, config.license, figures, source
+    )
     written = folder.write(model, config.out, extras)
     print(f"{config.out}: {', '.join(written)}")
     if config.hub:

@@ -63,6 +63,7 @@ def exportable(config: TrainConfig, sampler: Sampler, weights: Weights, saved: S
             layout.to_torch(flat(kept["params"]), stats),
             template.replace("        # STEPS\n", steps)
             .replace("CLASSES = 0", f"CLASSES = {sampler.classes}")
+            .replace("TOLERANCE = 0.0", f"TOLERANCE = {_TOLERANCE[config.precision]}")
             .replace("TRAIN = False", f"TRAIN = {sampler.statistics == 'batch'}"),
         )
 

@@ -71,7 +71,6 @@ def test_what_cannot_be_exported_is_told(runs, tmp_path, monkeypatch):
         ([run], "give --out"),
         ([run, "--out", str(runs)], "there is something already"),
         ([run, "--out", "x", "--license", "My licence"], "no name of a licence"),
-        ([run, "--out", "x", "--onnx"], "jax2onnx"),
         ([str(tmp_path / "none"), "--out", "x"], "is not a run: there is no such folder"),
     ):
         with pytest.raises(JaxgenError, match=words):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxgen
-from jaxgen.commands import export, import_
+from jaxgen.commands import import_
 from jaxgen.errors import JaxgenError
 from jaxgen.training.exporting import folder
 
@@ -201,5 +201,3 @@ def test_what_is_no_such_generator_is_refused(tmp_path, monkeypatch):
     refused("no square grey image", "vanilla_gan")
     torch.save(state, "F")
     refused("no name of a licence", "vanilla_gan", "--license", "MIT!")
-    with pytest.raises(JaxgenError, match="jax2onnx"):
-        export.main(["o", "--out", "x", "--onnx"])

@@ -68,6 +68,8 @@ def text(
             f"With PyTorch: `torch_{exported.program.name}.py` has the module and `load()`; "
             f"`python torch_{exported.program.name}.py` checks it."
         )
+    if has["onnx"]:
+        parts.append(f"As ONNX, for any number of rows: `{exported.program.name}.onnx`.")
     parts += [
         "## What it must not be used for",
         "\n".join(f"- {limit}" for limit in words.limits),

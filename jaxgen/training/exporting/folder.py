@@ -6,8 +6,8 @@
     README.md            the model card
     SHA256SUMS           of all files
 
-and, where they were asked for, a StableHLO program (`stablehlo`), and a PyTorch state dict with the
-source of its module.
+and, where they were asked for, a StableHLO program (`stablehlo`), a PyTorch state dict with the
+source of its module, and ONNX.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from jaxgen.display.replacing import PARTIAL, sync
 from jaxgen.errors import JaxgenError
 from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training import configs
-from jaxgen.training.exporting import card, stablehlo, sums
+from jaxgen.training.exporting import card, onnx, stablehlo, sums
 from jaxgen.training.exporting.exportable import (
     CanExport,
     Exportable,
@@ -54,6 +54,8 @@ class Extras:
 
     stablehlo: bool = False
     torch: bool = False
+    onnx: bool = False
+    """ONNX too, which PyTorch makes of what `torch` writes."""
     license: str = ""
     """As the Hugging Face Hub calls it; "" for none."""
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -78,9 +80,11 @@ def write(model: CanExport, out: Path, extras: Extras) -> list[str]:
         OSError: it cannot be written.
     """
     _refuse_occupied(out)
+    if extras.onnx:
+        onnx.refuse_without()
     exported = model.exportable()
     # Before anything is written: there may be none.
-    torch = exported.torch() if extras.torch else None
+    torch = exported.torch() if extras.torch or extras.onnx else None
     temporary = out.with_name(f"{PARTIAL}{out.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -134,8 +138,11 @@ def _write_files(
     if torch:
         _save(folder / f"torch_{program.name}.safetensors", torch.arrays)
         (folder / f"torch_{program.name}.py").write_text(torch.source)
+        if extras.onnx:
+            source = folder / f"torch_{program.name}.py"
+            onnx.write(source, folder / f"{program.name}.onnx", program.tolerance)
     sizes = {"weights": sum(array.size for array in weights.values())}
-    has = {"stablehlo": extras.stablehlo, "torch": torch is not None}
+    has = {"stablehlo": extras.stablehlo, "torch": torch is not None, "onnx": extras.onnx}
     (folder / CARD).write_text(card.text(exported, record, sizes, has))
 
 
