@@ -33,9 +33,9 @@ def text(
     origin = (
         _plain(record["source"])
         if record["source"]
-        else f"Trained by jaxgen {record['jaxgen']}"
-        + (f" (commit `{record['commit']}`)" if record["commit"] else "")
-        + f": {record['step']} steps of batch {config['batch_size']}, seed {record['seed']}."
+        else f"Trained for {record['step']} steps of batch {config['batch_size']}, seed "
+        f"{record['seed']}, and exported by jaxgen {record['jaxgen']}"
+        + (f" (commit `{record['commit']}`)." if record["commit"] else ".")
     )
     parts = [
         f"---\nlibrary_name: jaxgen\nlicense: {licence}\npipeline_tag: {words.task}\n"
@@ -101,8 +101,8 @@ def figures(measured: Mapping[str, Any]) -> str:
             for key, value in with_floors
         )
         parts.append(
-            "The floor is what real data get against other real data; matched is the same for as "
-            "many as there were samples."
+            "The floor is what one half of the real data gets against the other, and matched what "
+            "as many samples get: hold these two against each other. Samples is of all of them."
         )
     if numbers:
         nearest = measured.get("nearest")

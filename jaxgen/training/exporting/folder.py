@@ -114,7 +114,10 @@ def _write_files(
     exported: Exportable, folder: Path, extras: Extras, torch: TorchForm | None
 ) -> None:
     program, weights = exported.program, flat(exported.weights)
+    _refuse_other_kinds(weights, "this model")
     outputs = program.outputs(weights)
+    if not all(np.isfinite(array).all() for array in outputs.values()):
+        raise JaxgenError("this model makes what is not finite: it has diverged")
     _save(folder / WEIGHTS, weights)
     check = {f"inputs.{name}": array for name, array in program.inputs.items()}
     _save(folder / CHECK, check | {f"outputs.{name}": array for name, array in outputs.items()})
@@ -191,8 +194,9 @@ def read(path: Path, precision: Any = None, data_dir: str = "") -> TrainedModel:
     record = read_record(path)
     placed = {**record["config"], "workdir": str(path)}
     config = configs.from_json(placed, TrainConfig, f"{path / CONFIG}: config")
-    state = nested(_load(path / WEIGHTS))
-    saved = Saved(state, record["about"], record["step"], exported=path)
+    arrays = _load(path / WEIGHTS)
+    _refuse_other_kinds(arrays, str(path / WEIGHTS))
+    saved = Saved(nested(arrays), record["about"], record["step"], exported=path)
     model = config.restored(saved)
     _refuse_other(model, path, record)
     changed = configs.placed(config, data_dir)
@@ -240,17 +244,32 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
+def _refuse_other_kinds(arrays: Mapping[str, np.ndarray], where: str) -> None:
+    if other := [name for name, array in arrays.items() if array.dtype != np.float32]:
+        raise JaxgenError(
+            f"{where} has the array {other[0]} of {arrays[other[0]].dtype}, and what is learnt is "
+            "float32"
+        )
+
+
 def _refuse_other(model: TrainedModel, path: Path, record: dict[str, Any]) -> None:
     if not isinstance(model, CanExport):
         raise JaxgenError(f"{path} holds a kind of model that cannot be exported; {_FIT}")
     exported = model.exportable()
-    check = nested(_load(path / CHECK))
+    check = _load(path / CHECK)
+    inputs, outputs = (
+        {
+            name.removeprefix(prefix): array
+            for name, array in check.items()
+            if name.startswith(prefix)
+        }
+        for prefix in ("inputs.", "outputs.")
+    )
     expected = {name: (array.shape, array.dtype) for name, array in exported.program.inputs.items()}
-    given = {name: (array.shape, array.dtype) for name, array in check["inputs"].items()}
-    if given != expected:
+    if {name: (array.shape, array.dtype) for name, array in inputs.items()} != expected:
         raise JaxgenError(f"{path / CHECK} has other inputs than this model takes; {_FIT}")
-    program = dataclasses.replace(exported.program, inputs=check["inputs"])
-    worst = difference(program.outputs(flat(exported.weights)), check["outputs"])
+    program = dataclasses.replace(exported.program, inputs=inputs)
+    worst = difference(program.outputs(flat(exported.weights)), outputs)
     if not worst <= record["tolerance"]:
         raise JaxgenError(
             f"{path}: the model does not make what it made when it was exported (off by "

@@ -96,11 +96,45 @@ def test_other_weights_under_new_sums_make_something_else(exported_gan, tmp_path
     sums.write(copy)
     with pytest.raises(JaxgenError, match="does not make what it made when it was exported"):
         jaxgen.load(copy)
+    safetensors.numpy.save_file(weights | {name: weights[name].astype("f8")}, copy / folder.WEIGHTS)
+    sums.write(copy)
+    with pytest.raises(JaxgenError, match="float64, and what is learnt is float32"):
+        jaxgen.load(copy)
     del weights[name]
     safetensors.numpy.save_file(weights, copy / folder.WEIGHTS)
     sums.write(copy)
     with pytest.raises(JaxgenError, match=r"does not fit the configuration"):
         jaxgen.load(copy)
+
+
+def test_other_checks_and_other_entries_under_new_sums_are_refused(exported_gan, tmp_path):
+    _, out = exported_gan
+    copy = shutil.copytree(out, tmp_path / "copy")
+    record = json.loads((out / folder.CONFIG).read_text())
+    for wrong, words in (
+        ([], "not the one of an exported model"),
+        (record | {"exported": 2}, "has format 2"),
+        (record | {"more": 1}, "lacks an entry, or has one too many"),
+        (record | {"step": "3"}, "the entry 'step' is of the wrong kind"),
+        (record | {"config": record["config"] | {"noise_size": 7}}, "does not fit"),
+    ):
+        (copy / folder.CONFIG).write_text(json.dumps(wrong))
+        sums.write(copy)
+        with pytest.raises(JaxgenError, match=words):
+            jaxgen.load(copy)
+    shutil.copy(out / folder.CONFIG, copy)
+    for content in (safetensors.numpy.save({"inputs": np.ones(2)}), b"\xff" * 40):
+        (copy / folder.CHECK).write_bytes(content)
+        sums.write(copy)
+        with pytest.raises(JaxgenError, match=r"check.safetensors (has other|cannot be read)"):
+            jaxgen.load(copy)
+
+
+def test_a_model_that_diverged_is_not_exported(tmp_path):
+    model = gan()
+    model._weights = jax.tree.map(lambda x: x * np.nan, model._weights)
+    with pytest.raises(JaxgenError, match="it has diverged"):
+        folder.write(model, tmp_path / "out", folder.Extras())
 
 
 def test_the_folder_says_nothing_of_the_machine_and_all_of_the_model(exported_gan):
