@@ -12,28 +12,31 @@ import numpy as np
 import pytest
 
 import jaxgen
+from jaxgen import settings
 from jaxgen.captioning.captioners.transformer import positional_encoding
 from jaxgen.captioning.importing import words_of
-from jaxgen.commands import import_
+from jaxgen.commands import caption, import_
 from jaxgen.data.captions.vocabulary import SPECIAL
 from jaxgen.errors import JaxgenError
-from jaxgen.training.exporting import folder
+from jaxgen.training.exporting import folder as exported_folder
+from tests.captioning.test_step import VOCABULARY, WIDTH, folder
 
 torch = pytest.importorskip("torch", reason="PyTorch is not there")
 nn = torch.nn
 torch.set_num_threads(1)  # more would wait for each other longer than they compute
 
 WORDS = [*SPECIAL, *"a cat sees the dog and runs".split()]
-FEATURES, LENGTH, ROWS = 5, 7, 6
+KNOWN, FEATURES, LENGTH, ROWS = len(WORDS), 5, 7, 6
+__all__ = ["folder"]  # a fixture
 
 
 class Recurrent(nn.Module):
-    def __init__(self, cells):
+    def __init__(self, cells, words=KNOWN, features=FEATURES):
         super().__init__()
-        self.words = nn.Embedding(len(WORDS), 4)
+        self.words = nn.Embedding(words, 4)
         self.rnn = cells(4, 6, batch_first=True)
-        self.first = nn.Linear(FEATURES, 6)
-        self.out = nn.Linear(6, len(WORDS))
+        self.first = nn.Linear(features, 6)
+        self.out = nn.Linear(6, words)
 
     def forward(self, features, captions):
         h = self.first(features)[None]
@@ -90,9 +93,9 @@ def greedy(model, rows):
         scores[:, :2] = -torch.inf
         words = torch.cat([words, scores.argmax(1, keepdim=True)], dim=1)
     sentences = []
-    for caption in words[:, 1:].tolist():
-        stop = caption.index(2) if 2 in caption else LENGTH
-        sentences.append(" ".join(WORDS[index] for index in caption[:stop]))
+    for indices in words[:, 1:].tolist():
+        stop = indices.index(2) if 2 in indices else LENGTH
+        sentences.append(" ".join(WORDS[index] for index in indices[:stop]))
     return sentences
 
 
@@ -128,7 +131,7 @@ def test_every_captioner_writes_the_same_both_ways(name, run, tmp_path):
     size = np.abs(expected).max()
     np.testing.assert_allclose(ours, expected, atol=1e-5 * max(1, size))
 
-    folder.write(model, tmp_path / "out", folder.Extras(torch=True))
+    exported_folder.write(model, tmp_path / "out", folder.Extras(torch=True))
     path = tmp_path / "out" / "torch_captioner.py"
     spec = importlib.util.spec_from_file_location("torch_captioner", path)
     back = importlib.util.module_from_spec(spec)
@@ -151,6 +154,26 @@ def test_the_courses_own_arrays_are_read(run):
     assert set(arrays) == {"W_proj", "b_proj", "W_embed", "Wx", "Wh", "b", "W_vocab", "b_vocab"}
     shutil.rmtree(model.config.workdir)
     assert run(arrays, "caption_lstm").caption(features()) == model.caption(features())
+
+
+def test_the_courses_data_measure_what_was_imported(folder, tmp_path):
+    """With the course's vocabulary as it is, and its files in a folder that the model is told."""
+    theirs = trained(lambda: Recurrent(nn.LSTM, len(VOCABULARY), WIDTH))
+    torch.save(theirs.state_dict(), tmp_path / "captioner.pth")
+    given = ["--torch", tmp_path / "captioner.pth", "--as", "caption_lstm", "--data", "coco"]
+    given += ["--vocabulary", folder / "coco2014_vocab.json", "--max-length", 7]
+    given += ["--data.dir", folder, "--out", tmp_path / "in"]
+    with settings.flags_spelled():  # as on the command line
+        assert import_.main([str(flag) for flag in given]) == 0
+    assert str(folder) not in (tmp_path / "in" / "config.json").read_text()
+    with pytest.raises(JaxgenError, match=r"came without the data .*give data.dir"):
+        jaxgen.load(tmp_path / "in").evaluate(java=False)
+    figures, table = jaxgen.load(tmp_path / "in", data_dir=str(folder)).evaluate(java=False)
+    assert 0 <= figures["bleu_1"] <= 1
+    assert "BLEU" in table
+    flags = [str(tmp_path / "in"), "--data.dir", str(folder), "--out", str(tmp_path / "c.png")]
+    assert caption.main([*flags, "--n", "2"]) == 0
+    assert (tmp_path / "c.png").is_file()
 
 
 def test_what_is_no_such_captioner_is_refused(run, tmp_path):
