@@ -5,6 +5,7 @@ what is expected, and against the file's size, before memory is taken.
 """
 
 import contextlib
+import errno
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def told(path: Path, advice: str) -> Iterator[None]:
     except MemoryError:
         raise
     except OSError as error:
-        if error.errno is not None:  # of the system
+        if error.errno not in (None, errno.EINVAL):  # of the system; a place before 0 is damage
             raise
         raise JaxgenError(f"{path} is damaged ({_reason(error)}); {advice}") from error
     except Exception as error:  # damaged files raise nearly anything
