@@ -25,6 +25,7 @@ from jaxgen.settings import flag, shortened
 
 _POSITIONS = "positional_encoding.pe"
 _OWN = ("W_proj", "b_proj", "W_embed", "Wx", "Wh", "b", "W_vocab", "b_vocab")
+_SIZES = ("hidden", "word_size", "width", "heads", "layers", "feed_forward")
 _LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
 
 
@@ -56,12 +57,7 @@ def to_torch(captioner: Captioner, params: Mapping[str, np.ndarray], max_length:
     """
     if isinstance(captioner, RNN | LSTM):
         return _recurrent_to_torch(params)
-    if (
-        not isinstance(captioner, Transformer)
-        or captioner.window
-        or captioner.rank
-        or captioner.memory_tokens > 1
-    ):
+    if not isinstance(captioner, Transformer) or _beyond(captioner):
         raise JaxgenError(
             f"there is no PyTorch form of {captioner}; rnn, lstm and a transformer with full "
             "attention that reads its features as they are have one"
@@ -78,6 +74,13 @@ def to_torch(captioner: Captioner, params: Mapping[str, np.ndarray], max_length:
         made[f"{place}.{_LEAVES[leaf]}"] = np.ascontiguousarray(array)
     table_TD = positional_encoding(max_length, captioner.width).astype(np.float32)
     return made | {_POSITIONS: table_TD[None]}
+
+
+def _beyond(captioner: Transformer) -> bool:
+    """Whether it has a part that the PyTorch module lacks: a field that is not as by default."""
+    fields = dataclasses.fields(captioner)
+    changed = (f for f in fields if f.name not in _SIZES and f.name != "dropout")
+    return any(getattr(captioner, field.name) != field.default for field in changed)
 
 
 def from_torch(captioner: Captioner, arrays: Arrays) -> Imported:
@@ -264,5 +267,5 @@ def sizes(captioner: Captioner, vocab_size: int, features: int, max_length: int)
         "vocab_size": vocab_size,
         "features": features,
         "max_length": max_length,
-        **{name: own[name] for name in own if name not in ("dropout", "window", "rank")},
+        **{name: own[name] for name in _SIZES if name in own},
     }

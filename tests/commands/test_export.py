@@ -78,3 +78,13 @@ def test_what_cannot_be_exported_is_told(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(RunArgument, "opened", lambda self: object())
     with pytest.raises(JaxgenError, match="has no `exportable"):
         export.main([run, "--out", "x"])
+
+
+def test_the_command_import_is_found_though_python_has_the_word(run_module, tmp_path):
+    flags = ("--torch", tmp_path / "none.pth", "--as", "dcgan", "--out", tmp_path / "out")
+    status, told = run_module("jaxgen", "import", *flags)
+    assert status == 2
+    assert told.splitlines()[-1] == (
+        f"error: {tmp_path / 'none.pth'} cannot be read (it is missing); give another --torch"
+    )
+    assert not (tmp_path / "out").exists()
