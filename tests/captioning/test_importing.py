@@ -131,7 +131,7 @@ def test_every_captioner_writes_the_same_both_ways(name, run, tmp_path):
     size = np.abs(expected).max()
     np.testing.assert_allclose(ours, expected, atol=1e-5 * max(1, size))
 
-    exported_folder.write(model, tmp_path / "out", folder.Extras(torch=True))
+    exported_folder.write(model, tmp_path / "out", exported_folder.Extras(torch=True))
     path = tmp_path / "out" / "torch_captioner.py"
     spec = importlib.util.spec_from_file_location("torch_captioner", path)
     back = importlib.util.module_from_spec(spec)
