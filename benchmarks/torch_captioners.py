@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from jaxgen.captioning.captioners.base import Captioner
 from jaxgen.captioning.captioners.recurrent import LSTM, RNN
 from jaxgen.captioning.captioners.transformer import Transformer, positional_encoding
+from jaxgen.captioning.torch_captioners import to_torch
 from jaxgen.errors import JaxgenError
 
 PyTree = Any
@@ -57,6 +58,7 @@ class Recurrent(nn.Module):
 
     def __init__(self, captioner: RNN | LSTM, vocab_size: int, features: int) -> None:
         super().__init__()
+        self.captioner = captioner
         kind, hidden = nn.RNN if isinstance(captioner, RNN) else nn.LSTM, captioner.hidden
         self.project = nn.Linear(features, hidden)
         self.embed = nn.Embedding(vocab_size, captioner.word_size)
@@ -145,6 +147,7 @@ class TransformerTwin(nn.Module):
         self, captioner: Transformer, vocab_size: int, features: int, max_length: int
     ) -> None:
         super().__init__()
+        self.captioner = captioner
         width, rate = captioner.width, captioner.dropout
         self.visual_projection = nn.Linear(features, width)
         self.embedding = nn.Embedding(vocab_size, width, padding_idx=NULL)
@@ -189,49 +192,20 @@ class TransformerTwin(nn.Module):
         return words_NT[:, 1:]
 
 
-_LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
-
-
 @torch.no_grad()
 def copy_weights(network: nn.Module, params: PyTree) -> None:
     """Sets a network to the parameters of the jaxgen captioner that it is the twin of.
 
-    Matrices are transposed. jaxgen's recurrence has one bias where PyTorch has two, of which the
-    second becomes zero; its gates stand in the order i, f, o, g, PyTorch's in i, f, g, o.
+    They are converted by jaxgen, whose Transformer for PyTorch has the names of the course's.
     """
-    params = traverse_util.flatten_dict(params, sep=".")
-    if isinstance(network, Recurrent):
-        values = _recurrent_values(params)
-    else:
-        values = {}
-        for path, array in params.items():
-            *parents, leaf = path.replace("layers_", "layers.").split(".")
-            own = parents if leaf != "embedding" else [leaf]
-            name = ".".join([*own, _LEAF_NAMES[leaf]])
-            values[name] = np.transpose(array) if leaf == "kernel" else array
+    flat = traverse_util.flatten_dict(params, sep=".")
+    values = {
+        name.removeprefix("transformer.").replace("multihead_attn", "cross_attn"): array
+        for name, array in to_torch(network.captioner, flat, max_length=1).items()
+        if not name.startswith("positional_encoding")
+    }
     own = dict(network.named_parameters())
     if own.keys() != values.keys():
         raise ValueError(f"parameters {own.keys() ^ values.keys()} have no counterpart")
     for name, parameter in own.items():
         parameter.copy_(torch.from_numpy(np.array(values[name])))
-
-
-def _recurrent_values(params: dict[str, Any]) -> dict[str, np.ndarray]:
-    hidden = params["Wh"].shape[0]
-
-    def gates(array: np.ndarray) -> np.ndarray:
-        first, *rest = np.split(np.asarray(array), array.shape[-1] // hidden, axis=-1)
-        ordered = [first, rest[0], rest[2], rest[1]] if rest else [first]
-        return np.concatenate(ordered, axis=-1).T
-
-    return {
-        "project.weight": np.transpose(params["W_proj"]),
-        "project.bias": params["b_proj"],
-        "embed.weight": params["W_embed"],
-        "cells.weight_ih_l0": gates(params["Wx"]),
-        "cells.weight_hh_l0": gates(params["Wh"]),
-        "cells.bias_ih_l0": gates(params["b"]),
-        "cells.bias_hh_l0": np.zeros(params["b"].shape, np.float32),
-        "scores.weight": np.transpose(params["W_vocab"]),
-        "scores.bias": params["b_vocab"],
-    }

@@ -40,16 +40,18 @@ def run(config: "TrainConfig", *, reschedule: bool = False) -> Any:
     return load(config.workdir)
 
 
-def load(path: "str | Path", precision: "Precision | None" = None) -> Any:
-    """Open the run in folder `path`: a `TrainedGan`, a `TrainedCaptioner` or another kind's model.
+def load(path: "str | Path", precision: "Precision | None" = None, data_dir: str = "") -> Any:
+    """Open the run or exported model in folder `path`.
+
+    It gives a `TrainedGan`, a `TrainedCaptioner` or another kind's model.
 
     Of a run with `replicas` it gives a `TrainedReplicas`, whose `replica(i)` is such a model.
 
-    See `jaxgen.training.experiment.load` for `precision` and for what is raised.
+    See `jaxgen.training.experiment.load` for `precision`, `data_dir` and what is raised.
 
     Code of your own that the run needs is imported first: by `import my_file`, or by
     `jaxgen.settings.import_own("my_file.py")`.
     """
     from jaxgen.training import experiment  # late: `import jaxgen` costs next to nothing
 
-    return experiment.load(path, precision)
+    return experiment.load(path, precision, data_dir)

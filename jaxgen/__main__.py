@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import keyword
 import sys
 
 import jaxgen
@@ -15,10 +16,12 @@ COMMANDS = {
     "evaluate": "measure a run",
     "score": "measure a file of captions",
     "features": "compute features of photographs with an encoder",
+    "export": "write a trained model as a folder to give away",
+    "import": "read a PyTorch model of the notebooks'",
     "pack": "pack a folder of pictures into a set larger than memory",
     "captions": "make a set of captions from pictures of your own",
 }
-"""Each is a module of `jaxgen.commands` with `main(argv)`."""
+"""Each is a module of `jaxgen.commands` with `main(argv)`; keywords of Python have a _ behind."""
 
 
 def main() -> None:
@@ -39,7 +42,8 @@ def main() -> None:
         hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(COMMANDS)}"
         print(f"error: jaxgen has no command {argv[0]}{hint}", file=sys.stderr)
         sys.exit(JaxgenError.exit_code)
-    command = importlib.import_module(f"jaxgen.commands.{argv[0]}")
+    module = f"{argv[0]}_" if keyword.iskeyword(argv[0]) else argv[0]
+    command = importlib.import_module(f"jaxgen.commands.{module}")
     guard.run_guarded(lambda: command.main(argv[1:]))
 
 

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxgen import settings
 from jaxgen.captioning import attention_maps
 from jaxgen.captioning.decoding import Decoding
+from jaxgen.captioning.exporting import exportable
 from jaxgen.captioning.quality import CaptionQuality
 from jaxgen.captioning.writing import Writer
 from jaxgen.data.photographs.identity import EncoderIdentity
@@ -17,6 +19,7 @@ from jaxgen.metrics.captions import report as captions_report
 from jaxgen.nn.placing import on_each_device
 from jaxgen.nn.precision import plain
 from jaxgen.training.checkpoints import refuse_misfit
+from jaxgen.training.exporting.exportable import Exportable
 from jaxgen.training.metrics_file import History
 from jaxgen.training.task import Saved, Shown, TrainConfig
 
@@ -178,6 +181,11 @@ class TrainedCaptioner:
         report = self._quality.report(self.params, java)
         return report, captions_report.table(report)
 
+    def exportable(self) -> Exportable:
+        """What `jaxgen.training.exporting.folder.write` writes."""
+        params = jax.tree.map(np.asarray, self.params)
+        return exportable(self.config, self._writer, self.feature_shape, params, self._saved)
+
     @cached_property
     def _quality(self) -> CaptionQuality:
-        return self._make_quality()
+        return self._saved.with_data(self._make_quality)

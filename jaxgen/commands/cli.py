@@ -66,6 +66,38 @@ def parse_command(config: type[C], argv: Sequence[str], prog: str) -> C:
     return parsed
 
 
+def parse_known(config: type[C], argv: Sequence[str], prog: str) -> tuple[C, list[str]]:
+    """What `parse_command` gives, and the flags that the command does not know.
+
+    Raises:
+        JaxgenError: a number is out of its range.
+    """
+    _print_any_name()
+    parsed, rest = tyro.cli(
+        config,
+        args=list(argv),
+        prog=prog,
+        description=config.__doc__,
+        return_unknown_args=True,
+    )
+    settings.check(parsed)
+    return parsed, list(rest)
+
+
+def chosen(default: TrainConfig, flags: Sequence[str], prog: str) -> TrainConfig:
+    """An experiment's configuration with what flags change, `--FIELD NAME` and `--import` too.
+
+    Raises:
+        JaxgenError: a number is out of its range, or there is no such class.
+    """
+    left = list(flags)
+    for place in _taken(left, "--import"):
+        settings.import_own(place)
+    parsed = parse(_with_classes(default, left), prog, left, prog)
+    settings.check(parsed)
+    return parsed
+
+
 def _print_any_name() -> None:
     """Let names of files be printed that are no text, or none in the terminal's encoding."""
     for stream in (sys.stdout, sys.stderr):

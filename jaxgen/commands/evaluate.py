@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jaxgen.commands import cli
 from jaxgen.commands.devices import tell_devices
@@ -20,12 +21,16 @@ class EvaluateConfig(RunArgument):
 def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says."""
     config = cli.parse_command(EvaluateConfig, argv, "jaxgen evaluate")
+    from jaxgen.training.exporting.folder import is_exported
     from jaxgen.training.finishing import read_summary, write_summary
     from jaxgen.training.run_folder import Run
 
     model = config.opened()
     tell_devices(precision=model.config.precision)
     figures, table = model.evaluate()
+    if not Path(config.run).is_dir() or is_exported(Path(config.run)):
+        print(table)  # an exported model stays as it was exported
+        return 0
     run = Run(config.run)
     write_summary(run, read_summary(run) | {"evaluation": figures})
     print(table)

@@ -18,9 +18,12 @@ class RunArgument:
     """A run to open."""
 
     run: Annotated[str, tyro.conf.Positional]
-    """The run's folder."""
+    """The run's folder, an exported model's, or hub:USER/NAME for one on the Hugging Face Hub."""
     precision: Precision | None = None
     """What it computes in, float32 or bfloat16; as it was trained if not given."""
+    data_dir: Annotated[str, tyro.conf.arg(name="data.dir")] = ""
+    """The folder of its data, where they are elsewhere than in training; an exported model does not
+    say where they were."""
     own: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="import")] = ()
     """A file or module of your own that the run needs; may be given several times."""
 
@@ -36,7 +39,7 @@ class RunArgument:
         for place in self.own:
             settings.import_own(place)
         compiled_programs.keep()
-        return experiment.load(self.run, self.precision)
+        return experiment.load(self.run, self.precision, self.data_dir)
 
 
 @dataclass(frozen=True)

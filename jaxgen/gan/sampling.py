@@ -59,7 +59,7 @@ class Sampler:
         A pure function, for any transformation; `sample` and `sample_from` collect in NumPy what
         it makes.
         """
-        n = len(noise_NZ)
+        n = noise_NZ.shape[0]  # a symbol where any number of rows is exported
         # Batch statistics are of these rows and no others.
         spread = batch_axis.split if self.statistics == "batch" else batch_axis.spread
         noise_NZ, label_N = spread(noise_NZ), spread(label_N)

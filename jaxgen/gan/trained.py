@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jaxgen.errors import JaxgenError
+from jaxgen.gan.exporting import exportable
 from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
@@ -15,6 +16,7 @@ from jaxgen.nn.placing import on_each_device
 from jaxgen.nn.precision import plain
 from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.checkpoints import refuse_misfit
+from jaxgen.training.exporting.exportable import Exportable
 from jaxgen.training.metrics_file import History
 from jaxgen.training.task import Saved, TrainConfig
 
@@ -35,8 +37,9 @@ class TrainedGan:
             JaxgenError: what was saved is not the state of a GAN, or one of another configuration.
         """
         try:
-            kept = saved.state["average"] or saved.state["generator"]
-            self._weights = Weights(kept["params"], kept["stats"])
+            # An exported model has one of the two, and no statistics where there are none.
+            kept = saved.state.get("average") or saved.state["generator"]
+            self._weights = Weights(kept["params"], kept.get("stats", {}))
         except (KeyError, TypeError) as error:
             raise JaxgenError(
                 f"the checkpoint of step {saved.step} does not hold a GAN ({error} is missing)"
@@ -109,9 +112,14 @@ class TrainedGan:
         report = self._quality.report(self._weights)
         return report, sample_report.table(report)
 
+    def exportable(self) -> Exportable:
+        """What `jaxgen.training.exporting.folder.write` writes."""
+        weights = jax.tree.map(np.asarray, self._weights)
+        return exportable(self.config, self._sampler, weights, self._saved)
+
     @cached_property
     def _quality(self) -> GanQuality:
-        return self._make_quality()
+        return self._saved.with_data(self._make_quality)
 
     def _checked_labels(self, labels: Any) -> np.ndarray:
         try:

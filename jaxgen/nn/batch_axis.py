@@ -35,7 +35,7 @@ def split(x: Array) -> Array:
     For what is drawn in a step: XLA repeats it on each device, and all that follows from it, unless
     it is told otherwise.
     """
-    if _sharing(len(x)) == 1:
+    if devices() == 1 or _sharing(len(x)) == 1:
         return x
     return jax.lax.with_sharding_constraint(x, PartitionSpec(AXIS))
 
@@ -45,6 +45,8 @@ def spread(x: Array) -> Array:
 
     For programs whose rows do not depend on each other; `whole` drops what was filled in.
     """
+    if devices() == 1:
+        return x
     missing = -len(x) % devices()
     if missing:
         x = jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)])
@@ -106,7 +108,7 @@ def by_device(function: Callable[..., Any], *arrays: Array) -> Any:
 
     For what XLA does not divide by itself, such as `jax.lax.top_k`.
     """
-    if _sharing(len(arrays[0])) == 1:
+    if devices() == 1 or _sharing(len(arrays[0])) == 1:
         return function(*arrays)
     spec = PartitionSpec(AXIS)
     return jax.shard_map(function, in_specs=spec, out_specs=spec)(*arrays)
@@ -129,4 +131,4 @@ def take(x_RF: Array, rows_R: Array, batch: int) -> Array:
 def _sharing(batch: int) -> int:
     """How many devices share a batch of this size."""
     count = devices()
-    return 1 if batch % count else count
+    return 1 if count > 1 and batch % count else count

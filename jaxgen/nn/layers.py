@@ -134,8 +134,9 @@ class _Normalization(nn.Module):
             )  # before the mean, in Flax's order: so gradients keep their bits
             mean, square = x.mean(axes), squares.mean(axes)
             variance = jnp.maximum(0.0, square - jnp.square(mean))  # rounding may make it negative
-            if not self.is_initializing():
-                n = x.size // x.shape[-1]
+            n = x.size // x.shape[-1]
+            # A symbol where any number of rows is exported, whose averages nobody keeps.
+            if not self.is_initializing() and isinstance(n, int):
                 unbiased = variance * (n / max(n - 1, 1))
                 for running, new in ((running_mean, mean), (running_variance, unbiased)):
                     kept = (1 - self.momentum) * running.value + self.momentum * new

@@ -90,7 +90,8 @@ class MultiHeadAttention(nn.Module):
         q_NTHK = self._heads(self.query(x_NTD))
         if k_NSHK.shape[1] == 1 and mask is None:
             # A single key has weight 1 whatever the query, which the compiler then leaves out.
-            weights_NHTS = jnp.ones((len(x_NTD), self.heads, x_NTD.shape[1], 1), x_NTD.dtype)
+            n, steps = x_NTD.shape[:2]
+            weights_NHTS = jnp.ones((n, self.heads, steps, 1), x_NTD.dtype)
         else:
             weights_NHTS = attention_weights(q_NTHK, k_NSHK, mask)
         self.sow("intermediates", "weights", weights_NHTS)

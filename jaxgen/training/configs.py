@@ -114,6 +114,22 @@ def _object(value: Any, declared: type, where: str) -> Any:
     return cls(**{k: _from_json(v, hints[k], f"{where}.{k}") for k, v in given.items()})
 
 
+def placed(config: Any, data_dir: str) -> Any:
+    """A configuration whose data are in another folder; as it is for "".
+
+    Raises:
+        JaxgenError: its data are in no folder.
+    """
+    if not data_dir:
+        return config
+    data: Any = getattr(config, "data", None)
+    if not hasattr(data, "dir"):
+        raise JaxgenError(
+            f"{settings.flag('data.dir')} {data_dir}: the data of this model are in no folder"
+        )
+    return dataclasses.replace(config, data=dataclasses.replace(data, dir=data_dir))
+
+
 class Difference(NamedTuple):
     """One leaf in which two configurations differ."""
 
@@ -178,6 +194,8 @@ class Record:
         """
         if not isinstance(value, dict):
             raise JaxgenError(f"{where} is not a run's configuration")
+        if "exported" in value:
+            raise JaxgenError(f"{where} is of an exported model, which cannot be trained on")
         value = {"format": 1, **value}
         if value["format"] not in (1, FORMAT) or isinstance(value["format"], bool):
             raise JaxgenError(

@@ -20,6 +20,8 @@ from jaxgen.settings import flag
 from jaxgen.training import configs
 from jaxgen.training.checkpoints import Restored, refuse_misfit
 from jaxgen.training.configs import Record
+from jaxgen.training.exporting import folder as exported_folder
+from jaxgen.training.exporting import hub
 from jaxgen.training.finishing import finish, is_whole
 from jaxgen.training.loop import Loop, Outcome
 from jaxgen.training.metrics_file import has_step, metrics_of
@@ -159,12 +161,14 @@ def _code() -> dict[str, str]:
     return {"version": jaxgen.__version__, "commit": configs.commit(), "jax": jax.__version__}
 
 
-def load(path: str | Path, precision: Precision | None = None) -> TrainedModel:
-    """Open a run and restore its newest checkpoint.
+def load(path: str | Path, precision: Precision | None = None, data_dir: str = "") -> TrainedModel:
+    """Open a run and restore its newest checkpoint, or open an exported model.
 
     Args:
-        path: the run's folder.
+        path: the folder of a run, or one that `jaxgen export` or `jaxgen import` wrote; or
+            `hub:USER/NAME` for such a folder on the Hugging Face Hub.
         precision: what it computes in; as it was trained if None.
+        data_dir: where the data are, if they are no longer where they were.
 
     Returns:
         What the run's configuration makes of it: a `jaxgen.gan.trained.TrainedGan`, a
@@ -172,9 +176,13 @@ def load(path: str | Path, precision: Precision | None = None) -> TrainedModel:
         with several replicas a `jaxgen.training.trained_replicas.TrainedReplicas` of these.
 
     Raises:
-        JaxgenError: not a run, no checkpoint yet, damaged ones only, or code of a user's own that
-            was not imported before.
+        JaxgenError: not a run, no checkpoint yet, damaged ones only, a file of an exported model
+            is altered, or code of a user's own was not imported before.
     """
+    if str(path).startswith(hub.PREFIX):
+        path = hub.fetched(str(path))
+    if exported_folder.is_exported(Path(path)):
+        return exported_folder.read(Path(path), precision, data_dir)
     run = Run(path)
     if not run.config_path.is_file():
         if not str(path):
@@ -184,7 +192,7 @@ def load(path: str | Path, precision: Precision | None = None) -> TrainedModel:
             kind = "it holds no config.json" if run.path.is_dir() else "it is not a folder"
         raise JaxgenError(f"{path} is not a run: {kind}")
     record = run.record()
-    config = read_config(run, record.config)
+    config = configs.placed(read_config(run, record.config), data_dir)
     if precision:
         config = dataclasses.replace(config, precision=precision)
     restored = run.checkpoints().restore()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from jaxgen.training import seeds
 from jaxgen.training.metrics_file import History, read_metrics
 
 PyTree = Any
+T = TypeVar("T")
 MOST_REPLICAS = 256
 MOST_DISPATCHED = 2**26
 """Examples of one dispatch, all steps together."""
@@ -139,6 +140,24 @@ class Saved:
     """The run's folder."""
     seed: int | None = None
     """Of the replica that this is, where the run has several."""
+    exported: Path | None = None
+    """The folder of an exported model, which holds no data; None for a run."""
+
+    def with_data(self, make: Callable[[], T]) -> T:
+        """What `make` makes of the data that the model was trained on.
+
+        Raises:
+            JaxgenError: they are not here; of an exported model it says that it came without.
+        """
+        if self.exported is None:
+            return make()
+        try:
+            return make()
+        except JaxgenError as error:
+            raise JaxgenError(
+                f"{self.exported} is an exported model, which samples and captions by itself, but "
+                f"came without the data that this needs ({error})"
+            ) from error
 
     @cached_property
     def history(self) -> History:

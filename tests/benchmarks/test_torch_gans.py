@@ -19,7 +19,7 @@ from experiments import (
 )
 from jaxgen.data.images.base import to_model_range
 from jaxgen.errors import JaxgenError
-from jaxgen.gan import augmentation, losses
+from jaxgen.gan import augmentation, losses, torch_networks
 from jaxgen.gan.config import AboutImages
 from jaxgen.gan.networks.base import Networks
 from jaxgen.gan.networks.dcgan import DCGAN
@@ -108,8 +108,12 @@ def known_state(config):
 
 def copied(config, state):
     twin = torch_gans.twin(config)
-    torch_weights.copy_weights(twin.generator, state.generator.params, state.generator.stats)
-    torch_weights.copy_weights(twin.discriminator, state.discriminator.params, {})
+    classes = 10 if config.conditional else 0
+    generator = torch_networks.generator(config.networks, SHAPE, config.noise_size + classes)
+    discriminator = torch_networks.discriminator(config.networks, SHAPE, classes)
+    network = state.generator
+    torch_weights.copy_weights(twin.generator, generator, network.params, network.stats)
+    torch_weights.copy_weights(twin.discriminator, discriminator, state.discriminator.params, {})
     return twin
 
 

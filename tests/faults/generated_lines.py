@@ -75,7 +75,9 @@ def flags(config: Any, prefix: str = "--") -> Iterator[Flag]:
     for field in dataclasses.fields(config):
         name, hint = prefix + field.name.replace("_", "-"), hints[field.name]
         value = getattr(config, field.name, None)
-        if name == "--own":
+        if name == "--data-dir":
+            yield Flag("--data.dir", Path)
+        elif name == "--own":
             yield Flag("--import", Path)
         elif name == "--run" or name in _LEFT_OUT:
             continue

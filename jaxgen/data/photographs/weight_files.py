@@ -72,6 +72,34 @@ def read(
     return arrays
 
 
+def shapes(path: Path, file: BinaryIO, advice: str) -> dict[str, tuple[int, ...]]:
+    """What a file of weights says that it holds, of which nothing is read yet.
+
+    Args:
+        path: what messages call the file.
+        file: opened to read in binary.
+        advice: what to do, for messages.
+
+    Returns:
+        The shape of each array by its name, in the order of the file; what `read` takes.
+
+    Raises:
+        JaxgenError: the file is damaged, would have to be executed, or describes more numbers than
+            it has bytes.
+    """
+    with told(path, advice):
+        found = {
+            name: array.shape
+            for name, array in _described(file).items()
+            if not name.endswith(_IGNORED)
+        }
+        if sum(math.prod(shape) for shape in found.values()) > file.seek(0, 2):
+            raise Unsound("describes more numbers than it has bytes")
+        if not found:
+            raise Unsound("holds no tensor")
+    return found
+
+
 def _compare(
     path: Path,
     found: Mapping[str, tuple[int, ...]],

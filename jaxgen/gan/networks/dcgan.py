@@ -39,23 +39,24 @@ class Generator(nn.Module):
         x = noise_NZ if label_NK is None else jnp.concatenate([noise_NZ, label_NK], axis=1)
         x = nn.relu(Dense(self.hidden, xavier_uniform)(x))
         x = BatchNorm()(x, train)
-        doublings = _doublings(height, width)
-        first = (height >> doublings, width >> doublings, self.channels[0])
+        doubled = doublings(height, width)
+        first = (height >> doubled, width >> doubled, self.channels[0])
         x = nn.relu(Dense(math.prod(first), xavier_uniform)(x))
         x = BatchNorm()(x, train)
         x = x.reshape(x.shape[0], *first)
         # Without the further doublings, these are the notebook's layers.
-        for channels in [self.channels[0]] * (doublings - 2) + [self.channels[1]]:
+        for channels in [self.channels[0]] * (doubled - 2) + [self.channels[1]]:
             x = nn.relu(ConvTranspose(channels)(x))
             x = BatchNorm()(x, train)
         return nn.tanh(ConvTranspose(colours, exact=True)(x))
 
 
-def _doublings(height: int, width: int) -> int:
-    doublings = 2
-    while min(height, width) >> doublings > 8 and not (height | width) >> doublings & 1:
-        doublings += 1
-    return doublings
+def doublings(height: int, width: int) -> int:
+    """How many transposed convolutions make images of these sides."""
+    count = 2
+    while min(height, width) >> count > 8 and not (height | width) >> count & 1:
+        count += 1
+    return count
 
 
 class Discriminator(nn.Module):

@@ -1,0 +1,1 @@
+"""Trained models as folders to give away: written, read and held against their checksums."""
