@@ -23,17 +23,17 @@ config = replace(
     workdir="runs/caption_self_critical",
     objective=SelfCritical(start=start.workdir),
     optimizer=replace(start.optimizer, learning_rate=3e-4, warm_up=20),
-    steps=500,
+    steps=300,
     log_every=50,
-    sample_every=250,
-    evaluate_every=250,
-    checkpoint_every=250,
+    sample_every=150,
+    evaluate_every=150,
+    checkpoint_every=150,
 )
 
 truth = replace(
     config,
     workdir="runs/caption_self_critical_truth",
-    objective=replace(config.objective, reward=Truth(), longest=20),
+    objective=replace(config.objective, reward=Truth(), longest=20, cross_entropy=0.2),
 )
 
 lstm = replace(

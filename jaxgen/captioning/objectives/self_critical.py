@@ -120,7 +120,7 @@ class SelfCritical(Objective):
                 "baseline": baseline_NK.mean(),
                 "length": is_word_NKL.sum(axis=2).astype(jnp.float32).mean(),
                 "entropy": found.entropy,
-                "unended": 1 - is_end_NKL.any(axis=2).astype(jnp.float32).mean(),
+                "unended": (~is_end_NKL.any(axis=2)).astype(jnp.float32).mean(),
                 "bad_endings": _ends_badly(drawn_NKL, is_word_NKL & ~is_end_NKL, is_bad_V).mean(),
             }
             if self.cross_entropy:

@@ -35,7 +35,7 @@ class Truth(Reward):
     END counts: not to be read never pays.
     """
 
-    relation: float = setting(3.0, least=0, most=1000)
+    relation: float = setting(6.0, least=0, most=1000)
     """What a true relation earns; a fact of a digit, such as its colour, earns 1."""
     charge: float = setting(8.0, least=0, most=1000)
     """What a false statement costs."""
