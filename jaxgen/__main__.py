@@ -13,6 +13,9 @@ COMMANDS = {
     "sample": "draw samples from a run",
     "caption": "caption images with a run",
     "evaluate": "measure a run",
+    "report": "write a page about runs",
+    "compare": "compare runs in the terminal",
+    "runs": "list the runs in a folder",
     "pack": "pack a folder of pictures into a set larger than memory",
     "captions": "make a set of captions from pictures of your own",
 }

@@ -23,7 +23,7 @@ from jaxgen.metrics.captions.base import CaptionMetric
 from jaxgen.metrics.truth import measure as truth
 from jaxgen.settings import flag
 from jaxgen.settings.notes import note
-from jaxgen.training.task import Shown
+from jaxgen.training.task import Shown, ShownCaption
 
 PyTree = Any
 
@@ -36,6 +36,10 @@ _SHOWN = (
     "facts_true",
     "relations_true",
 )
+
+
+MOST_WORDS_MAPPED = 256
+"""Of captions whose attention is kept as they are shown; it takes the square of the length."""
 
 
 class CaptionQuality:
@@ -75,12 +79,38 @@ class CaptionQuality:
         """Validation images, evenly spaced, with a generated and a true sentence each."""
         images = _spaced(self._data.validation, n)
         features = self._data.validation.features.gather(images)
-        made = self._writer.sentences(params, features, decoding, seed)
+        words_NL = self._writer.words(params, features, decoding, seed)
+        made = self._data.vocabulary.decode(words_NL)
         right = [self._sentences_of(image)[0] for image in images]
         found, problems = zip(*(self._picture(image) for image in images), strict=True)
         lines = [f"{m or '(nothing)'}  |  {r}" for m, r in zip(made, right, strict=True)]
         text = "\n".join([*filter(None, problems), "generated  |  true", *lines])
-        return Shown(plots.captioned(found, made, right), text)
+        maps = self._maps(params, features, words_NL)
+        joined_by = " " if self._data.vocabulary.units == "words" else ""
+        captions = []
+        for image, picture, words_L, true, of_image in zip(
+            images, found, words_NL, right, maps, strict=True
+        ):
+            words = tuple(self._data.vocabulary.tokens(words_L))
+            looked = None if of_image is None else of_image[: len(words)]
+            looked = looked if words else None
+            captions.append(ShownCaption(int(image), picture, words, joined_by, true, looked))
+        return Shown(plots.captioned(found, made, right), text, tuple(captions))
+
+    def _maps(
+        self, params: PyTree, features: np.ndarray, words_NL: np.ndarray
+    ) -> list[np.ndarray | None]:
+        """Where each word of captions looked in its picture, (L, h, w) of each; None if nowhere."""
+        nowhere: list[np.ndarray | None] = [None] * len(words_NL)
+        if not self._data.has_grid or words_NL.shape[1] > MOST_WORDS_MAPPED:
+            return nowhere
+        weights_NLM = self._writer.attention(params, features, words_NL)
+        if weights_NLM is None:
+            return nowhere
+        side = math.isqrt(weights_NLM.shape[2])
+        if side < 2 or side * side != weights_NLM.shape[2]:
+            return nowhere
+        return [weights_LM.reshape(-1, side, side) for weights_LM in weights_NLM]
 
     def attended(
         self, params: PyTree, n: int, decoding: Decoding, seed: int = 0, columns: int = 10

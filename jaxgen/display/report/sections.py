@@ -1,0 +1,356 @@
+"""What a page says about one run."""
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from jaxgen.display.report import curves, pictures
+from jaxgen.display.report.comparison import Comparison, shown
+from jaxgen.display.report.html import element, more, name, section, table, text
+from jaxgen.display.report.told import Told, ToldCaption
+
+Part = tuple[str, str, str]
+"""A heading, the name of its place, and what stands under it."""
+_MOST_CAPTIONS, _MOST_CAPTION_STEPS = 24, 12
+_MOST_WEIGHTS = 120_000  # bytes of a run's attention
+_MOST_ALARMS = 200
+
+
+class Data(Protocol):
+    """Where values for the page's script go."""
+
+    def add(self, key: str, value: Any) -> int:
+        """Keep a value under a key; its place there."""
+        ...
+
+
+def titled(heading: str, place: str, inner: str) -> str:
+    """A part as a section."""
+    return section(heading, inner, place)
+
+
+def lede(comparison: Comparison) -> str:
+    """What a reader should know first."""
+    main = comparison.main
+    if len(comparison.runs) > 1:
+        sentence = f"{len(comparison.runs)} runs of {len(comparison.groups)} configurations."
+        best = comparison.best(main)
+        if best is not None:
+            words = comparison.words(main)
+            sentence += (
+                f" By {words.title} ({words.better} is better) {best.label} comes first, with "
+                f"{best.written(main, words)}."
+            )
+        return element("p", text(sentence), class_="lede")
+    run = comparison.runs[0]
+    sentence = f"{standing(run)}."
+    if main:
+        words = comparison.words(main)
+        better = f" ({words.better} is better)" if words.better else ""
+        sentence += f" {words.title}{better}: {comparison.groups[0].written(main, words)}"
+        floors = [f"{k} {words.written(v)}" for k, v in run.beside.get(main, {}).items()]
+        sentence += f"; {', '.join(floors)}." if floors else "."
+    return element("p", text(sentence), class_="lede")
+
+
+def standing(run: Told) -> str:
+    """How a run stands, in words."""
+    steps = f"{run.step:,} of {run.steps:,} steps"
+    state = {
+        "running": f"Training, {steps} so far",
+        "finished": f"Finished after {run.step:,} steps",
+        "interrupted": f"Interrupted at {steps}",
+        "diverged": f"Diverged at {steps}: {run.end}",
+    }[run.state]
+    several = f", {len(run.seeds)} seeds side by side" if len(run.seeds) > 1 else ""
+    return state + several
+
+
+def of_one(
+    run: Told, comparison: Comparison, room: int, panels: Sequence[Mapping[str, Any]], data: Data
+) -> list[Part]:
+    """All parts of the page about a single run."""
+    return [
+        ("Alarms", "alarms", alarms(run) + _notes(run)),
+        ("Figures", "figures", figures(run)),
+        ("Curves", "curves", charts(panels)),
+        ("Captions" if run.captions else "Samples", "samples", samples(run, room, data)),
+        ("Configuration", "configuration", configuration(run)),
+        ("What was run", "run", _facts(run)),
+        ("To quote", "quote", quote(comparison)),
+    ]
+
+
+def of_run(run: Told, room: int, data: Data, *, short: bool) -> list[str]:
+    """A run among others: what a comparison does not say of it."""
+    inner = [
+        element("p", text(f"{standing(run)}.")),
+        alarms(run) + _notes(run),
+        samples(run, room, data),
+        more("Figures", figures(run)),
+        more("Configuration", configuration(run)),
+        more("What was run", _facts(run)),
+    ]
+    return [element("h3", name(run.name)), *inner]
+
+
+def alarms(run: Told) -> str:
+    """What looked wrong, in words."""
+    if run.state == "diverged" and run.end:
+        end = element("p", text(f"Training ended: {run.end}"), class_="alarm")
+    else:
+        end = ""
+    if run.alarms is None:
+        words = "The version that wrote this run did not keep its alarms."
+        return end + element("p", words, class_="quiet")
+    if not run.alarms:
+        return end or element("p", "None: nothing looked wrong while it trained.", class_="good")
+    items = "".join(
+        element("li", element("b", f"Step {step:,}") + ": " + text(sentence))
+        for step, sentence in run.alarms[:_MOST_ALARMS]
+    )
+    more_of_them = len(run.alarms) - _MOST_ALARMS
+    if more_of_them > 0:
+        items += element("li", f"and {more_of_them} more")
+    return end + element("ul", items, class_="alarms")
+
+
+def _notes(run: Told) -> str:
+    return "".join(element("p", text(note), class_="note") for note in run.notes[:50])
+
+
+def figures(run: Told) -> str:
+    """The figures beside what they are held against."""
+    if not run.figures:
+        return element("p", "None were taken.", class_="quiet")
+    columns = list(dict.fromkeys(title for known in run.beside.values() for title in known))
+    several = len(run.seeds) > 1
+    rows, values = [], []
+    for figure, of_seeds in run.figures.items():
+        words, known = run.about(figure), [v for v in of_seeds if v is not None]
+        if not known:
+            continue
+        mean = sum(known) / len(known)
+        value = words.written(mean)
+        if several and len(known) > 1:
+            value += f" ± {words.written(float(np.std(known, ddof=1)))}"
+        held = [run.beside.get(figure, {}).get(title) for title in columns]
+        better = f"{words.better} is better" if words.better else ""
+        rows.append(
+            [text(words.title), text(value), *(text(words.written(h)) for h in held), better]
+        )
+        values.append([words.title, mean, *held, better])
+    head = ["figure", f"mean ± std of {len(run.seeds)} seeds" if several else "this run"]
+    made = table([*head, *columns, ""], rows, caption="Figures", values=values)
+    if not run.evaluated:
+        made += element(
+            "p",
+            "The figures are those of training; <code>jaxgen evaluate</code> measures all of them, "
+            "beside their floors and baselines.",
+            class_="quiet",
+        )
+    elif columns:
+        meaning = {
+            "floor": "floor: real images against other real images, what perfect samples would get",
+            "same size": "same size: as many samples as the floor has, to be held against it",
+            "nearest neighbour": "nearest neighbour: captions copied from the nearest training image",
+        }
+        told = "; ".join(meaning[column] for column in columns if column in meaning)
+        made += element("p", text(f"{told}."), class_="quiet")
+    return made
+
+
+def charts(panels: Sequence[Mapping[str, Any]]) -> str:
+    """The curves: drawn by the script, or as SVG where none runs; and in words."""
+    if not panels:
+        return element("p", "There are no metrics yet.", class_="quiet")
+    controls = "".join(
+        [
+            element("label", "From step " + element("input", type="number", id="from", min=0)),
+            element("label", "to " + element("input", type="number", id="to", min=0)),
+            element("button", "Zoom in", type="button", id="in"),
+            element("button", "Zoom out", type="button", id="out"),
+            element("button", "All steps", type="button", id="all"),
+            element("label", element("input", type="checkbox", id="log") + " Logarithmic"),
+            element(
+                "label", element("input", type="checkbox", id="raw", checked=True) + " Every step"
+            ),
+        ]
+    )
+    top = element("div", controls, class_="controls js", role="group", aria_label="Charts")
+    top += element(
+        "p",
+        "Drag across a chart to zoom, double-click to see all. Names under a chart hide its curves.",
+        class_="quiet js",
+    )
+    drawn = ""
+    for place, panel in enumerate(panels):
+        title = element("h3", text(panel["title"]), id=f"chart-{place}-title")
+        chart = element("div", "", class_="chart", data_panel=place)
+        still = element("noscript", curves.svg(panel))
+        said = more("In words", curves.in_words(panel))
+        drawn += element("div", title + chart + still + said, class_="panel")
+    return top + element("div", drawn, class_="panels")
+
+
+def samples(run: Told, room: int, data: Data) -> str:
+    """What the run made as it learnt."""
+    if run.captions:
+        return _captions(run, data)
+    frames, problems = pictures.of_run(run.frames, room)
+    told = "".join(element("p", text(problem), class_="note") for problem in problems)
+    if not frames:
+        return told + element("p", "There are no pictures yet.", class_="quiet")
+    step, address, (width, height) = frames[-1]
+    place = data.add(
+        "sliders", [{"step": s, "src": a if a is not address else None} for s, a, _ in frames]
+    )
+    image = element(
+        "img",
+        src=address,
+        alt=f"Samples of {run.name} after {step:,} steps",
+        width=width,
+        height=height,
+        class_="pixels",
+    )
+    return told + element(
+        "figure",
+        _slider([s for s, _, _ in frames], "Step") + image,
+        class_="slider",
+        data_slider=place,
+    )
+
+
+def _slider(steps: Sequence[int], label: str) -> str:
+    last = len(steps) - 1
+    handle = element("input", type="range", min=0, max=last, value=last, step=1)
+    now = element("output", f"{steps[-1]:,}")
+    return element("label", f"{label} {now}" + (handle if last else ""), class_="js")
+
+
+def _captions(run: Told, data: Data) -> str:
+    """Captions as words, whose attention shows on the picture."""
+    places = np.linspace(0, len(run.captions) - 1, min(_MOST_CAPTION_STEPS, len(run.captions)))
+    chosen = [run.captions[place] for place in dict.fromkeys(places.astype(int).tolist())]
+    room, steps = _MOST_WEIGHTS, []
+    for step, captions in reversed(chosen):
+        rows = []
+        for caption in captions[:_MOST_CAPTIONS]:
+            row: dict[str, Any] = {"words": caption.words, "joined": caption.joined_by}
+            if (size := sum(map(len, caption.weights))) and size <= room:
+                room -= size
+                looked = bytes(weight for word in caption.weights for weight in word)
+                row |= {
+                    "weights": base64.b64encode(looked).decode(),
+                    "most": [round(value, 3) for value in caption.most],
+                    "size": [caption.rows, caption.columns],
+                }
+            rows.append(row)
+        steps.append({"step": step, "rows": rows})
+    place = data.add("captions", steps[::-1])
+    step, newest = chosen[-1]
+    several = len({caption.seed for caption in newest}) > 1
+    cards = "".join(_card(caption, several) for caption in newest[:_MOST_CAPTIONS])
+    said = ""
+    if any(caption.weights for caption in newest):
+        said = element(
+            "p",
+            "Point at a word, or reach it by the keyboard, to see where it looked in the picture.",
+            class_="quiet js",
+        )
+    slider = element("div", _slider([s for s, _ in chosen], "Step"), class_="controls")
+    inner = said + slider + element("div", cards, class_="cards")
+    return element("div", inner, class_="captions", data_captions=place)
+
+
+def _card(caption: ToldCaption, several: bool) -> str:
+    address = small(caption.picture)
+    seed = f", seed {caption.seed}" if several else ""
+    if address:
+        alt = f"Validation picture {caption.image}{seed}: {caption.true}"
+        picture = element("img", src=address, alt=alt, class_="pixels")
+    else:
+        picture = element("span", "no picture", class_="missing")
+    veil = element("canvas", "", aria_hidden="true", class_="veil")
+    made = element("p", text(caption.sentence or "(nothing)"), class_="made", dir="auto")
+    true = element("p", text(caption.true), class_="true", dir="auto")
+    which = element("p", text(f"Picture {caption.image}{seed}"), class_="quiet")
+    looked = element("p", "", class_="looked quiet", aria_live="polite")
+    frame = element("div", picture + veil, class_="picture")
+    return element("div", frame + made + true + which + looked, class_="card")
+
+
+def small(picture: bytes, room: int = 9000) -> str:
+    """The address of a small picture; "" where it cannot be read."""
+    if not picture:
+        return ""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(picture), formats=["PNG"]) as opened:
+            pixels = np.asarray(opened.convert("RGB"))
+    except Exception:  # a damaged picture makes Pillow raise nearly anything
+        return ""
+    return pictures.address_of(pixels, room)
+
+
+def configuration(run: Told) -> str:
+    """Every setting; those that are not the experiment's own stand out."""
+    rows = []
+    for setting, value in run.config.items():
+        was = run.default.get(setting, value)
+        changed = setting != "seed" and was != value
+        cell = text(shown(value))
+        rows.append(
+            [
+                element("code", text(setting)),
+                element("strong", cell) if changed else cell,
+                text(shown(was)) if was != value else "",
+            ]
+        )
+    return table(["setting", "value", "the experiment's own"], rows, caption="Configuration")
+
+
+def _facts(run: Told) -> str:
+    rows = [[text(fact), element("code", text(value))] for fact, value in run.facts]
+    return table(["", ""], rows, caption="What was run")
+
+
+def quote(comparison: Comparison) -> str:
+    """A table for a spreadsheet, and an entry for a bibliography."""
+    content = base64.b64encode(comparison.csv().encode("utf-8", "replace")).decode()
+    link = element(
+        "a",
+        "Figures as CSV",
+        href=f"data:text/csv;charset=utf-8;base64,{content}",
+        download="figures.csv",
+    )
+    points = element("button", "Curves as CSV", type="button", id="points", class_="js")
+    entry = element("pre", text(bibtex(comparison.runs)), tabindex="0", aria_label="BibTeX")
+    return element("p", link + " " + points) + entry
+
+
+def bibtex(runs: Sequence[Told]) -> str:
+    """A BibTeX entry of jaxgen as it made the runs."""
+    versions = sorted({run.version for run in runs if run.version})
+    commits = sorted({run.commit for run in runs if run.commit})
+    year = max((run.time[:4] for run in runs), default="")
+    fields = {
+        "title": "jaxgen: generative models in {JAX}",
+        "note": "; ".join(
+            [f"version {_braced(v)}" for v in versions] + [f"commit {_braced(c)}" for c in commits]
+        ),
+        "year": year if year.isdigit() else "",
+    }
+    lines = ",\n".join(f"  {key} = {{{value}}}" for key, value in fields.items() if value)
+    return f"@software{{jaxgen,\n{lines}\n}}"
+
+
+def _braced(value: str) -> str:
+    """Text that ends no field of BibTeX's, and starts no command of TeX's."""
+    kept = json.dumps(value)[1:-1]
+    return "".join(letter for letter in kept if letter.isalnum() or letter in "+-._ ")[:80]

@@ -1,0 +1,62 @@
+"""Curves with fewer points and the same extremes.
+
+S steps.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxgen.display.report.told import Series
+
+
+def places(rows: Sequence[np.ndarray], most: int) -> np.ndarray:
+    """Which of S points to keep, so that no extreme of any row is lost.
+
+    Args:
+        rows: values over the same steps, floats (S,) each; NaN where there is none.
+        most: how many points may stay, at least 4 for each row.
+
+    Returns:
+        Indices in order, int, at most `most` of them: all where they fit; else the first, the last
+        and, of each of as many equal stretches as that allows, where each row is lowest and highest.
+    """
+    size = len(rows[0])
+    if size <= most:
+        return np.arange(size)
+    stretches = max(1, (most - 2) // (2 * len(rows)))
+    edges = np.linspace(0, size, stretches + 1).astype(int)
+    kept = {0, size - 1}
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        for row in rows:
+            part = row[start:end]
+            if len(part) and not np.isnan(part).all():
+                kept |= {start + int(np.nanargmin(part)), start + int(np.nanargmax(part))}
+    return np.array(sorted(kept))
+
+
+def smooth(values: Sequence[np.ndarray], blocks: int = 150) -> list[np.ndarray] | None:
+    """Means over equal stretches of each row; None where there are too few points to do so."""
+    length = len(values[0]) // blocks
+    if length < 2:
+        return None
+    # The first points are left over, or the newest would be missing.
+    return [row[-length * blocks :].reshape(blocks, length).mean(axis=1) for row in values]
+
+
+def together(series: Sequence[Series]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and standard deviation over seeds at each step that any of them has.
+
+    Returns:
+        Steps int (S,), means (S,), and standard deviations of a sample (S,), NaN where one seed
+        alone has the step.
+    """
+    steps = np.unique(np.concatenate([own for own, _ in series]))
+    table = np.full((len(series), len(steps)), np.nan)
+    for row, (own, values) in zip(table, series, strict=True):
+        row[np.searchsorted(steps, own)] = values
+    count = (~np.isnan(table)).sum(axis=0)
+    mean = np.nansum(table, axis=0) / count
+    squares = np.nansum((table - mean) ** 2, axis=0)
+    spread = np.sqrt(squares / np.maximum(count - 1, 1))
+    return steps, mean, np.where(count > 1, spread, np.nan)
