@@ -14,7 +14,7 @@ _MOST_POINTS, _FEWEST_POINTS = 48_000, 120  # of all curves together; of one
 _MOST_OF_ONE = 2400
 _MOST_PANELS, _MOST_CURVES = 40, 24
 COLOURS = 10
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 200, 56, 22
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 200, 72, 22
 
 
 def panels(comparison: Comparison) -> list[dict[str, Any]]:
@@ -23,7 +23,8 @@ def panels(comparison: Comparison) -> list[dict[str, Any]]:
     Metrics that share what follows the last `_` in a loss share a chart, so that `d_loss` and
     `g_loss` can be compared. Curves are thinned so that the page stays small; no extreme is lost.
     """
-    names = dict.fromkeys(name for run in comparison.runs for name in run.curves)
+    known = dict.fromkeys(name for run in comparison.runs for name in run.curves)
+    names = sorted(known, key=lambda name: _rank(comparison, name))
     families: dict[str, list[str]] = {}
     for name in names:
         family = name.rsplit("_", 1)[-1] if name.endswith("_loss") and name[:-5] in "dg" else name
@@ -40,23 +41,33 @@ def panels(comparison: Comparison) -> list[dict[str, Any]]:
                 label = f"{name}, {group.label}" if several and len(own) > 1 else name
                 label = group.label if several and len(own) == 1 else label
                 colour = place if several else own.index(name)
-                if curve := _curve(group, name, label, colour, own.index(name), most):
+                scale = comparison.words(name).scale
+                if curve := _curve(group, name, label, colour, own.index(name), most, scale):
                     curves.append(curve)
         title = " and ".join(own)
         if len(own) == 1 and family in comparison.figures:
             title = comparison.words(family).title
         found.append({"title": title, "curves": curves})
-    return [panel for panel in found if panel["curves"]]
+    # What was taken once is a figure, and no curve.
+    return [panel for panel in found if any(len(curve["x"]) > 1 for curve in panel["curves"])]
+
+
+def _rank(comparison: Comparison, name: str) -> tuple[int, int]:
+    """Losses first, then figures as they are important, then the rest."""
+    if "loss" in name:
+        return 0, 0
+    is_known = any(name in run.words for run in comparison.runs)
+    return (1, comparison.figures.index(name)) if is_known else (2, 0)
 
 
 def _curve(
-    group: Group, name: str, label: str, colour: int, dash: int, most: int
+    group: Group, name: str, label: str, colour: int, dash: int, most: int, scale: float
 ) -> dict[str, Any] | None:
     """One curve, of the mean where a group has several seeds."""
     series = [own for run in group.runs for own in run.curves.get(name, ()) if len(own[0])]
     if not series:
         return None
-    steps, mean, spread = thinning.together(series)
+    steps, mean, spread = thinning.together([(at, values * scale) for at, values in series])
     has_band = len(series) > 1 and not np.isnan(spread).all()
     low, high = mean - spread, mean + spread
     kept = thinning.places([mean, low, high] if has_band else [mean], most)
@@ -133,8 +144,8 @@ def svg(panel: Mapping[str, Any]) -> str:
         inner = element("title", text(curve["label"]))
         lines.append(element("polyline", inner, points=line, class_=kind, fill="none"))
     words = [
-        element("text", f"{top:.4g}", x=_LEFT - 6, y=14, class_="end"),
-        element("text", f"{bottom:.4g}", x=_LEFT - 6, y=_HEIGHT - _BOTTOM, class_="end"),
+        element("text", f"{top:.3g}", x=_LEFT - 6, y=14, class_="end"),
+        element("text", f"{bottom:.3g}", x=_LEFT - 6, y=_HEIGHT - _BOTTOM, class_="end"),
         element("text", f"step {first:,}", x=_LEFT, y=_HEIGHT - 5),
         element("text", f"{last:,}", x=_WIDTH - 6, y=_HEIGHT - 5, class_="end"),
     ]
