@@ -42,6 +42,7 @@ class Listed:
     figure: str = ""
     """The name of the main figure."""
     value: float | None = None
+    written: str = "-"
     better: str = ""
     age: float = 0
     """Seconds since anything in it changed."""
@@ -73,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
             one.state,
             f"{one.step:,} of {one.steps:,}",
             one.figure,
-            "-" if one.value is None else f"{one.value:.4g}",
+            one.written,
             _ago(one.age),
             _bytes(one.size),
             one.reason,
@@ -140,6 +141,7 @@ def _listed(path: Path, folder: Path) -> Listed:
         now.steps,
         now.figure,
         now.value,
+        now.written or "-",
         now.better,
         round(age, 1),
         size,

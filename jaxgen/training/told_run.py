@@ -94,6 +94,8 @@ class Short(NamedTuple):
     figure: str = ""
     """The title of its main figure."""
     value: float | None = None
+    written: str = ""
+    """The value as tables have it."""
     better: str = ""
     end: str = ""
     """Why it diverged."""
@@ -125,7 +127,8 @@ def in_short(found: Read) -> Short:
         max(last, done if isinstance(done, int) else 0),
         own("steps", 0),
         spoken.title,
-        figures[name] * spoken.scale if name else None,
+        figures.get(name),
+        spoken.written(figures.get(name)),
         spoken.better,
         ended[0] if ended and standing == "diverged" else "",
     )

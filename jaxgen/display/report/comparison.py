@@ -5,7 +5,7 @@ import io
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,9 +46,7 @@ class Group:
         found = self.summary(figure)
         if found is None:
             return MISSING
-        mean, spread, _ = found
-        text = words.written(mean)
-        return text if spread is None else f"{text} ± {words.written(spread)}"
+        return words.with_spread(*found[:2])
 
 
 class Comparison:
@@ -69,22 +67,20 @@ class Comparison:
         found: dict[str, list[Told]] = {}
         for run in self.runs:
             found.setdefault(json.dumps(_learnt(run), sort_keys=True), []).append(run)
-        groups = [
-            Group(f"{chr(65 + i % 26)}{i // 26 or ''}", tuple(runs))
-            for i, runs in enumerate(found.values())
+        ordered = self._ordered([Group("", tuple(runs)) for runs in found.values()])
+        return [
+            replace(group, label=f"{chr(65 + i % 26)}{i // 26 or ''}")
+            for i, group in enumerate(ordered)
         ]
-        return self.ordered(groups, self.main)
 
-    def ordered(self, groups: Sequence[Group], figure: str) -> list[Group]:
-        """Groups with the best of a figure first; those without it last."""
+    def _ordered(self, groups: Sequence[Group]) -> list[Group]:
+        """Groups with the best main figure first; those without it last."""
 
         def place(group: Group) -> tuple[bool, float]:
-            found = group.summary(figure)
+            found = group.summary(self.main)
             if found is None:
                 return True, 0.0
-            better = self.words(figure).better
-            mean = found[0]
-            return False, -mean if better == "higher" else mean
+            return False, -found[0] if self.words(self.main).better == "higher" else found[0]
 
         return sorted(groups, key=place)
 
@@ -100,7 +96,10 @@ class Comparison:
         """The figure to compare by: of the most important ones the first that most runs have."""
         if self._by:
             return self._by
-        counts = {name: sum(name in run.figures for run in self.runs) for name in self.figures}
+        ranked = [name for name in self.figures if self.words(name).better in ("lower", "higher")]
+        counts = {
+            name: sum(name in run.figures for run in self.runs) for name in ranked or self.figures
+        }
         most = max(counts.values(), default=0)
         return next((name for name, count in counts.items() if count == most), "")
 

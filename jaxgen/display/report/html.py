@@ -53,7 +53,7 @@ def table(
     *,
     caption: str = "",
     values: Sequence[Sequence[Any]] | None = None,
-    first_is_head: bool = True,
+    under: Sequence[str] | None = None,
 ) -> str:
     """A table; with `values` it can be sorted by them.
 
@@ -62,17 +62,22 @@ def table(
         rows: cells, as a page has them.
         caption: what it is of.
         values: for each cell what it is sorted by, a number or a text; None comes last.
-        first_is_head: whether the first cell of a row is what the row is of.
+        under: what stands under each title, as a page has it.
     """
     sortable = values is not None
     titles = [element("button", t, type="button") if sortable else t for t in head]
+    if under is not None:
+        titles = [
+            title + (element("small", words) if words else "")
+            for title, words in zip(titles, under, strict=True)
+        ]
     top = "".join(element("th", title, scope="col") for title in titles)
     body = ""
     for place, row in enumerate(rows):
         cells = ""
         for column, cell in enumerate(row):
             value = values[place][column] if values is not None else None
-            tag = "th" if first_is_head and not column else "td"
+            tag = "td" if column else "th"
             scope = "row" if tag == "th" else None
             cells += element(tag, cell, scope=scope, data_value=value)
         body += element("tr", cells)

@@ -1,7 +1,7 @@
 """The page itself: one file of HTML with styles, scripts, pictures and data inside.
 
-It fetches nothing, which its policy (CSP) forbids as well: scripts and styles count by their hashes,
-and pictures by `data:` addresses.
+It fetches nothing, which its policy (CSP) forbids as well: scripts and styles are let in by their
+hashes, and pictures by `data:` addresses.
 """
 
 import base64

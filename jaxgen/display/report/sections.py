@@ -51,7 +51,8 @@ def lede(comparison: Comparison) -> str:
     if main:
         words = comparison.words(main)
         better = f" ({words.better} is better)" if words.better else ""
-        sentence += f" {words.title}{better}: {comparison.groups[0].written(main, words)}"
+        title = words.title[:1].upper() + words.title[1:]
+        sentence += f" {title}{better}: {comparison.groups[0].written(main, words)}"
         floors = [f"{k} {words.written(v)}" for k, v in run.beside.get(main, {}).items()]
         sentence += f"; {', '.join(floors)}." if floors else "."
     return element("p", text(sentence), class_="lede")
@@ -135,9 +136,8 @@ def figures(run: Told) -> str:
         if not known:
             continue
         mean = sum(known) / len(known)
-        value = words.written(mean)
-        if several and len(known) > 1:
-            value += f" ± {words.written(float(np.std(known, ddof=1)))}"
+        spread = float(np.std(known, ddof=1)) if several and len(known) > 1 else None
+        value = words.with_spread(mean, spread)
         held = [run.beside.get(figure, {}).get(title) for title in columns]
         better = f"{words.better} is better" if words.better else ""
         rows.append(
@@ -145,7 +145,7 @@ def figures(run: Told) -> str:
         )
         values.append([words.title, mean, *held, better])
     head = ["figure", f"mean ± std of {len(run.seeds)} seeds" if several else "this run"]
-    made = table([*head, *columns, ""], rows, caption="Figures", values=values)
+    made = table([*head, *columns, "better"], rows, caption="Figures", values=values)
     if not run.evaluated:
         made += element(
             "p",
@@ -157,7 +157,7 @@ def figures(run: Told) -> str:
         meaning = {
             "floor": "floor: real images against other real images, what perfect samples would get",
             "same size": "same size: as many samples as the floor has, to be held against it",
-            "nearest neighbour": "nearest neighbour: captions copied from the nearest training image",
+            "nearest neighbour": "nearest neighbour: captions copied from the training images",
         }
         told = "; ".join(meaning[column] for column in columns if column in meaning)
         made += element("p", text(f"{told}."), class_="quiet")
@@ -184,7 +184,7 @@ def charts(panels: Sequence[Mapping[str, Any]]) -> str:
     top = element("div", controls, class_="controls js", role="group", aria_label="Charts")
     top += element(
         "p",
-        "Drag across a chart to zoom, double-click to see all. Names under a chart hide its curves.",
+        "Drag across a chart to zoom, double-click to see all. Boxes under it hide curves.",
         class_="quiet js",
     )
     drawn = ""
@@ -229,7 +229,7 @@ def _slider(steps: Sequence[int], label: str) -> str:
     last = len(steps) - 1
     handle = element("input", type="range", min=0, max=last, value=last, step=1)
     now = element("output", f"{steps[-1]:,}")
-    return element("label", f"{label} {now}" + (handle if last else ""), class_="js")
+    return element("label", f"{label} {now}" + (handle if last else ""), class_="js over-time")
 
 
 def _captions(run: Told, data: Data) -> str:
@@ -299,20 +299,21 @@ def small(picture: bytes, room: int = 9000) -> str:
 
 
 def configuration(run: Told) -> str:
-    """Every setting; those that are not the experiment's own stand out."""
-    rows = []
+    """The settings that are not the experiment's own, then every one."""
+    rows, changed = [], []
     for setting, value in run.config.items():
-        was = run.default.get(setting, value)
-        changed = setting != "seed" and was != value
-        cell = text(shown(value))
-        rows.append(
-            [
-                element("code", text(setting)),
-                element("strong", cell) if changed else cell,
-                text(shown(was)) if was != value else "",
-            ]
-        )
-    return table(["setting", "value", "the experiment's own"], rows, caption="Configuration")
+        was = run.default.get(setting)
+        row = [element("code", text(setting)), text(shown(value))]
+        rows.append(row)
+        if was != value:
+            changed.append([*row, text("none" if was is None else shown(was))])
+    head = ["setting", "value", "the experiment's own"]
+    if changed:
+        made = table(head, changed, caption="Changed settings")
+    else:
+        made = element("p", "All settings are the experiment's own.", class_="quiet")
+    whole = table(head[:2], rows, caption="Configuration")
+    return made + more(f"All {len(rows)} settings", whole)
 
 
 def _facts(run: Told) -> str:

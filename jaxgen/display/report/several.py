@@ -8,7 +8,7 @@ import numpy as np
 from jaxgen.display.report import pictures
 from jaxgen.display.report.comparison import MISSING, Comparison
 from jaxgen.display.report.html import element, name, table, text
-from jaxgen.display.report.sections import Data, Part, charts, quote, small, standing
+from jaxgen.display.report.sections import Data, Part, charts, quote, small
 from jaxgen.display.report.told import Told, ToldCaption
 
 _ROOM = 450_000  # bytes of all pictures side by side
@@ -37,11 +37,12 @@ def _groups(comparison: Comparison) -> str:
     figures = [main, *(figure for figure in comparison.figures if figure != main)] if main else []
     words = {figure: comparison.words(figure) for figure in figures}
     best = {figure: comparison.best(figure) for figure in figures}
-    head = ["group", "seeds"]
+    head, under = ["group", "seeds"], ["", ""]
     for figure in figures:
-        better = f", {words[figure].better} is better" if words[figure].better else ""
-        head.append(text(words[figure].title) + element("small", text(better)))
+        head.append(text(words[figure].title))
+        under.append(text(f"{words[figure].better} is better" if words[figure].better else ""))
     head.insert(3, "p")
+    under.insert(3, "")
     rows, values = [], []
     for group in comparison.groups:
         cells, sorted_by = [], []
@@ -56,10 +57,10 @@ def _groups(comparison: Comparison) -> str:
         sorted_by.insert(1, p)
         runs = element("br").join(name(run.name) for run in group.runs[:12])
         more_runs = f"<br>and {len(group.runs) - 12} more" if len(group.runs) > 12 else ""
-        head_cell = element("b", text(group.label)) + element("small", "<br>" + runs + more_runs)
+        head_cell = element("b", text(group.label)) + element("small", runs + more_runs)
         rows.append([head_cell, str(group.seeds), *cells])
         values.append([group.label, group.seeds, *sorted_by])
-    made = table(head, rows, caption="Configurations", values=values)
+    made = table(head, rows, caption="Configurations", values=values, under=under)
     note = (
         f"Mean ± standard deviation over seeds. p: of an exact rank test (Mann-Whitney, two-sided) "
         f"of {words[main].title if main else 'the figure'} against the best group; with few seeds "
@@ -138,7 +139,7 @@ def _side_by_side(comparison: Comparison, beside: Mapping[str, np.ndarray]) -> s
         image = element(
             "img", src=address, alt=f"Samples of {run.name} after {step:,} steps", class_="pixels"
         )
-        under = element("b", text(group.label)) + " " + name(run.name) + text(f", {standing(run)}")
+        under = element("b", text(group.label)) + " " + name(run.name) + text(f", step {step:,}")
         figures += element("figure", image + element("figcaption", under))
     if len(beside) > 1:
         said = "Each picture is drawn from the same noise."

@@ -3,6 +3,7 @@
 S steps.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +20,8 @@ def places(rows: Sequence[np.ndarray], most: int) -> np.ndarray:
 
     Returns:
         Indices in order, int, at most `most` of them: all where they fit; else the first, the last
-        and, of each of as many equal stretches as that allows, where each row is lowest and highest.
+        and, of each of as many equal stretches as that allows, where each row is lowest and
+        highest.
     """
     size = len(rows[0])
     if size <= most:
@@ -27,7 +29,7 @@ def places(rows: Sequence[np.ndarray], most: int) -> np.ndarray:
     stretches = max(1, (most - 2) // (2 * len(rows)))
     edges = np.linspace(0, size, stretches + 1).astype(int)
     kept = {0, size - 1}
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges.tolist()):
         for row in rows:
             part = row[start:end]
             if len(part) and not np.isnan(part).all():
@@ -36,12 +38,13 @@ def places(rows: Sequence[np.ndarray], most: int) -> np.ndarray:
 
 
 def smooth(values: Sequence[np.ndarray], blocks: int = 150) -> list[np.ndarray] | None:
-    """Means over equal stretches of each row; None where there are too few points to do so."""
+    """Means over equal stretches of each row, at least so many; None where points are too few."""
     length = len(values[0]) // blocks
     if length < 2:
         return None
-    # The first points are left over, or the newest would be missing.
-    return [row[-length * blocks :].reshape(blocks, length).mean(axis=1) for row in values]
+    used = len(values[0]) // length * length
+    # What is left over is at the beginning, or the newest would be missing.
+    return [row[-used:].reshape(-1, length).mean(axis=1) for row in values]
 
 
 def together(series: Sequence[Series]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -24,6 +24,13 @@ class FigureWords(NamedTuple):
         """A value as the report has it."""
         return "" if value is None else self.form.format(value * self.scale)
 
+    def with_spread(self, mean: float, spread: float | None) -> str:
+        """A mean with its standard deviation, if it has one."""
+        if spread is None:
+            return self.written(mean)
+        short = f"{spread * self.scale:.2g}" if self.form == "{:.4g}" else self.written(spread)
+        return f"{self.written(mean)} ± {short}"
+
 
 @dataclass(frozen=True)
 class ToldCaption:

@@ -131,6 +131,13 @@
   let range = [...whole], logarithmic = false, every = true;
   const faint = (name, share) => `color-mix(in srgb, ${colour(name)} ${share}%, transparent)`;
 
+  // A margin above and below, also of what is always the same.
+  const between = (u, low, high) => {
+    if (low == null) return [0, 1];
+    const margin = (high - low) * 0.06 || Math.abs(low) * 0.1 || 0.5;
+    return [low - margin, high + margin];
+  };
+
   const draw = (place, panel, chart) => {
     const tables = [], series = [{}], bands = [], hidden = chart.hidden;
     const add = (x, y, options) => {
@@ -153,7 +160,7 @@
         bands.push({ series: [above, below], fill: () => faint(name, 18) });
       }
       const options = { show, width: 2, stroke: () => colour(name), dash: dashes[curve.dash % 3] };
-      if (x.length === 1) options.points = { show: true, size: 7 };
+      if (x.length < 12) options.points = { show: true, size: 6 };
       add(x, y, { ...options, curve: index });
     });
     const axis = {
@@ -168,7 +175,7 @@
       width: chart.box.clientWidth, height: 240, series, bands,
       legend: { show: false },
       cursor: { drag: { x: true, y: false }, focus: { prox: 20 }, sync: { key: "steps", setSeries: false } },
-      scales: { x: { time: false }, y: { distr: logarithmic ? 3 : 1 } },
+      scales: { x: { time: false }, y: logarithmic ? { distr: 3 } : { range: between } },
       axes: [
         { ...axis, values: (u, values) => values.map((v) => v >= 10000 ? `${+(v / 1000).toFixed(2)}k` : `${+v.toFixed(2)}`) },
         { ...axis, size: 62, values: (u, values) => values.map(short) },
