@@ -19,7 +19,7 @@ from jaxgen.training.metrics_file import History, newest_metrics, read_metrics
 from jaxgen.training.run_folder import Run, read_json
 from jaxgen.training.task import TrainConfig
 
-_COLUMNS = {"floor": "floor", "matched": "same size"}
+_COLUMNS = {"matched": "same size", "floor": "floor"}
 _MOST_FRAMES = 40  # of captions that are read
 _UNKNOWN = "not recorded by the version that wrote the run"
 

@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,68 +28,83 @@ def of_run(
         Step, `data:` address and size of each; and what is wrong with those that are left out. A
         single one is made as small as it takes, several are made fewer.
     """
-    places = np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int).tolist()
-    chosen = [frames[place] for place in dict.fromkeys(places)]
-    found, problems = [], []
-    for index, (step, path) in enumerate(reversed(chosen)):
+    problems: list[str] = []
+    if not frames:
+        return [], problems
+
+    def shrunk(step: int, path: Path, room: int, side: int) -> _Shrunk | None:
         try:
-            address, size = _address(path, room if not index else room // 2)
+            return _shrunk(_opened(path), room, side)
         except Exception as error:  # a damaged file makes Pillow raise nearly anything
             if isinstance(error, OSError) and error.errno is not None and path.is_file():
                 raise  # the system refuses, and not the file
             problems.append(f"the picture of step {step} cannot be read")
-            continue
-        found.append((step, address, size))
-        if not index and len(address) * len(chosen) > room:
-            fewer = max(1, room // max(1, len(address)))
-            if fewer < len(chosen):
-                return of_run([frames[place] for place in _spaced(len(frames), fewer)], room, fewer)
-    kept, total = [], 0
-    for frame in found:
-        total += len(frame[1])
-        if total <= room or not kept:
-            kept.append(frame)
-    return kept[::-1], problems
+            return None
+
+    rest, newest = list(frames), None
+    while rest and newest is None and len(problems) < most:
+        step, path = rest[-1]
+        newest = shrunk(step, path, room // 3 if len(rest) > 1 else room, _SIDES[0])
+        if newest is None:
+            rest.pop()
+    if newest is None:
+        return [], problems
+    count = max(1, min(most, len(rest), room // len(newest.address)))
+    places = np.linspace(len(rest) - 1, 0, count).astype(int).tolist()
+    found, total = [(rest[-1][0], newest.address, newest.size)], len(newest.address)
+    for place in dict.fromkeys(places[1:]):
+        if frame := shrunk(*rest[place], room, newest.side):
+            total += len(frame.address)
+            if total > room:
+                break
+            found.append((rest[place][0], frame.address, frame.size))
+    return found[::-1], problems
 
 
 def address_of(picture: np.ndarray, room: int) -> str:
     """A `data:` address of a picture, uint8 (H, W) or (H, W, 3), within so many bytes."""
     from PIL import Image
 
-    return _shrunk(Image.fromarray(picture), room)[0]
+    return _shrunk(Image.fromarray(picture), room).address
 
 
-def _spaced(count: int, most: int) -> list[int]:
-    return list(dict.fromkeys(np.linspace(count - 1, 0, most).astype(int)[::-1].tolist()))
+class _Shrunk(NamedTuple):
+    """A picture as an address."""
+
+    address: str
+    size: tuple[int, int]
+    """Of the original."""
+    side: int
+    """Pixels that its longer side was to have at most."""
 
 
-def _address(path: Path, room: int) -> tuple[str, tuple[int, int]]:
+def _opened(path: Path) -> Any:
     from PIL import Image
 
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError("too large")
     with Image.open(path, formats=["PNG"]) as opened:
         opened.load()
-        return _shrunk(opened, room)
+        return opened.copy()
 
 
-def _shrunk(picture: Any, room: int) -> tuple[str, tuple[int, int]]:
-    """The address and the size of the original."""
+def _shrunk(picture: Any, room: int, first: int = _SIDES[0]) -> _Shrunk:
+    """A picture within so many bytes, or as small as it gets; its side is `first` at most."""
     from PIL import features
 
     kind = "WEBP" if features.check("webp") else "JPEG"
     picture = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
-    best = ""
-    for side in _SIDES:
-        small = picture
-        if max(picture.size) > side:
-            small = picture.copy()
-            small.thumbnail((side, side))
-        elif best:
+    best = None
+    for side in (side for side in _SIDES if side <= first):
+        if best and max(picture.size) <= side:
             continue  # no smaller than the one before
+        small = picture.copy()
+        small.thumbnail((side, side))
         written = io.BytesIO()
         small.save(written, kind, quality=78)
-        best = f"data:image/{kind.lower()};base64,{base64.b64encode(written.getvalue()).decode()}"
-        if len(best) <= room:
+        content = base64.b64encode(written.getvalue()).decode()
+        best = _Shrunk(f"data:image/{kind.lower()};base64,{content}", picture.size, side)
+        if len(best.address) <= room:
             break
-    return best, picture.size
+    assert best is not None
+    return best

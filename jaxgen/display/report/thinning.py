@@ -54,6 +54,9 @@ def together(series: Sequence[Series]) -> tuple[np.ndarray, np.ndarray, np.ndarr
         Steps int (S,), means (S,), and standard deviations of a sample (S,), NaN where one seed
         alone has the step.
     """
+    if len(series) == 1:
+        steps, values = series[0]
+        return steps, values, np.full(len(steps), np.nan)
     steps = np.unique(np.concatenate([own for own, _ in series]))
     table = np.full((len(series), len(steps)), np.nan)
     for row, (own, values) in zip(table, series, strict=True):

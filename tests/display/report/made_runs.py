@@ -1,7 +1,6 @@
 """Folders of runs that nobody trained, as training would have left them."""
 
 import dataclasses
-import json
 
 import numpy as np
 
@@ -89,6 +88,5 @@ def _begun(config, about):
 
 
 def _finish(run, config, steps, evaluation):
-    finishing.finish(run, config, steps, "0" * 64, 12.0, steps)
-    if evaluation:
-        finishing.add_evaluation(run, json.loads(json.dumps(evaluation)))
+    summary = {"step": steps, "finished": True, "metrics": {}, "wall_seconds": 12.0, "time": "2026"}
+    finishing.write_summary(run, summary | ({"evaluation": evaluation} if evaluation else {}))
