@@ -141,6 +141,8 @@ def finish(
         },
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+    if "evaluation" in earlier and earlier.get("parameters_sha256") == checksum:
+        summary["evaluation"] = earlier["evaluation"]
     if finished:
         _write_report(run, summary, history)
     write_summary(run, summary | {"files": _files(run) if finished else {}})
