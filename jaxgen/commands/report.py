@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jaxgen
 from jaxgen.commands import cli, pictures
 from jaxgen.commands.runs_argument import RunsArgument
 from jaxgen.errors import JaxgenError
@@ -45,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
         drawn, notes = _drawn(config, told)
     for sentence in notes:
         note(sentence)
-    content = page(told, drawn, notes)
+    content = page(told, drawn, notes, version=jaxgen.__version__)
     with replacing(config.out) as temporary:
         temporary.write_text(content, encoding="utf-8")
     runs = "1 run" if len(told) == 1 else f"{len(told)} runs"

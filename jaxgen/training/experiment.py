@@ -18,7 +18,7 @@ from jaxgen.data import compiled_programs
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.precision import Precision
 from jaxgen.settings import flag
-from jaxgen.training import configs, told_run
+from jaxgen.training import configs, what_was_run
 from jaxgen.training.checkpoints import Restored, refuse_misfit
 from jaxgen.training.configs import Record
 from jaxgen.training.divergence import Diverged
@@ -130,7 +130,7 @@ def _train(
     row = restored.row if restored and unseen else None
     if is_first():
         print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
-        began = told_run.session(task.source.digest(), said)
+        began = what_was_run.session(task.source.digest(), said)
         watcher = Recorder(run, config, start, record, lock, row, began)
     else:
         watcher = Follower(run, config.keep_checkpoints)

@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
+import jaxgen
 from jaxgen.data.sealing import is_broken, sealed
 from jaxgen.display import plots
 from jaxgen.display.replacing import replacing
@@ -166,7 +167,8 @@ def _write_report(run: Run, summary: dict[str, Any], history: History | None = N
     """Write `report.html` of a run whose `summary.json` is about to say that it is finished."""
     found = told_run.read(run.path)._replace(summary=summary)
     found = found._replace(notes=[note for note in found.notes if "summary.json" not in note])
-    content = page([told_run.told(found, standing="finished", history=history)])
+    told = told_run.told(found, standing="finished", history=history)
+    content = page([told], version=jaxgen.__version__)
     with replacing(run.report_path) as temporary:
         temporary.write_text(content, encoding="utf-8")
 

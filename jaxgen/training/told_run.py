@@ -1,8 +1,6 @@
 """What a run's folder tells, read for reports, comparisons and lists; nothing in it is changed."""
 
 import math
-import os
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +10,7 @@ import numpy as np
 from jaxgen.data.sealing import is_broken
 from jaxgen.display.report.told import FigureWords, Series, State, Told, ToldCaption
 from jaxgen.errors import JaxgenError
-from jaxgen.training import configs, run_lock, seeds, shown_captions
+from jaxgen.training import configs, run_lock, seeds, shown_captions, what_was_run
 from jaxgen.training.configs import Record
 from jaxgen.training.events import Event, read_events
 from jaxgen.training.metrics_file import History, newest_metrics, read_metrics
@@ -21,7 +19,6 @@ from jaxgen.training.task import TrainConfig
 
 _COLUMNS = {"matched": "same size", "floor": "floor"}
 _MOST_FRAMES = 40  # of captions that are read
-_UNKNOWN = "not recorded by the version that wrote the run"
 
 
 class Read(NamedTuple):
@@ -186,7 +183,7 @@ def told(
         curves=curves,
         alarms=alarms if found.events else None,
         end=diverged[0] if diverged and standing == "diverged" else "",
-        facts=_facts(found),
+        facts=what_was_run.facts(record, found.summary, found.events),
         frames=run.sample_files(".png"),
         captions=_captions(run, notes) if captions else [],
         notes=notes,
@@ -272,48 +269,6 @@ def _newest(series: Series, config: TrainConfig | None) -> float:
     return float(values[steps > (steps[-1] - 1) // every * every].mean())
 
 
-def _facts(found: Read) -> list[tuple[str, str]]:
-    """What was run, in words; what was not recorded is named."""
-    summary, record = found.summary, found.record
-    began = _of(found.events, "began")
-    facts = [("kind", str(record.config.get("type", "")))]
-    for event in began[-20:]:
-        when = f"from step {event['step']}" if len(began) > 1 else "command"
-        facts.append((when, str(event.get("command") or "called from Python")))
-    newest = began[-1] if began else {}
-    versions = newest.get("versions") or summary.get("versions")
-    joined = (
-        ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else ""
-    )
-    seconds = _number(summary.get("wall_seconds"))
-    facts += [
-        ("jaxgen", record.jaxgen or _UNKNOWN),
-        ("commit", record.commit or "unknown: jaxgen did not run from a checkout"),
-        ("versions", joined or _UNKNOWN),
-        ("hardware", str(newest.get("hardware") or summary.get("device") or _UNKNOWN)),
-        ("system", str(newest.get("system") or _UNKNOWN)),
-        ("hash of the data", str(newest.get("data") or _UNKNOWN)),
-        ("begun", str(began[0].get("time", _UNKNOWN)) if began else _UNKNOWN),
-        ("ended", str(summary.get("time") or "not yet")),
-        ("training took", "not known yet" if seconds is None else duration(seconds)),
-        ("steps a second", str(summary.get("steps_per_second") or "not known yet")),
-        ("hash of the checkpoint", str(summary.get("parameters_sha256") or "none yet")),
-    ]
-    about = {k: v for k, v in record.about.items() if not (isinstance(v, list) and len(v) > 8)}
-    facts += [(f"data: {name}", str(value)) for name, value in about.items()]
-    return facts
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = seconds / 60
-    if minutes < 60:
-        return f"{minutes:.1f} min"
-    return f"{minutes / 60:.1f} h" if minutes < 2880 else f"{minutes / 1440:.1f} days"
-
-
 def _captions(run: Run, notes: list[str]) -> list[tuple[int, list[ToldCaption]]]:
     paths = run.sample_files(".json")
     places = np.linspace(0, len(paths) - 1, min(_MOST_FRAMES, len(paths))).astype(int)
@@ -324,31 +279,6 @@ def _captions(run: Run, notes: list[str]) -> list[tuple[int, list[ToldCaption]]]
         except JaxgenError as error:
             notes.append(f"captions of step {step} are left out: {error}")
     return found
-
-
-def session(data: str, said: Mapping[str, str]) -> dict[str, Any]:
-    """What takes up training now, for `events.jsonl`.
-
-    Args:
-        data: hash of the data.
-        said: what the command knows: "command", "hardware".
-    """
-    import platform
-    from importlib.metadata import version
-
-    import jaxgen
-
-    names = ("jax", "jaxlib", "flax", "optax", "numpy")
-    return {
-        **said,
-        "jaxgen": jaxgen.__version__,
-        "commit": configs.commit(),
-        "versions": {"python": platform.python_version()} | {n: version(n) for n in names},
-        "system": f"{platform.system()} {platform.release()} on {platform.machine()}",
-        "cores": os.cpu_count(),
-        "data": data,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
 
 
 def words_of(metric: Any) -> FigureWords:

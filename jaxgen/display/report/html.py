@@ -90,6 +90,14 @@ def table(
     )
 
 
+def slider(steps: Sequence[int], label: str) -> str:
+    """A handle over training, which stands at the newest of some steps."""
+    last = len(steps) - 1
+    handle = element("input", type="range", min=0, max=last, value=last, step=1)
+    now = element("output", f"{steps[-1]:,}")
+    return element("label", f"{label} {now}" + (handle if last else ""), class_="js over-time")
+
+
 def script_safe(value: Any) -> str:
     """JSON for inside of a script element, which no text in it can end."""
     written = json.dumps(value, separators=(",", ":"))

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-import jaxgen
 from jaxgen.display.report import curves, sections, several
 from jaxgen.display.report.comparison import Comparison
 from jaxgen.display.report.html import element, name, script_safe, text
@@ -37,6 +36,8 @@ def page(
     runs: Sequence[Told],
     beside: Mapping[str, np.ndarray] | None = None,
     notes: Sequence[str] = (),
+    *,
+    version: str = "",
 ) -> str:
     """The page about some runs.
 
@@ -45,6 +46,7 @@ def page(
         beside: of several runs pictures that can be compared, by the run's name: uint8 (H, W) or
             (H, W, 3), of samples from the same noise.
         notes: what else is to be said first.
+        version: of jaxgen, which writes it.
     """
     comparison, data = Comparison(runs), _Data()
     room = min(_MOST_OF_ONE, _PICTURES // len(runs))
@@ -74,8 +76,8 @@ def page(
     main = "".join(
         sections.titled(heading, place, inner) for heading, place, inner in parts if inner
     )
-    made = f"jaxgen {jaxgen.__version__}"
-    foot = element("footer", element("p", f"Written by {text(made)}. Charts: uPlot (MIT licence)."))
+    made = f"Written by jaxgen {text(version)}. Charts: uPlot (MIT licence)."
+    foot = element("footer", element("p", made))
     skip = element("a", "To the content", href="#content", class_="skip")
     body = skip + top + element("main", main, id="content") + foot
     data.add("panels", panels)

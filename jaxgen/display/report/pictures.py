@@ -53,11 +53,12 @@ def of_run(
     places = np.linspace(len(rest) - 1, 0, count).astype(int).tolist()
     found, total = [(rest[-1][0], newest.address, newest.size)], len(newest.address)
     for place in dict.fromkeys(places[1:]):
-        if frame := shrunk(*rest[place], room, newest.side):
+        step, path = rest[place]
+        if frame := shrunk(step, path, room, newest.side):
             total += len(frame.address)
             if total > room:
                 break
-            found.append((rest[place][0], frame.address, frame.size))
+            found.append((step, frame.address, frame.size))
     return found[::-1], problems
 
 

@@ -1,31 +1,20 @@
 """What a page says about one run."""
 
-import base64
-import io
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from jaxgen.display.report import curves, pictures
+from jaxgen.display.report.captions import Data, cards
 from jaxgen.display.report.comparison import Comparison, shown
-from jaxgen.display.report.html import element, more, name, section, table, text
-from jaxgen.display.report.told import Told, ToldCaption
+from jaxgen.display.report.html import element, more, name, section, slider, table, text
+from jaxgen.display.report.quoting import quote
+from jaxgen.display.report.told import Told
 
 Part = tuple[str, str, str]
 """A heading, the name of its place, and what stands under it."""
-_MOST_CAPTIONS, _MOST_CAPTION_STEPS = 24, 12
-_MOST_WEIGHTS = 120_000  # bytes of a run's attention
 _MOST_ALARMS = 200
-
-
-class Data(Protocol):
-    """Where values for the page's script go."""
-
-    def add(self, key: str, value: Any) -> int:
-        """Keep a value under a key; its place there."""
-        ...
 
 
 def titled(heading: str, place: str, inner: str) -> str:
@@ -46,7 +35,7 @@ def lede(comparison: Comparison) -> str:
                 f"{best.written(main, words)}."
             )
         return element("p", text(sentence), class_="lede")
-    run = comparison.runs[0]
+    run = next(iter(comparison.runs))
     sentence = f"{standing(run)}."
     if main:
         words = comparison.words(main)
@@ -200,7 +189,7 @@ def charts(panels: Sequence[Mapping[str, Any]]) -> str:
 def samples(run: Told, room: int, data: Data) -> str:
     """What the run made as it learnt."""
     if run.captions:
-        return _captions(run, data)
+        return cards(run, data)
     frames, problems = pictures.of_run(run.frames, room)
     told = "".join(element("p", text(problem), class_="note") for problem in problems)
     if not frames:
@@ -219,83 +208,10 @@ def samples(run: Told, room: int, data: Data) -> str:
     )
     return told + element(
         "figure",
-        _slider([s for s, _, _ in frames], "Step") + image,
+        slider([s for s, _, _ in frames], "Step") + image,
         class_="slider",
         data_slider=place,
     )
-
-
-def _slider(steps: Sequence[int], label: str) -> str:
-    last = len(steps) - 1
-    handle = element("input", type="range", min=0, max=last, value=last, step=1)
-    now = element("output", f"{steps[-1]:,}")
-    return element("label", f"{label} {now}" + (handle if last else ""), class_="js over-time")
-
-
-def _captions(run: Told, data: Data) -> str:
-    """Captions as words, whose attention shows on the picture."""
-    places = np.linspace(0, len(run.captions) - 1, min(_MOST_CAPTION_STEPS, len(run.captions)))
-    chosen = [run.captions[place] for place in dict.fromkeys(places.astype(int).tolist())]
-    room, steps = _MOST_WEIGHTS, []
-    for step, captions in reversed(chosen):
-        rows = []
-        for caption in captions[:_MOST_CAPTIONS]:
-            row: dict[str, Any] = {"words": caption.words, "joined": caption.joined_by}
-            if (size := sum(map(len, caption.weights))) and size <= room:
-                room -= size
-                looked = bytes(weight for word in caption.weights for weight in word)
-                row |= {
-                    "weights": base64.b64encode(looked).decode(),
-                    "most": [round(value, 3) for value in caption.most],
-                    "size": [caption.rows, caption.columns],
-                }
-            rows.append(row)
-        steps.append({"step": step, "rows": rows})
-    place = data.add("captions", steps[::-1])
-    step, newest = chosen[-1]
-    several = len({caption.seed for caption in newest}) > 1
-    cards = "".join(_card(caption, several) for caption in newest[:_MOST_CAPTIONS])
-    said = ""
-    if any(caption.weights for caption in newest):
-        said = element(
-            "p",
-            "Point at a word, or reach it by the keyboard, to see where it looked in the picture.",
-            class_="quiet js",
-        )
-    slider = element("div", _slider([s for s, _ in chosen], "Step"), class_="controls")
-    inner = said + slider + element("div", cards, class_="cards")
-    return element("div", inner, class_="captions", data_captions=place)
-
-
-def _card(caption: ToldCaption, several: bool) -> str:
-    address = small(caption.picture)
-    seed = f", seed {caption.seed}" if several else ""
-    if address:
-        alt = f"Validation picture {caption.image}{seed}: {caption.true}"
-        picture = element("img", src=address, alt=alt, class_="pixels")
-    else:
-        picture = element("span", "no picture", class_="missing")
-    veil = element("canvas", "", aria_hidden="true", class_="veil")
-    made = element("p", text(caption.sentence or "(nothing)"), class_="made", dir="auto")
-    true = element("p", text(caption.true), class_="true", dir="auto")
-    which = element("p", text(f"Picture {caption.image}{seed}"), class_="quiet")
-    looked = element("p", "", class_="looked quiet", aria_live="polite")
-    frame = element("div", picture + veil, class_="picture")
-    return element("div", frame + made + true + which + looked, class_="card")
-
-
-def small(picture: bytes, room: int = 9000) -> str:
-    """The address of a small picture; "" where it cannot be read."""
-    if not picture:
-        return ""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(picture), formats=["PNG"]) as opened:
-            pixels = np.asarray(opened.convert("RGB"))
-    except Exception:  # a damaged picture makes Pillow raise nearly anything
-        return ""
-    return pictures.address_of(pixels, room)
 
 
 def configuration(run: Told) -> str:
@@ -319,39 +235,3 @@ def configuration(run: Told) -> str:
 def _facts(run: Told) -> str:
     rows = [[text(fact), element("code", text(value))] for fact, value in run.facts]
     return table(["", ""], rows, caption="What was run")
-
-
-def quote(comparison: Comparison) -> str:
-    """A table for a spreadsheet, and an entry for a bibliography."""
-    content = base64.b64encode(comparison.csv().encode("utf-8", "replace")).decode()
-    link = element(
-        "a",
-        "Figures as CSV",
-        href=f"data:text/csv;charset=utf-8;base64,{content}",
-        download="figures.csv",
-    )
-    points = element("button", "Curves as CSV", type="button", id="points", class_="js")
-    entry = element("pre", text(bibtex(comparison.runs)), tabindex="0", aria_label="BibTeX")
-    return element("p", link + " " + points) + entry
-
-
-def bibtex(runs: Sequence[Told]) -> str:
-    """A BibTeX entry of jaxgen as it made the runs."""
-    versions = sorted({run.version for run in runs if run.version})
-    commits = sorted({run.commit for run in runs if run.commit})
-    year = max((run.time[:4] for run in runs), default="")
-    fields = {
-        "title": "jaxgen: generative models in {JAX}",
-        "note": "; ".join(
-            [f"version {_braced(v)}" for v in versions] + [f"commit {_braced(c)}" for c in commits]
-        ),
-        "year": year if year.isdigit() else "",
-    }
-    lines = ",\n".join(f"  {key} = {{{value}}}" for key, value in fields.items() if value)
-    return f"@software{{jaxgen,\n{lines}\n}}"
-
-
-def _braced(value: str) -> str:
-    """Text that ends no field of BibTeX's, and starts no command of TeX's."""
-    kept = json.dumps(value)[1:-1]
-    return "".join(letter for letter in kept if letter.isalnum() or letter in "+-._ ")[:80]

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from jaxgen.display.report import pictures
+from jaxgen.display.report.captions import Data, small
 from jaxgen.display.report.comparison import MISSING, Comparison
 from jaxgen.display.report.html import element, name, table, text
-from jaxgen.display.report.sections import Data, Part, charts, quote, small
+from jaxgen.display.report.quoting import quote
+from jaxgen.display.report.sections import Part, charts
 from jaxgen.display.report.told import Told, ToldCaption
 
 _ROOM = 450_000  # bytes of all pictures side by side
@@ -92,7 +94,7 @@ def _runs(comparison: Comparison) -> str:
                     *map(text, written),
                 ]
             )
-            values.append([run.name, group.label, run.state, run.step, run.seeds[0], *means])
+            values.append([run.name, group.label, run.state, run.step, min(run.seeds), *means])
     return table([text(title) for title in head], rows, caption="Runs", values=values)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from jaxgen.display import plots
 from jaxgen.display.report.page import page
-from jaxgen.display.report.sections import bibtex
+from jaxgen.display.report.quoting import bibtex
 from jaxgen.training import told_run
 from tests.display.report.conftest import HOSTILE
 
