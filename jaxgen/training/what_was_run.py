@@ -60,10 +60,7 @@ def facts(
         ("hash of the data", str(newest.get("data") or _UNKNOWN)),
         ("begun", str(began[0].get("time", _UNKNOWN)) if began else _UNKNOWN),
         ("ended", str(summary.get("time") or "not yet")),
-        (
-            "training took",
-            duration(seconds) if isinstance(seconds, int | float) else "not known yet",
-        ),
+        ("training took", took),
         ("steps a second", str(summary.get("steps_per_second") or "not known yet")),
         ("hash of the checkpoint", str(summary.get("parameters_sha256") or "none yet")),
     ]

@@ -51,7 +51,7 @@ def _groups(comparison: Comparison) -> str:
         for figure in figures:
             cell, summary = text(group.written(figure, words[figure])), group.summary(figure)
             if best[figure] is group:
-                cell = element("strong", cell + element("span", " best", class_="mark"))
+                cell = element("strong", cell + " " + element("span", "best", class_="mark"))
             cells.append(cell)
             sorted_by.append(summary[0] if summary else None)
         p = comparison.differences(group, main)
