@@ -1,6 +1,5 @@
 """What a run's folder tells, read for reports, comparisons and lists; nothing in it is changed."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from jaxgen.training.run_folder import Run, read_json
 from jaxgen.training.task import TrainConfig
 
 _COLUMNS = {"matched": "same size", "floor": "floor"}
+_LARGEST = 1e100
 _MOST_FRAMES = 40  # of captions that are read
 
 
@@ -103,7 +103,8 @@ def in_short(found: Read) -> Short:
     own, standing = _whole_numbers(found.record.config), state(found)
     last, newest = newest_metrics(found.run.metrics_path)
     done = found.summary.get("step")
-    figures = {name: value for name, value in newest.items() if not name.startswith("seed_")}
+    of_all = {name: _number(value) for name, value in newest.items() if "/" not in name}
+    figures = {name: value for name, value in of_all.items() if value is not None}
     told_last = found.summary.get("metrics")
     if isinstance(told_last, dict) and standing == "finished":
         known = {str(name): _number(value) for name, value in told_last.items()}
@@ -159,7 +160,7 @@ def told(
     curves = _curves(history, of)
     for metric, series in curves.items():
         if metric not in figures:
-            figures[metric] = [_newest(own_of, config) for own_of in series]
+            figures[metric] = [_number(_newest(own_of, config)) for own_of in series]
     words = config.figures() if config else {}
     order = [*words, *figures]
     last = max((int(steps[-1]) for steps, _ in history.values()), default=0)
@@ -245,8 +246,9 @@ def _evaluated(
 
 
 def _number(value: Any) -> float | None:
+    """A number as a float; None for what is none, and for one that nobody measured."""
     is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_one and math.isfinite(value) else None
+    return float(value) if is_one and abs(value) < _LARGEST else None
 
 
 def _curves(history: History, of: Sequence[int]) -> dict[str, list[Series]]:

@@ -14,6 +14,7 @@ _MOST_POINTS, _FEWEST_POINTS = 48_000, 120  # of all curves together; of one
 _MOST_OF_ONE = 2400
 _MOST_PANELS, _MOST_CURVES = 40, 24
 COLOURS = 10
+_LARGEST = 1e100
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 200, 72, 22
 
 
@@ -67,7 +68,9 @@ def _curve(
     series = [own for run in group.runs for own in run.curves.get(name, ()) if len(own[0])]
     if not series:
         return None
-    steps, mean, spread = thinning.together([(at, values * scale) for at, values in series])
+    # Of what is beyond all measure the rest would not be seen.
+    within = [(at, np.clip(values * scale, -_LARGEST, _LARGEST)) for at, values in series]
+    steps, mean, spread = thinning.together(within)
     has_band = len(series) > 1 and not np.isnan(spread).all()
     low, high = mean - spread, mean + spread
     kept = thinning.places([mean, low, high] if has_band else [mean], most)
