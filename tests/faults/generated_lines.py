@@ -22,7 +22,10 @@ import experiments
 from experiments.minimax import MinimaxConfig
 from jaxgen import settings
 from jaxgen.commands.caption import CaptionImagesConfig
+from jaxgen.commands.compare import CompareConfig
 from jaxgen.commands.evaluate import EvaluateConfig
+from jaxgen.commands.report import ReportConfig
+from jaxgen.commands.runs import RunsConfig
 from jaxgen.commands.sample import SampleConfig
 from jaxgen.data.captions.build import BuildConfig
 from jaxgen.settings import Choice
@@ -76,7 +79,7 @@ def flags(config: Any, prefix: str = "--") -> Iterator[Flag]:
         value = getattr(config, field.name, None)
         if name == "--own":
             yield Flag("--import", Path)
-        elif name == "--run" or name in _LEFT_OUT:
+        elif name in ("--run", "--runs", "--folder") or name in _LEFT_OUT:
             continue
         elif isinstance(hint, type) and issubclass(hint, Choice):
             yield Flag(name, tuple(hint.choices()))
@@ -255,6 +258,9 @@ def lines(draw: Any) -> Words:
         "caption": (4, _of_run("caption", CaptionImagesConfig, ("captioner", "captioner", "gan"))),
         "build": (4, _build()),
         "evaluate": (1, _of_run("evaluate", EvaluateConfig, ("gan", "conditional", "captioner"))),
+        "report": (2, _of_run("report", ReportConfig, ("gan", "conditional", "captioner"))),
+        "compare": (1, _of_run("compare", CompareConfig, ("gan", "captioner"))),
+        "runs": (1, _of_run("runs", RunsConfig, (".", "gan", "pictures"))),
         "minimax": (
             1,
             _flags_after(["train", "minimax", "--workdir", "run"], _pool(MinimaxConfig)),
