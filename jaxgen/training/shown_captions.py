@@ -22,7 +22,8 @@ from jaxgen.training.task import ShownCaption
 _SIDE = 144  # pixels of a picture's longer side
 _MOST_MAP = 2**10  # places that a word may look at
 _MOST_WEIGHTS = 2**17  # of all words of a file; more of them are left out
-_MOST_SHOWN, _MOST_WORDS, _MOST_LETTERS = 64, 4096, 20_000
+_MOST_SHOWN, _MOST_WORDS = 64, 256
+_MOST_OF_WORD, _MOST_LETTERS = 60, 1000  # of a word, and of a true sentence
 
 
 def write(path: Path, shown: Sequence[ShownCaption]) -> None:
@@ -36,13 +37,13 @@ def write(path: Path, shown: Sequence[ShownCaption]) -> None:
         caption: dict[str, Any] = {
             "image": one.image,
             "seed": one.seed,
-            "words": list(one.words),
+            "words": [word[:_MOST_OF_WORD] for word in one.words[:_MOST_WORDS]],
             "joined_by": one.joined_by,
-            "true": one.true,
+            "true": one.true[:_MOST_LETTERS],
         }
         if one.picture is not None:
             caption["picture"] = _png(one.picture)
-        looked = one.attention
+        looked = None if one.attention is None else one.attention[:_MOST_WORDS]
         if looked is not None and looked[0].size <= _MOST_MAP and looked.size <= room:
             room -= looked.size
             highest = np.maximum(looked.max(axis=(1, 2), keepdims=True), 1e-12)
@@ -72,7 +73,7 @@ def read(path: Path) -> list[ToldCaption]:
 
 
 def _caption(one: dict[str, Any]) -> ToldCaption:
-    words = tuple(str(word)[:_MOST_LETTERS] for word in one["words"][:_MOST_WORDS])
+    words = tuple(str(word)[:_MOST_OF_WORD] for word in one["words"][:_MOST_WORDS])
     weights: tuple[tuple[int, ...], ...] = ()
     rows, columns, most = 0, 0, ()
     if looked := one.get("attention"):

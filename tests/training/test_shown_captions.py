@@ -67,3 +67,13 @@ def test_what_holds_no_captions_is_refused(path, change):
     path.write_text(json.dumps(sealed({"captions": captions})))
     with pytest.raises(JaxgenError, match="holds no captions"):
         shown_captions.read(path)
+
+
+def test_a_long_caption_is_cut_with_its_attention(path):
+    words = tuple(f"{'x' * 99}{i}" for i in range(300))
+    shown = ShownCaption(0, None, words, " ", "y" * 9999, np.ones((300, 2, 2)))
+    shown_captions.write(path, [shown])
+    (caption,) = shown_captions.read(path)
+    assert len(caption.words) == len(caption.weights) == 256
+    assert len(caption.sentence) == 256 * 61 - 1
+    assert len(caption.true) == 1000

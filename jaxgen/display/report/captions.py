@@ -11,6 +11,7 @@ from jaxgen.display.report.html import element, slider, text
 from jaxgen.display.report.told import Told, ToldCaption
 
 _MOST_CAPTIONS, _MOST_CAPTION_STEPS = 24, 12
+_MOST_LETTERS = 100_000  # of a run's captions
 _MOST_WEIGHTS = 120_000  # bytes of a run's attention
 
 
@@ -26,8 +27,11 @@ def cards(run: Told, data: Data) -> str:
     """Captions as words, whose attention shows on the picture."""
     places = np.linspace(0, len(run.captions) - 1, min(_MOST_CAPTION_STEPS, len(run.captions)))
     chosen = [run.captions[place] for place in dict.fromkeys(places.astype(int).tolist())]
-    room, steps = _MOST_WEIGHTS, []
+    room, letters, steps = _MOST_WEIGHTS, 0, []
     for step, captions in reversed(chosen):
+        letters += sum(len(caption.sentence) + 4 * len(caption.words) for caption in captions)
+        if letters > _MOST_LETTERS and steps:
+            break  # the newest are what counts
         rows = []
         for caption in captions[:_MOST_CAPTIONS]:
             row: dict[str, Any] = {"words": caption.words, "joined": caption.joined_by}
@@ -42,7 +46,7 @@ def cards(run: Told, data: Data) -> str:
             rows.append(row)
         steps.append({"step": step, "rows": rows})
     place = data.add("captions", steps[::-1])
-    step, newest = chosen[-1]
+    newest = chosen[-1][1]
     several = len({caption.seed for caption in newest}) > 1
     each = "".join(_card(caption, several) for caption in newest[:_MOST_CAPTIONS])
     said = ""
@@ -52,7 +56,9 @@ def cards(run: Told, data: Data) -> str:
             "Point at a word, or reach it by the keyboard, to see where it looked in the picture.",
             class_="quiet js",
         )
-    over_time = element("div", slider([s for s, _ in chosen], "Step"), class_="controls")
+    over_time = element(
+        "div", slider([part["step"] for part in steps[::-1]], "Step"), class_="controls"
+    )
     inner = said + over_time + element("div", each, class_="cards")
     return element("div", inner, class_="captions", data_captions=place)
 
