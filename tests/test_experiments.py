@@ -11,24 +11,50 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init
 # A tiny set of scenes: the default one takes a minute to make.
 CAPTION_FLAGS = ["--data.scenes", "20", "--batch-size", "4"]
 RECURRENT = [*CAPTION_FLAGS, "--captioner.hidden", "8", "--captioner.word-size", "8"]
+LOOKING = [*RECURRENT, "--captioner.attention", "8"]
 TRANSFORMER = [*CAPTION_FLAGS, *"--captioner.width 8 --captioner.layers 1".split()]
 MORE_FLAGS = {
     "caption_rnn": RECURRENT,
     "caption_lstm": RECURRENT,
     "caption_transformer": TRANSFORMER,
     "caption_char": TRANSFORMER,
+    "caption_attention": LOOKING,
+    "caption_up_down": LOOKING,
+    "caption_pixels": LOOKING,
+    "caption_self_critical": TRANSFORMER,
 }
+STARTS = {"caption_self_critical": "caption_transformer"}
+"""What starts from a trained run, and of what."""
+
+
+@pytest.fixture
+def two_steps(tmp_path, monkeypatch):
+    """Run an experiment for two steps, as the command does."""
+
+    def run(name, *more):
+        flags = [
+            "--steps",
+            "2",
+            "--workdir",
+            str(tmp_path / name),
+            *MORE_FLAGS.get(name, []),
+            *more,
+        ]
+        monkeypatch.setattr(sys, "argv", [name, *flags])
+        monkeypatch.delitem(sys.modules, f"experiments.{name}", raising=False)
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_module(f"experiments.{name}", run_name="__main__")
+        assert stop.value.code in (0, None)
+        assert list((tmp_path / name).rglob("*.png"))
+        return tmp_path / name
+
+    return run
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_steps(name, tmp_path, monkeypatch):
-    flags = ["--steps", "2", "--workdir", str(tmp_path / "run"), *MORE_FLAGS.get(name, [])]
-    monkeypatch.setattr(sys, "argv", [name, *flags])
-    monkeypatch.delitem(sys.modules, f"experiments.{name}", raising=False)
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_module(f"experiments.{name}", run_name="__main__")
-    assert stop.value.code in (0, None)
-    assert list((tmp_path / "run").rglob("*.png"))
+def test_two_steps(name, two_steps):
+    more = ["--objective.start", str(two_steps(STARTS[name]))] if name in STARTS else []
+    two_steps(name, *more)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from jaxgen.captioning.captioners.recurrent import LSTM, RNN
+from jaxgen.captioning.captioners.show_attend_tell import ShowAttendTell
 from jaxgen.captioning.captioners.transformer import Transformer
+from jaxgen.captioning.captioners.up_down import UpDown
 from jaxgen.captioning.config import AboutCaptions, CaptionConfig
 from jaxgen.captioning.decoding import Decoding
 from jaxgen.data.captions.vocabulary import Vocabulary
@@ -56,7 +58,10 @@ WORDS = AboutCaptions(
 CAPTIONERS = {
     "rnn": RNN(hidden=7, word_size=5, dropout=0.1),
     "lstm": LSTM(hidden=7, word_size=5, dropout=0.1),
+    "show_attend_tell": ShowAttendTell(hidden=7, word_size=5, attention=4, dropout=0.1),
+    "up_down": UpDown(hidden=7, word_size=5, attention=4, dropout=0.1),
     "transformer": Transformer(width=8, feed_forward=9),
+    "encoder": Transformer(width=8, feed_forward=9, layers=1, encoder_layers=1),
     "window": Transformer(width=8, feed_forward=9, layers=1, window=2),
     "rank": Transformer(width=8, feed_forward=9, layers=1, rank=4),
 }

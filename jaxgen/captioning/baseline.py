@@ -32,10 +32,12 @@ def sentences(train: Split, vocabulary: Vocabulary, features: np.ndarray) -> lis
 def nearest(among: Features, rows: np.ndarray, features: np.ndarray) -> np.ndarray:
     """Which of some images is most similar by the cosine of features; tokens count by their mean.
 
+    Pictures count by their pixels.
+
     Args:
         among: features of images, which may be in their file: a block is read at a time.
         rows: which of those images to choose from, int (K,).
-        features: of M images, float (M, *among.shape[1:]).
+        features: of M images, (M, *among.shape[1:]).
 
     Returns:
         Indices into `rows`, int (M,); the first of several that are equally similar.
@@ -55,5 +57,7 @@ def nearest(among: Features, rows: np.ndarray, features: np.ndarray) -> np.ndarr
 def _directions(features: np.ndarray) -> np.ndarray:
     """Vectors of length 1, (M, F); those that are zero stay so."""
     vectors_MF = features.mean(axis=1) if features.ndim == 3 else features
+    if features.ndim == 4:
+        vectors_MF = features.reshape(len(features), -1).astype(np.float32)
     norms_M1 = np.linalg.norm(vectors_MF, axis=1, keepdims=True)
     return vectors_MF / np.where(norms_M1 == 0, 1, norms_M1)

@@ -2,20 +2,27 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxgen.captioning import losses
+from jaxgen.captioning import losses, start
 from jaxgen.captioning.captioners.base import Captioner
+from jaxgen.captioning.encoders import seeing
+from jaxgen.captioning.encoders.augmentation import SIDES
+from jaxgen.captioning.encoders.base import Encoder, NoEncoder, PictureEncoder
 from jaxgen.captioning.losses import Reduction
+from jaxgen.captioning.objectives.base import Built, Objective, Setup
+from jaxgen.captioning.objectives.cross_entropy import CrossEntropy
 from jaxgen.captioning.quality import CaptionQuality
 from jaxgen.captioning.step import Captioning
 from jaxgen.captioning.trained import TrainedCaptioner
 from jaxgen.captioning.writing import Writer, writer
 from jaxgen.data.captions.base import CaptionData, Captions, Split, load_captions
 from jaxgen.data.captions.vocabulary import Vocabulary
+from jaxgen.data.photographs.identity import EncoderIdentity
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.display.report.told import FigureWords
 from jaxgen.errors import JaxgenError
@@ -38,6 +45,15 @@ class AboutCaptions:
     vocabulary: tuple[str, ...]
     feature_shape: tuple[int, ...] = setting(least=1)
     examples: int = setting(least=1)
+    feature_encoder: EncoderIdentity = setting(EncoderIdentity(), before=EncoderIdentity())
+    """Of photographs, if one of jaxgen's made the features; it makes those of others."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As a run records it; as before there were encoders, where none made the features."""
+        told = configs.to_json(self, AboutCaptions)
+        if not self.feature_encoder.name:
+            del told["feature_encoder"]
+        return told
 
 
 @named("captioning", "jaxgen.captioning:CaptionConfig")
@@ -49,8 +65,12 @@ class CaptionConfig(TrainConfig):
     """What turns features into words."""
     loss: Reduction = losses.sum_over_time
     """How the tokens' cross-entropies become one number."""
+    objective: Objective = setting(CrossEntropy(), before=CrossEntropy())
+    """What is minimised: that number, or the reward of drawn captions, with the other sign."""
     optimizer: Optimizer = Optimizer()
     """How that number is minimised."""
+    encoder: Encoder = setting(NoEncoder(), before=NoEncoder())
+    """What sees pictures for the captioner and learns with it, where the data are pictures."""
     data: Captions = Scenes()
     """Captions and features of images."""
     max_length: int = setting(30, least=1, most=2**12)
@@ -71,16 +91,19 @@ class CaptionConfig(TrainConfig):
             vocabulary=data.vocabulary.words,
             feature_shape=tuple(data.train.features.shape[1:]),
             examples=len(data.train.captions["captions"]),
+            feature_encoder=data.feature_encoder,
         )
         if self.data.max_train > about.examples:
             note(
                 f"{flag('data.max_train')} {self.data.max_train}: there are {about.examples} "
                 "training captions, all are used"
             )
-        captioning = self.captioning(about)
+        self._refuse_mirrors(about)
+        objective = self._objective(about, data)
+        captioning = self.captioning(about, objective)
         quality = self._quality(about, data)
         return Task(
-            source=source(data.train, self),
+            source=objective.source(source(data.train, self)),
             init=fitting(
                 captioning.init,
                 f"give {flag('captioner')} smaller widths, or {flag('shard_parameters')}",
@@ -89,8 +112,12 @@ class CaptionConfig(TrainConfig):
             step=captioning.step,
             show=lambda state: quality.show(state.params),
             evaluate=lambda state: quality.evaluate(state.params),
-            about=configs.to_json(about, AboutCaptions),
+            about=about.as_json(),
+            begin=partial(self._begin, about),
         )
+
+    def settled(self, old: TrainConfig | None) -> TrainConfig:
+        return start.settled(self, old)
 
     def restored(self, saved: Saved) -> TrainedCaptioner:
         about = configs.from_json(saved.about, AboutCaptions, "what the run's data were")
@@ -100,6 +127,7 @@ class CaptionConfig(TrainConfig):
             about.feature_shape,
             saved,
             lambda: self._quality(about, load_captions(self.data)),
+            about.feature_encoder,
         )
 
     def figures(self) -> dict[str, FigureWords]:
@@ -111,15 +139,36 @@ class CaptionConfig(TrainConfig):
     def tied_to_steps(self) -> str:
         return self.optimizer.tied_to_steps()
 
-    def captioning(self, about: AboutCaptions) -> Captioning:
-        """The pure functions of its training, for captions like these."""
+    def captioning(self, about: AboutCaptions, objective: Built | None = None) -> Captioning:
+        """The pure functions of its training, for captions like these.
+
+        Args:
+            about: the captions.
+            objective: built for them; one that reads nothing but its batches is built here.
+        """
+        objective = objective or self._objective(about)
+        optimizer = self.optimizer.build(self.steps, about.examples // self.batch_size)
+        if isinstance(self.encoder, PictureEncoder):
+            optimizer = seeing.with_own_rate(optimizer, self.encoder)
         return Captioning(
             module=self._module(about),
             feature_shape=about.feature_shape,
-            loss=self.loss,
-            optimizer=self.optimizer.build(self.steps, about.examples // self.batch_size),
-            null=self._vocabulary(about).null,
+            objective=objective.loss,
+            optimizer=objective.optimizer(optimizer),
         )
+
+    def _begin(self, about: AboutCaptions) -> Any:
+        """What the first state has of a run that training starts from, or of the encoder."""
+        given = start.begin(self, about.as_json())
+        if given is None and isinstance(self.encoder, PictureEncoder):
+            weights = self.encoder.weights_to_begin_with()
+            given = None if weights is None else {"params": {"encoder": weights}}
+        return given
+
+    def _objective(self, about: AboutCaptions, data: CaptionData | None = None) -> Built:
+        writer = self.writer(about)
+        setup = Setup(writer.module, writer.special, self.loss, self.max_length)
+        return self.objective.built(setup, data)
 
     def writer(self, about: AboutCaptions) -> Writer:
         """How its captioner captions, with words like these."""
@@ -133,15 +182,51 @@ class CaptionConfig(TrainConfig):
 
     def _module(self, about: AboutCaptions) -> Any:
         null = self._vocabulary(about).null
-        words = len(about.vocabulary)
-        module = self.captioner.module(words, about.feature_shape, self.max_length, null)
+        words, shape = len(about.vocabulary), about.feature_shape
+        if isinstance(self.encoder, NoEncoder):
+            if len(shape) == 3:
+                raise JaxgenError(
+                    f"these features are pictures, which a captioner does not read: give "
+                    f"{flag('encoder')} scene_cnn or another, or other {flag('data.features')}"
+                )
+            module = self.captioner.module(words, shape, self.max_length, null)
+        else:
+            assert isinstance(self.encoder, PictureEncoder)
+            module = self._seeing(self.encoder, words, shape, null)
         return in_precision(module, self.precision)
+
+    def _seeing(
+        self, encoder: PictureEncoder, words: int, shape: tuple[int, ...], null: int
+    ) -> seeing.SeeingCaptioner:
+        if len(shape) != 3:
+            raise JaxgenError(
+                f"an {flag('encoder')} sees pictures, and these data have features of shape "
+                f"{shape}: give {flag('encoder')} none, or {flag('data.features')} pixels"
+            )
+        sees = encoder.module(shape)
+        tokens_shape = seeing.tokens_shape(sees, shape)
+        captioner = self.captioner.module(words, tokens_shape, self.max_length, null)
+        return seeing.SeeingCaptioner(sees, captioner, encoder)
+
+    def _refuse_mirrors(self, about: AboutCaptions) -> None:
+        """A mirrored picture makes a sentence about left or right false."""
+        if not (isinstance(self.encoder, PictureEncoder) and self.encoder.mirror):
+            return
+        # Characters spell any word.
+        any_word = self.data.units == "characters"
+        told = [word for word in SIDES if any_word or word in about.vocabulary]
+        if told:
+            raise JaxgenError(
+                f"{flag('encoder.mirror')}: these captions may say {told[0]}, which a mirrored "
+                "picture makes false; leave it off"
+            )
 
     def _vocabulary(self, about: AboutCaptions) -> Vocabulary:
         return Vocabulary(about.vocabulary, self.data.units)
 
     def _quality(self, about: AboutCaptions, data: CaptionData) -> CaptionQuality:
         same = tuple(data.validation.features.shape[1:]) == about.feature_shape
+        same = same and data.feature_encoder == about.feature_encoder
         if not same or data.vocabulary.words != about.vocabulary:
             raise JaxgenError(
                 f"{data.directory} holds other words or features than this captioner was trained on"

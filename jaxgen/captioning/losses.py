@@ -20,13 +20,17 @@ ArrayLike = jax.Array | np.ndarray
 PyTree = Any
 
 
-def token_cross_entropy(logits_NTV: Array, targets_NT: Array, null: int = 0) -> Array:
+def token_cross_entropy(
+    logits_NTV: Array, targets_NT: Array, null: int = 0, smoothing: float = 0.0
+) -> Array:
     """Softmax cross-entropy of each token; zero, and without gradient, where the target is NULL.
 
     Args:
         logits_NTV: unnormalised scores, floats.
         targets_NT: the right words, integers in [0, V).
         null: the word that pads captions.
+        smoothing: the share of a target's probability that all V words get alike, in [0, 1)
+            (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7).
 
     Returns:
         (N, T), in nats, never negative.
@@ -40,6 +44,8 @@ def token_cross_entropy(logits_NTV: Array, targets_NT: Array, null: int = 0) -> 
             f"{logits_NTV.shape} and {targets_NT.shape}"
         )
     right_NT = jnp.take_along_axis(logits_NTV, targets_NT[..., None], axis=-1)[..., 0]
+    if smoothing:
+        right_NT = (1 - smoothing) * right_NT + smoothing * jnp.mean(logits_NTV, axis=-1)
     loss_NT = jax.nn.logsumexp(logits_NTV, axis=-1) - right_NT
     return jnp.where(targets_NT != null, loss_NT, 0)
 
@@ -50,6 +56,8 @@ def caption_token_losses(
     batch: dict[str, Array],
     null: int,
     *,
+    smoothing: float = 0.0,
+    read_NT: Array | None = None,
     train: bool = False,
     **options: Any,
 ) -> tuple[Array, Array]:
@@ -60,17 +68,26 @@ def caption_token_losses(
         params: its parameters.
         batch: `captions` int32 (N, T) and `features` float (N, ...) of their images.
         null: the word that pads captions.
+        smoothing: as for `token_cross_entropy`.
+        read_NT: what the captioner reads, (N, T - 1), if not the captions themselves.
         train: whether it draws dropout, from `rngs` in the options.
         **options: of `module.apply`.
 
     Returns:
         The losses (N, T - 1) as `token_cross_entropy` returns them, and the targets (N, T - 1).
+        What the captioner adds to its collection "losses" when it trains, nats of each caption
+        (N,), is counted with the first token, so that any `Reduction` weighs it as it weighs words.
     """
-    read_NT, targets_NT = batch["captions"][:, :-1], batch["captions"][:, 1:]
-    logits_NTV: Any = module.apply(
-        {"params": params}, batch["features"], read_NT, train=train, **options
+    given_NT, targets_NT = batch["captions"][:, :-1], batch["captions"][:, 1:]
+    read_NT = given_NT if read_NT is None else read_NT
+    applied: Any = module.apply(
+        {"params": params}, batch["features"], read_NT, train=train, mutable="losses", **options
     )
-    return token_cross_entropy(logits_NTV, targets_NT, null), targets_NT
+    logits_NTV, terms = applied
+    loss_NT = token_cross_entropy(logits_NTV, targets_NT, null, smoothing)
+    for term_N in jax.tree.leaves(terms):
+        loss_NT = loss_NT.at[:, 0].add(term_N)
+    return loss_NT, targets_NT
 
 
 @dataclass(frozen=True)

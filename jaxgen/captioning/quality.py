@@ -3,24 +3,23 @@
 N captions, T time, L words of a generated caption, M memory tokens.
 """
 
-import math
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from jaxgen.captioning import baseline, losses
+from jaxgen.captioning import attention_maps, baseline, losses
 from jaxgen.captioning.decoding import Decoding
 from jaxgen.captioning.losses import Reduction
 from jaxgen.captioning.writing import Writer
 from jaxgen.data import fetch
 from jaxgen.data.captions.base import CaptionData, Split
 from jaxgen.display import plots
-from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import java as captions_java
 from jaxgen.metrics.captions import report as captions_report
 from jaxgen.metrics.captions.base import CaptionMetric
 from jaxgen.metrics.truth import measure as truth
+from jaxgen.metrics.truth import ranking
 from jaxgen.settings import flag
 from jaxgen.settings.notes import note
 from jaxgen.training.task import Shown, ShownCaption
@@ -35,11 +34,10 @@ _SHOWN = (
     "true_3",
     "facts_true",
     "relations_true",
+    "with_relation",
 )
 
-
-MOST_WORDS_MAPPED = 256
-"""Of captions whose attention is kept as they are shown; it takes the square of the length."""
+_AT_ONCE = 1024  # images whose features are in memory together
 
 
 class CaptionQuality:
@@ -85,7 +83,7 @@ class CaptionQuality:
         found, problems = zip(*(self._picture(image) for image in images), strict=True)
         lines = [f"{m or '(nothing)'}  |  {r}" for m, r in zip(made, right, strict=True)]
         text = "\n".join([*filter(None, problems), "generated  |  true", *lines])
-        maps = self._maps(params, features, words_NL)
+        maps = attention_maps.maps(self._writer, params, features, words_NL, self._data.has_grid)
         joined_by = " " if self._data.vocabulary.units == "words" else ""
         captions = []
         for image, picture, words_L, true, of_image in zip(
@@ -97,21 +95,6 @@ class CaptionQuality:
             captions.append(ShownCaption(int(image), picture, words, joined_by, true, looked))
         return Shown(plots.captioned(found, made, right), text, tuple(captions))
 
-    def _maps(
-        self, params: PyTree, features: np.ndarray, words_NL: np.ndarray
-    ) -> list[np.ndarray | None]:
-        """Where each word of captions looked in its picture, (L, h, w) of each; None if nowhere."""
-        nowhere: list[np.ndarray | None] = [None] * len(words_NL)
-        if not self._data.has_grid or words_NL.shape[1] > MOST_WORDS_MAPPED:
-            return nowhere
-        weights_NLM = self._writer.attention(params, features, words_NL)
-        if weights_NLM is None:
-            return nowhere
-        side = math.isqrt(weights_NLM.shape[2])
-        if side < 2 or side * side != weights_NLM.shape[2]:
-            return nowhere
-        return [weights_LM.reshape(-1, side, side) for weights_LM in weights_NLM]
-
     def attended(
         self, params: PyTree, n: int, decoding: Decoding, seed: int = 0, columns: int = 10
     ) -> np.ndarray:
@@ -120,30 +103,37 @@ class CaptionQuality:
         Raises:
             JaxgenError: the captioner cannot choose where to look.
         """
-        null = self._data.vocabulary.null
         images = _spaced(self._data.validation, n)
         features = self._data.validation.features.gather(images)
         words_NL = self._writer.words(params, features, decoding, seed)
-        # Attention takes the square of the length.
-        words_NL = words_NL[:, : max(1, *np.count_nonzero(words_NL != null, axis=1))]
-        weights_NLM = self._writer.attention(params, features, words_NL)
-        if weights_NLM is None or weights_NLM.shape[2] == 1:
-            raise JaxgenError(
-                "this captioner has no more than one memory token to attend to; a Transformer "
-                f"trained on {flag('data.features')} grid has several"
+        pictures = [self._picture(image)[0] for image in images]
+        return attention_maps.drawn(
+            self._writer, params, features, words_NL, pictures, self._data.has_grid, columns
+        )
+
+    def results(
+        self, params: PyTree, decoding: Decoding, seed: int = 0
+    ) -> list[tuple[int, str, str, list[str]]]:
+        """Every validation image: number, place of the picture, caption, and the true ones."""
+        images = _spaced(self._data.validation, self.images)
+        features = self._data.validation.features
+        made = [
+            sentence
+            for start in range(0, len(images), _AT_ONCE)
+            for sentence in self._writer.sentences(
+                params, features.gather(images[start : start + _AT_ONCE]), decoding, seed + start
             )
-        tokens = weights_NLM.shape[2]
-        side = math.isqrt(tokens)
-        is_grid = self._data.has_grid and side * side == tokens
-        rows = []
-        for image, words_L, weights_LM in zip(images, words_NL, weights_NLM, strict=True):
-            # END may have looked somewhere too, and is the last word.
-            words = self._data.vocabulary.tokens(words_L, markers=True)
-            maps = weights_LM[: len(words)].reshape(
-                len(words), *((side, side) if is_grid else (1, -1))
-            )
-            rows.append((self._picture(image)[0] if is_grid else None, words, maps))
-        return plots.attended(rows, columns)
+        ]
+        index = self._data.validation.captions["image_index"]
+        rows = np.split(
+            np.argsort(index, kind="stable"), np.searchsorted(np.sort(index), images[1:])
+        )
+        true = self._data.vocabulary.decode(self._data.validation.captions["captions"])
+        places = self._data.validation.urls
+        return [
+            (int(image), places[int(image)], sentence, [true[row] for row in its])
+            for image, sentence, its in zip(images, made, rows, strict=True)
+        ]
 
     def _picture(self, image: int) -> tuple[np.ndarray | None, str]:
         """The picture, or None; and, the first time that it is asked for, why there is none."""
@@ -174,10 +164,11 @@ class CaptionQuality:
         Returns:
             `validation_loss`, reduced as in training; `validation_perplexity` of a word; where the
             training captions are limited, `reproduced`, the share of them that greedy decoding
-            reproduces word for word. Of the greedy captions of validation images those of
-            `captions_report.measure`, of `captions_java.measure` where it is available and, on
-            scenes, of `truth.measure`. `nearest`, the figures of captions that `baseline`
-            copies from training images. `notes`, sentences about what was found or is missing.
+            reproduces word for word; on scenes those of `ranking.shares`. Of the greedy captions
+            of validation images those of `captions_report.measure`, of `captions_java.measure`
+            where it is available and, on scenes, of `truth.measure`. `nearest`, the figures of
+            captions that `baseline` copies from training images. `notes`, sentences about what was
+            found or is missing.
         """
         made = self._made(params)
         copied = baseline.sentences(
@@ -194,6 +185,7 @@ class CaptionQuality:
             )
         return {
             **self._of_model(params),
+            **self._ranked(params),
             **self._of_captions(made),
             **more,
             "nearest": self._of_captions(copied),
@@ -239,6 +231,30 @@ class CaptionQuality:
         by_word = losses.mean_over_tokens(loss_NT, captions_NT[:, 1:], null)
         loss = self._loss_of(loss_NT, captions_NT[:, 1:], null)
         return {"validation_loss": float(loss), "validation_perplexity": float(np.exp(by_word))}
+
+    def _ranked(self, params: PyTree) -> dict[str, float]:
+        """How often a true sentence is likelier than one with something exchanged, on scenes."""
+        facts = self._data.facts
+        if facts is None:
+            return {}
+        vocabulary, length = (
+            self._data.vocabulary,
+            self._data.validation.captions["captions"].shape[1],
+        )
+        found, tokens = [], []
+        for pair in ranking.pairs([facts[image] for image in self._images]):
+            both = (pair.true, pair.exchanged)
+            units = [len(s.split() if vocabulary.units == "words" else s) for s in both]
+            if max(units) <= length - 2:  # in characters some are longer than any caption
+                found.append(pair)
+                tokens.append([vocabulary.encode(sentence, length) for sentence in both])
+        if not found:
+            return {}
+        rows = self._images[[pair.scene for pair in found]]
+        features = np.repeat(self._data.validation.features.gather(rows), 2, axis=0)
+        loss_NT = self._writer.losses(params, features, np.concatenate(tokens))
+        loss_P2 = loss_NT.sum(axis=1, dtype=np.float64).reshape(-1, 2)
+        return ranking.shares(found, loss_P2[:, 1] - loss_P2[:, 0])
 
     def _reproduced(self, params: PyTree) -> float:
         train, n = self._data.train, self._evaluate_images

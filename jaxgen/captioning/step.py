@@ -2,7 +2,7 @@
 
 N batch, T time, V vocabulary. A captioner reads a caption without its last token and predicts the
 same caption without its first (Vinyals et al. 2015, https://arxiv.org/abs/1411.4555, equation 1);
-NULL targets cost nothing.
+what the loss makes of that is the objective's.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen.captioning.losses import Reduction, caption_token_losses
+from jaxgen.captioning.objectives.base import Loss
 
 Array = jax.Array
 PyTree = Any
@@ -36,12 +36,10 @@ class Captioning:
     """As `jaxgen.captioning.captioners.base.Captioner.module` describes it."""
     feature_shape: tuple[int, ...]
     """Of one image's features."""
-    loss: Reduction
-    """How the tokens' cross-entropies become one number."""
+    objective: Loss
+    """What is minimised."""
     optimizer: optax.GradientTransformation
     """How that number is minimised."""
-    null: int
-    """The word that pads captions."""
 
     def init(self, key: Array, batch: dict[str, Array]) -> CaptionState:
         """The state before the first step."""
@@ -52,14 +50,14 @@ class Captioning:
     def step(
         self, state: CaptionState, batch: dict[str, Array], key: Array
     ) -> tuple[CaptionState, dict[str, Array]]:
-        """One update on `captions` int32 (N, T) and `features`; `key` draws the dropout."""
+        """One update on `captions` int32 (N, T) and `features`.
 
-        def objective(params: PyTree) -> Array:
-            loss_NT, targets_NT = caption_token_losses(
-                self.module, params, batch, self.null, train=True, rngs={"dropout": key}
-            )
-            return self.loss(loss_NT, targets_NT, self.null)
+        `key` is for all that is drawn: words, dropout, how pictures are moved.
+        """
 
-        loss, gradient = jax.value_and_grad(objective)(state.params)
+        def objective(params: PyTree) -> tuple[Array, dict[str, Array]]:
+            return self.objective(params, batch, key, state.optimizer)
+
+        gradient, metrics = jax.grad(objective, has_aux=True)(state.params)
         updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
-        return CaptionState(optax.apply_updates(state.params, updates), optimizer), {"loss": loss}
+        return CaptionState(optax.apply_updates(state.params, updates), optimizer), metrics

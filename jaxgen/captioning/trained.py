@@ -1,15 +1,17 @@
 """A trained captioner, as `jaxgen.load` returns it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxgen import settings
+from jaxgen.captioning import attention_maps
 from jaxgen.captioning.decoding import Decoding
 from jaxgen.captioning.quality import CaptionQuality
 from jaxgen.captioning.writing import Writer
+from jaxgen.data.photographs.identity import EncoderIdentity
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.captions import report as captions_report
 from jaxgen.nn.placing import on_each_device
@@ -17,6 +19,16 @@ from jaxgen.nn.precision import plain
 from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.metrics_file import History
 from jaxgen.training.task import Saved, Shown, TrainConfig
+
+
+class Captioned(NamedTuple):
+    """Captions of N images, of L words at most."""
+
+    sentences: list[str]
+    log_probability_N: np.ndarray
+    """Of each, END included, float32."""
+    words_NL: np.ndarray
+    """Indices, int32."""
 
 
 class TrainedCaptioner:
@@ -29,8 +41,11 @@ class TrainedCaptioner:
         feature_shape: tuple[int, ...],
         saved: Saved,
         quality: Callable[[], CaptionQuality],
+        feature_encoder: EncoderIdentity = EncoderIdentity(),  # noqa: B008 - it is frozen
     ) -> None:
         """Take the configuration, how it captions, what was saved, and how to measure it.
+
+        `feature_encoder` is the one that made the features it was trained on, if one did.
 
         Raises:
             JaxgenError: what was saved is not the state of a captioner, or one of another
@@ -43,6 +58,8 @@ class TrainedCaptioner:
         self.config, self.vocabulary = config, writer.vocabulary
         self.feature_shape = feature_shape
         """Of one image's features."""
+        self.feature_encoder = feature_encoder
+        """Of photographs, whose features it reads; one without a name where there is none."""
         self.module, self.params = plain(writer.module), on_each_device(saved.state["params"])
         """The Flax module that `Captioner.module` describes, and its parameters."""
         self._writer, self._saved, self._make_quality = writer, saved, quality
@@ -61,7 +78,8 @@ class TrainedCaptioner:
         """Caption images.
 
         Args:
-            features: of the images, floats (N, *feature_shape), of the kind it was trained on.
+            features: of the images, floats (N, *feature_shape), of the kind it was trained on;
+                uint8 pictures (N, H, W, C) for one with an encoder.
             seed: of sampling.
             **decoding: fields of `jaxgen.captioning.decoding.Decoding`, such as `beam=3`; greedy
                 by default.
@@ -73,16 +91,58 @@ class TrainedCaptioner:
             JaxgenError: features of another shape or not finite, or a number of `decoding` that
                 makes no sense.
         """
+        chosen = Decoding(**decoding)
+        settings.check(chosen)
+        return self._writer.sentences(self.params, self._sound(features), chosen, seed)
+
+    def caption_in_full(self, features: Any, seed: int = 0, **decoding: Any) -> Captioned:
+        """The same as `caption`, with how probable each sentence is, and its words.
+
+        Arguments and errors are those of `caption`.
+        """
+        chosen = Decoding(**decoding)
+        settings.check(chosen)
+        features = self._sound(features)
+        words_NL = self._writer.words(self.params, features, chosen, seed)
+        return Captioned(
+            self.vocabulary.decode(words_NL),
+            self._writer.log_probability(self.params, features, words_NL),
+            words_NL,
+        )
+
+    def attended(
+        self, features: Any, words_NL: np.ndarray, pictures: Sequence[np.ndarray], side: int = 96
+    ) -> np.ndarray:
+        """A picture of where each word of captions looked in pictures.
+
+        Args:
+            features: of N images, a grid of each.
+            words_NL: their captions, as `caption_in_full` returns them.
+            pictures: of the images, uint8 (H, W, 3).
+            side: pixels of a word's copy.
+
+        Returns:
+            uint8 (height, width, 3).
+
+        Raises:
+            JaxgenError: the captioner cannot choose where to look.
+        """
+        return attention_maps.drawn(
+            self._writer, self.params, self._sound(features), words_NL, pictures, True, side=side
+        )
+
+    def _sound(self, features: Any) -> np.ndarray:
+        """Features as float32, pictures as they are, if they are such as it was trained on."""
         features = np.asarray(features)
         if features.shape[1:] != self.feature_shape or not features.size:
             expected = ", ".join(["N", *map(str, self.feature_shape)])
             raise JaxgenError(f"features must be ({expected}), got shape {features.shape}")
-        if features.dtype.kind not in "fiu" or not np.isfinite(features).all():
+        if len(self.feature_shape) == 3:
+            if features.dtype != np.uint8:
+                raise JaxgenError(f"pictures must be uint8, 0 to 255, not {features.dtype}")
+        elif features.dtype.kind not in "fiu" or not np.isfinite(features).all():
             raise JaxgenError("features must be finite numbers")
-        chosen = Decoding(**decoding)
-        settings.check(chosen)
-        features = features.astype(np.float32, copy=False)
-        return self._writer.sentences(self.params, features, chosen, seed)
+        return features if len(self.feature_shape) == 3 else features.astype(np.float32, copy=False)
 
     def show(self, n: int = 8, seed: int = 0, **decoding: Any) -> Shown:
         """Pictures of `n` validation images with generated and true sentences, and the text."""
@@ -103,6 +163,12 @@ class TrainedCaptioner:
         chosen = Decoding(**decoding)
         settings.check(chosen)
         return self._quality.attended(self.params, n, chosen, seed, columns)
+
+    def results(self, seed: int = 0, **decoding: Any) -> list[tuple[int, str, str, list[str]]]:
+        """Every validation image: number, place of the picture, caption, and the true ones."""
+        chosen = Decoding(**decoding)
+        settings.check(chosen)
+        return self._quality.results(self.params, chosen, seed)
 
     def evaluate(self, java: bool = True) -> tuple[dict[str, Any], str]:
         """Loss, caption metrics and truth on validation images: figures, and the same as a table.

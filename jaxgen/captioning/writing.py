@@ -55,6 +55,13 @@ class Writer:
             captions_NT,
         )
 
+    def log_probability(
+        self, params: PyTree, features: np.ndarray, words_NL: np.ndarray
+    ) -> np.ndarray:
+        """The log-probability of captions without START, as `words` returns them, (N,)."""
+        start_N1 = np.full((len(words_NL), 1), self.special.start, np.int32)
+        return -self.losses(params, features, np.concatenate([start_N1, words_NL], axis=1)).sum(1)
+
     @partial(jax.jit, static_argnums=(0, 3))
     def _words_of_rows(
         self, params: PyTree, features: Array, decoding: Decoding, key: Array

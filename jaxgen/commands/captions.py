@@ -1,4 +1,4 @@
-"""`jaxgen captions build`: a set of captions from a folder of pictures and a CSV or JSON file."""
+"""`jaxgen captions build`: a set of captions from a folder of pictures and a file of captions."""
 
 from collections.abc import Sequence
 

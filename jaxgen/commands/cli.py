@@ -108,7 +108,7 @@ def main(
         given = {name: values[-1] for name in names if (values := _taken(flags, f"--{name}"))}
         told = description or ""
         if {"-h", "--help"} & set(flags):  # only then: to find every class takes half a second
-            told = _described(config, told, presets)
+            told = _described(config, _with_classes(default, list(flags)), told, presets)
         reschedule = "--reschedule" in switches
         if not given and "--distributed" not in switches:
             return _train(default, told, flags, reschedule, line)
@@ -175,19 +175,20 @@ def _class_fields(config: Any) -> dict[str, type]:
     }
 
 
-def _with_classes(config: TrainConfig, flags: list[str]) -> TrainConfig:
+def _with_classes(config: Any, flags: list[str], prefix: str = "") -> Any:
     """The configuration with the classes that `--FIELD NAME` flags choose, taken from `flags`.
 
-    What an old value and the new class have in common keeps its number.
+    What an old value and the new class have in common keeps its number. What a class holds may
+    have classes to choose too: `--objective.reward NAME`.
     """
     for name, base in _class_fields(config).items():
-        for chosen in _taken(flags, settings.flag(name))[-1:]:
+        for chosen in _taken(flags, settings.flag(prefix + name))[-1:]:
             known = settings.subclasses(base)
             if chosen not in known:
                 known = settings.subclasses(base, everywhere=True)
             if chosen not in known:
                 raise JaxgenError(
-                    f"{settings.flag(name)} {chosen}: there are {', '.join(known)}"
+                    f"{settings.flag(prefix + name)} {chosen}: there are {', '.join(known)}"
                     " (--import FILE for one of your own)"
                 )
             old = getattr(config, name)
@@ -203,25 +204,41 @@ def _with_classes(config: TrainConfig, flags: list[str]) -> TrainConfig:
                 new = known[chosen](**kept)
             except TypeError as error:
                 raise JaxgenError(
-                    f"{settings.flag(name)} {chosen}: give its fields defaults ({error})"
+                    f"{settings.flag(prefix + name)} {chosen}: give its fields defaults ({error})"
                 ) from error
             config = dataclasses.replace(config, **{name: new})
+        inner = getattr(config, name)
+        within = _with_classes(inner, flags, f"{prefix}{name}.")
+        if within is not inner:
+            config = dataclasses.replace(config, **{name: within})
     return config
 
 
-def _described(config: TrainConfig, description: str, presets: Mapping[str, TrainConfig]) -> str:
+def _described(
+    config: TrainConfig,
+    chosen: TrainConfig,
+    description: str,
+    presets: Mapping[str, TrainConfig],
+) -> str:
     """The description for --help, with what is no flag of the configuration itself."""
     for name, preset in presets.items():
         changed = configs.differences(configs.to_json(config), configs.to_json(preset))
         description += f"\n--preset {name}: {'; '.join(map(str, changed))}\n"
-    for name, base in _class_fields(config).items():
-        description += f"\n{settings.flag(name)} {{{','.join(settings.subclasses(base))}}}\n"
+    description += _described_classes(chosen)
     return (
         f"{description}\n--import FILE: code of your own, for its classes and choices\n"
         "\n--distributed: train with the other processes of a TPU pod or a SLURM job; elsewhere "
         "--coordinator HOST:PORT --processes N --process I\n"
         "\n--reschedule: extend a run whose schedule depends on the number of steps\n"
     )
+
+
+def _described_classes(config: Any, prefix: str = "") -> str:
+    told = ""
+    for name, base in _class_fields(config).items():
+        told += f"\n{settings.flag(prefix + name)} {{{','.join(settings.subclasses(base))}}}\n"
+        told += _described_classes(getattr(config, name), f"{prefix}{name}.")
+    return told
 
 
 def _prog() -> str:

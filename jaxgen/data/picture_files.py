@@ -64,9 +64,6 @@ def find(folder: Path) -> list[Path]:
 def read(file: Path | bytes, side: int, most: int = MOST_PIXELS) -> np.ndarray:
     """The largest square in the middle of a picture, scaled with Lanczos' filter.
 
-    The picture is turned as its EXIF data say; transparency shows white; of several frames the
-    first is taken, and of 16 bits the upper 8.
-
     Args:
         file: its path or its contents.
         side: S; 0 leaves the picture as it is.
@@ -74,6 +71,32 @@ def read(file: Path | bytes, side: int, most: int = MOST_PIXELS) -> np.ndarray:
 
     Returns:
         uint8 (S, S, 3) or (H, W, 3), also of a grey picture.
+
+    Raises:
+        JaxgenError, Large, Exception: as `opened` does.
+    """
+    from PIL import Image, ImageOps
+
+    upright = opened(file, side, most)
+    if side:
+        upright = ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS)
+    return np.asarray(upright)
+
+
+def opened(file: Path | bytes, side: int = 0, most: int = MOST_PIXELS) -> "Picture":
+    """A picture in three channels of 8 bits.
+
+    It is turned as its EXIF data say; transparency shows white; of several frames the first is
+    taken, and of 16 bits the upper 8.
+
+    Args:
+        file: its path or its contents.
+        side: that it will be scaled to: a JPEG may come smaller than it is, but not below twice
+            this. 0 for all of it.
+        most: pixels to decode here.
+
+    Returns:
+        The decoded picture.
 
     Raises:
         JaxgenError: it is not a file, has more than `MOST_PIXELS` pixels or `MOST_BYTES` bytes,
@@ -99,10 +122,7 @@ def read(file: Path | bytes, side: int, most: int = MOST_PIXELS) -> np.ndarray:
             raise Large
         image.load()  # which may change its mode
         ImageOps.exif_transpose(image, in_place=True)  # a copy would be a whole picture more
-        upright = _rgb(image)
-        if side:
-            upright = ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS)
-        return np.asarray(upright)
+        return _rgb(image)
 
 
 def checked(path: Path, most: int = MOST_PIXELS) -> tuple[bytes, bool]:
@@ -252,9 +272,13 @@ def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, 
 
 def problem(path: Path, error: Exception) -> str:
     """A sentence about a picture that could not be read."""
+    return f"{path}: {reason(error)}"
+
+
+def reason(error: Exception) -> str:
+    """Why a picture could not be read."""
     told = str(error).partition(" <_io.")[0]  # Pillow's name of bytes is a place in memory
-    reason = shortened(" ".join(told.split()), 200)
-    return f"{path}: {reason or type(error).__name__}"
+    return shortened(" ".join(told.split()), 200) or type(error).__name__
 
 
 def report(problems: Sequence[str], total: int) -> None:

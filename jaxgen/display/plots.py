@@ -105,7 +105,9 @@ def captioned(
 
 
 def attended(
-    rows: Sequence[tuple[np.ndarray | None, Sequence[str], np.ndarray]], columns: int = 10
+    rows: Sequence[tuple[np.ndarray | None, Sequence[str], np.ndarray]],
+    columns: int = 10,
+    side: int = 96,
 ) -> np.ndarray:
     """Where in pictures the words of their captions looked: each picture, then once for each word.
 
@@ -114,13 +116,14 @@ def attended(
             its words; and their attention, floats (words, h, w), a map of the picture each. What a
             word looked at most is lit up, the rest is darkened.
         columns: words in a line.
+        side: pixels of each copy of a picture.
 
     Returns:
         uint8 (height, width, 3).
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    side, line, margin = 96, 18, 4
+    line, margin = 18, 4
     lines = [max(1, -(-len(words) // columns)) for _, words, _ in rows]
     size = ((columns + 1) * (side + margin) + margin, sum(lines) * (side + line + margin) + margin)
     canvas = Image.new("RGB", size, "white")
@@ -241,7 +244,9 @@ def save_curves(
             if name in spreads:
                 _band(axes, columns[name], spreads[name], line.get_color())
         axes.set_ylabel(family)
-        axes.legend(loc="upper right")
+        # Above the panel, where it hides no curve that rises.
+        above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+        axes.legend(**above, ncols=len(names), frameon=False, fontsize=8)
     axes.set_xlabel("step")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100)

@@ -94,7 +94,7 @@ class ConvTranspose(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch norm over all axes but the last, as PyTorch's: momentum 0.1, epsilon 1e-5.
+    """Batch norm over all axes but the last, as PyTorch's: momentum 0.1, epsilon 1e-5 by default.
 
     A batch of n values a channel is normalised by its variance with divisor n; the running variance
     takes up the one with divisor n - 1, where Flax's own layer takes the first for both.
@@ -103,14 +103,21 @@ class BatchNorm(nn.Module):
         Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167, algorithms 1 and 2.
     """
 
+    epsilon: float = 1e-5
+    momentum: float = 0.1
+
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
-        normalize = _Normalization(name="BatchNorm_0")  # as checkpoints call it
+        # As checkpoints call it.
+        normalize = _Normalization(self.epsilon, self.momentum, name="BatchNorm_0")
         return rounded(normalize(exact(x), train))
 
 
 class _Normalization(nn.Module):
     """What `BatchNorm` does, with the parameters and statistics of Flax's layer."""
+
+    epsilon: float
+    momentum: float
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
@@ -131,8 +138,9 @@ class _Normalization(nn.Module):
                 n = x.size // x.shape[-1]
                 unbiased = variance * (n / max(n - 1, 1))
                 for running, new in ((running_mean, mean), (running_variance, unbiased)):
-                    running.value = (0.9 * running.value + 0.1 * new).astype(running.value.dtype)
+                    kept = (1 - self.momentum) * running.value + self.momentum * new
+                    running.value = kept.astype(running.value.dtype)
         mean, variance, scale, bias = (
             jnp.expand_dims(part, axes) for part in (mean, variance, scale, bias)
         )
-        return (x - mean) * (jax.lax.rsqrt(variance + 1e-5) * scale) + bias
+        return (x - mean) * (jax.lax.rsqrt(variance + self.epsilon) * scale) + bias

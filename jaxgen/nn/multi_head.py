@@ -110,6 +110,11 @@ class MultiHeadAttention(nn.Module):
             out_NTHK = full_attention(q, k, v, mask, self.dropout, key)
         return self._merge(out_NTHK)
 
+    def attend_all(self, x_NTD: Array, train: bool = False) -> Array:
+        """Self-attention in which each position sees all others, and records nothing."""
+        q, k, v = self._project_self(x_NTD)
+        return self._merge(full_attention(q, k, v, None, self.dropout, self._key(train)))
+
     def attend_cache(
         self, x_NBD: Array, cache: KeysAndValues, mask_NBLB: Array, t: int | Array
     ) -> tuple[Array, KeysAndValues]:

@@ -79,7 +79,11 @@ def lstm_step(
         Hochreiter and Schmidhuber 1997, https://doi.org/10.1162/neco.1997.9.8.1735; the forget gate
         is of Gers et al. 2000, https://doi.org/10.1162/089976600300015015.
     """
-    a_NG = ops.matmul(x_ND, Wx) + ops.matmul(h_NH, Wh) + b[None, :]
+    return lstm_update(ops.matmul(x_ND, Wx) + ops.matmul(h_NH, Wh) + b[None, :], c_NH)
+
+
+def lstm_update(a_NG: Array, c_NH: Array) -> tuple[Array, Array]:
+    """What `lstm_step` does with the sum of its products and bias, (N, 4H)."""
     return _update(*_activate(a_NG), c_NH)
 
 

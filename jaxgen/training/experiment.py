@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -72,6 +73,7 @@ def train(
     compiled_programs.keep()
     run = Run(config.workdir)
     refuse_differences("code", _code)
+    config = together(partial(_settled, config, run))
     refuse_differences("configuration", lambda: recorded(config))
     together(run.exists)
     refuse_unshared(run.path)
@@ -83,6 +85,11 @@ def train(
 
         together(take)
         return _train(config, default or config, reschedule, run, lock, said)
+
+
+def _settled(config: TrainConfig, run: Run) -> TrainConfig:
+    """The configuration with what is found out once, or what its run found when it began."""
+    return config.settled(read_config(run, run.record().config) if run.exists() else None)
 
 
 def _train(
@@ -105,6 +112,8 @@ def _train(
     record = dataclasses.replace(record, about=_as_json(task.about))
     if earlier and (changed := configs.differences(earlier.about, record.about)):
         raise JaxgenError(f"{run.path} was trained on other data ({_joined(changed)})")
+    if restored is None:
+        together(task.begin)  # before anything is written: it may not be there
     refuse_differences("data", lambda: {"their hash": task.source.digest()})
     start = restored.step if restored else 0
     # Killed between a checkpoint and the pictures and figures that were due.

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any
 
+import flax.serialization
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -100,7 +101,27 @@ class Program:
             out_shardings=self.state_shardings,
         )
         with jax.ensure_compile_time_eval():  # nested programs may not have options of their own
-            return init(self._key, self._arrays, self.chunk(0, 1))
+            state = init(self._key, self._arrays, self.chunk(0, 1))
+        given = self.task.begin()
+        return state if given is None else self._with(state, given)
+
+    def _with(self, state: PyTree, given: dict[str, PyTree]) -> PyTree:
+        """The state with some parts from elsewhere, the same ones for each replica.
+
+        Those not given stay as they were drawn.
+        """
+
+        def placed(new: Any, old: Any, sharding: Any) -> jax.Array:
+            return meshes.place(np.broadcast_to(np.asarray(new, old.dtype), old.shape), sharding)
+
+        def joined(new: Any, old: Any, shardings: Any) -> Any:
+            if not isinstance(new, dict):
+                return placed(new, old, shardings)
+            return {**old, **{k: joined(new[k], old[k], shardings[k]) for k in new}}
+
+        parts = flax.serialization.to_state_dict(state)
+        shardings = flax.serialization.to_state_dict(self.state_shardings)
+        return flax.serialization.from_state_dict(state, joined(given, parts, shardings))
 
     def placed(self, saved: PyTree) -> PyTree:
         """A state on the devices, from arrays or from what reads any part of them."""

@@ -107,6 +107,10 @@ def _nothing_to_watch(state: PyTree) -> Callable[[], dict[str, float]]:
     return dict
 
 
+def _from_nothing() -> None:
+    return None
+
+
 def _no_alarms(history: dict[str, np.ndarray]) -> list[str]:
     return []
 
@@ -133,6 +137,10 @@ class Task:
     about: dict[str, Any] = field(default_factory=dict)
     """what the data say of the model, as JSON values: with the configuration, enough to rebuild
     it"""
+    begin: Callable[[], dict[str, PyTree] | None] = _from_nothing
+    """What the first state takes from elsewhere instead of `init`: arrays by the names that
+    `flax.serialization.to_state_dict` gives to its parts; asked for when a run begins, not when it
+    goes on"""
     reseeded: Callable[[int], "Task"] | None = None
     """seed -> the task of a run with that seed, on the same data, where what is shown or measured
     draws from the seed"""
@@ -295,6 +303,17 @@ class TrainConfig:
         The first that a run has is the one that runs are listed and compared by.
         """
         return {}
+
+    def settled(self, old: "TrainConfig | None") -> "TrainConfig":
+        """The configuration with what is found out once, when its run begins.
+
+        Args:
+            old: the run's own, where it goes on; None where it begins.
+
+        Raises:
+            JaxgenError: what has to be found is not there.
+        """
+        return self
 
     def tied_to_steps(self) -> str:
         """Why a run of another number of steps would take other steps from the first on.

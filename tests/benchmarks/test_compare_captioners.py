@@ -1,6 +1,6 @@
 """The table of captioners, from rows as a training leaves them."""
 
-from benchmarks.compare_captioners import captioner_config, table
+from benchmarks.compare_captioners import MODELS, captioner_config, table
 
 
 def row(model, seed, cider):
@@ -26,6 +26,8 @@ def test_table_gives_mean_and_spread_and_the_baseline():
 
 
 def test_all_models_have_the_same_budget():
-    configs = [captioner_config(name, 3, 70) for name in ("RNN", "LSTM", "Transformer, grid")]
+    configs = [captioner_config(name, 3, 70) for name in MODELS]
     assert {(c.steps, c.batch_size, c.seed) for c in configs} == {(70, 64, 3)}
-    assert [c.data.features for c in configs] == ["vector", "vector", "grid"]
+    assert [c.data.features for c in configs] == ["vector"] * 3 + ["grid"] * 4 + ["pixels"]
+    layers = [getattr(c.captioner, "encoder_layers", None) for c in configs]
+    assert layers == [None, None, 0, 0, None, None, 2, None]

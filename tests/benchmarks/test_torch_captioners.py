@@ -12,6 +12,8 @@ from jaxgen.captioning.captioners.recurrent import LSTM, RNN
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.captioning.config import AboutCaptions, CaptionConfig
 from jaxgen.captioning.decoding import Decoding
+from jaxgen.captioning.objectives.base import Setup
+from jaxgen.captioning.objectives.self_critical import policy_loss
 from jaxgen.data.captions.base import Features, Split
 from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.errors import JaxgenError
@@ -146,6 +148,55 @@ def test_training_without_dropout_gives_the_same_losses():
         np.testing.assert_allclose(theirs, metrics["loss"], rtol=1e-4)
         history.append(float(theirs))
     assert history[3] < 0.99 * history[0]
+
+
+def test_smoothed_labels_cost_what_they_cost_in_pytorch():
+    rng = np.random.default_rng(6)
+    logits_NTV = rng.normal(size=(3, 5, VOCAB)).astype(np.float32)
+    targets_NT = CAPTIONS_NT[:, 1:]
+    found_NT = losses.token_cross_entropy(logits_NTV, targets_NT, smoothing=0.15)
+    theirs_NT = torch.nn.functional.cross_entropy(
+        torch.from_numpy(logits_NTV).transpose(1, 2),
+        torch.from_numpy(targets_NT).long(),
+        ignore_index=0,
+        label_smoothing=0.15,
+        reduction="none",
+    )
+    np.testing.assert_allclose(found_NT, theirs_NT, rtol=1e-5)
+
+
+@every_captioner
+def test_the_policy_gradient_is_pytorchs(captioner):
+    """REINFORCE of given captions, written once more in PyTorch, through its own captioners."""
+    config, params, twin = jaxgen_and_twin(captioner)
+    captioning, writer = config.captioning(ABOUT), config.writer(ABOUT)
+    setup = Setup(captioning.module, writer.special, config.loss, LENGTH)
+    words_NKL = np.random.default_rng(7).integers(3, VOCAB, (3, 2, 5)).astype(np.int32)
+    for row, (end, padding) in enumerate([(4, 5), (2, 3), (0, 1)]):
+        words_NKL[row, 0, end], words_NKL[row, 0, padding:] = 2, 0
+    advantage_NK = np.random.default_rng(8).normal(size=(3, 2)).astype(np.float32)
+
+    def ours(params):
+        return policy_loss(setup, params, FEATURES_NF, words_NKL, advantage_NK)[0]
+
+    value, gradient = jax.jit(jax.value_and_grad(ours))(params)
+    words = torch.from_numpy(words_NKL.reshape(6, 5)).long()
+    read = torch.cat([torch.ones(6, 1, dtype=torch.long), words[:, :-1]], dim=1)
+    logits = twin(torch.from_numpy(np.repeat(FEATURES_NF, 2, axis=0)), read)
+    # A categorical distribution over what may be said: neither NULL nor START.
+    said = torch.distributions.Categorical(logits=logits[:, :, 2:])
+    log_probability = torch.where(words != 0, said.log_prob((words - 2).clamp(min=0)), 0.0)
+    loss = -(torch.from_numpy(advantage_NK.reshape(6)) * log_probability.sum(dim=1)).mean()
+    loss.backward()
+    np.testing.assert_allclose(value, loss.detach(), rtol=1e-4)
+    wanted = torch_captioners.twin(captioner, VOCAB, FEATURES, LENGTH)
+    torch_captioners.copy_weights(wanted, gradient)
+    for (name, theirs), mine in zip(twin.named_parameters(), wanted.parameters(), strict=True):
+        # PyTorch's recurrent cells have a second bias, which jaxgen's are not copied to.
+        if theirs.grad is not None and "bias_hh" not in name:
+            np.testing.assert_allclose(
+                mine.detach(), theirs.grad, rtol=1e-3, atol=2e-5, err_msg=name
+            )
 
 
 @every_captioner

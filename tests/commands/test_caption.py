@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import re
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ from PIL import Image
 from jaxgen.captioning.captioners.recurrent import RNN
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.captioning.config import AboutCaptions, CaptionConfig
-from jaxgen.commands import caption
+from jaxgen.commands import caption, caption_results, score
 from jaxgen.commands.run_argument import RunArgument
 from jaxgen.data.captions.base import CaptionData, Captions, Features, Split
 from jaxgen.data.captions.vocabulary import Vocabulary
@@ -149,3 +150,51 @@ def test_fewer_images_or_words_than_asked_for_are_said(trained, monkeypatch, tmp
     )
     assert caption.main(["run", "--n", "2", "--out", str(tmp_path / "a.png")]) == 0
     assert capsys.readouterr().err == f"{devices}\n"
+
+
+def test_results_and_references_in_cocos_format_can_be_scored(
+    trained, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(experiment, "load", lambda run, precision: trained)
+    results, references = tmp_path / "made.json", tmp_path / "wrote.json"
+    assert run_caption("--results", results, "--references", references) == 0
+    assert f"2 references {references}" in capsys.readouterr().out
+    made = json.loads(results.read_text())
+    expected = trained.caption(FEATURES["grid"])
+    assert made == [
+        {"image_id": f"{image}.png", "caption": expected[image]} for image in range(IMAGES)
+    ]
+    wrote = json.loads(references.read_text())
+    assert [row["caption"] for row in wrote["annotations"]] == ["a cat", "cat"]
+    assert [row["image_id"] for row in wrote["annotations"]] == ["0.png", "1.png"]
+    assert score.main([str(results), str(references), "--no-java", "--resamples", "0"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--references", "wrote.json"], "--references: give --results too"),
+        (["--results", "a.json", "--references", "a.json"], "are both a.json; name two files"),
+        (["--results", "absent/a.json"], "--results absent/a.json: there is no folder absent"),
+        (["--results", "."], "--results .: there is something that is not a file"),
+    ],
+)
+def test_files_of_results_that_cannot_be_written(trained, monkeypatch, tmp_path, flags, message):
+    monkeypatch.setattr(experiment, "load", lambda run, precision: trained)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(JaxgenError, match=re.escape(message)):
+        run_caption(*flags)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("places", "ids"),
+    [
+        (["/a/COCO_val2014_000000000042.jpg", "http://x/y/7.jpg"], [42, "7.jpg"]),
+        (["a/1.png", "b/1.png"], ["a/1.png", "b/1.png"]),
+        (["images.h5#val_images/3", ""], [0, 1]),
+        (["a/COCO_x_5.jpg", "b/COCO_y_5.jpg"], [0, 1]),
+    ],
+)
+def test_what_results_call_images(places, ids):
+    assert caption_results._ids(list(enumerate(places))) == ids

@@ -197,6 +197,46 @@ def _json_coco(folder: Path) -> None:
     (folder / "captions.json").write_text(json.dumps(content))
 
 
+def _json_karpathy(folder: Path) -> None:
+    images = [
+        {
+            "filepath": folder_of,
+            "filename": name,
+            "cocoid": number,
+            "split": split,
+            "sentences": [{"raw": "A cat.", "tokens": ["a", "cat"]}, {"raw": "dog"}],
+        }
+        for number, (folder_of, name, split) in enumerate(
+            (("in", "a.png", "restval"), ("b", "c.png", "val"))
+        )
+    ]
+    (folder / "captions.json").write_text(json.dumps({"images": images, "dataset": "coco"}))
+
+
+def _flickr(folder: Path) -> None:
+    lines = [f"{image}#{number}\t{caption}\n" for number, (image, caption) in enumerate(PAIRS)]
+    (folder / "captions.csv").write_text("".join(lines))
+
+
+def _results(folder: Path) -> None:
+    _json_coco(folder)
+    content = [{"image_id": 1, "caption": "a cat"}, {"image_id": 2, "caption": "dogs"}]
+    (folder / "results.json").write_text(json.dumps(content))
+
+
+def _read_results(folder: Path) -> Any:
+    from jaxgen.metrics.captions import score
+
+    config = score.ScoreConfig(java=False, resamples=20, missing="skip")
+    paths = folder / "results.json", folder / "captions.json"
+    found = score.score(*paths, config, "0")
+    for its in found.systems:
+        values = [*its["figures"].values(), *its["language"].values()]
+        expect(all(np.isfinite(value) for value in values), f"{values}")
+    expect(found.signature.isprintable(), f"no line: {found.signature!r}")
+    return None
+
+
 def _with_pictures(make: Callable[[Path], None]) -> Callable[[Path], None]:
     def made(folder: Path) -> None:
         from PIL import Image
@@ -261,9 +301,17 @@ FORMATS = (
     Format("manifest", "manifest.json", _manifest, _read_manifest, "json"),
     Format("scenes by hash", "train2014_attribute_tokens.h5", _manifest, _read_manifest),
     Format("captions CSV", "captions.csv", _with_pictures(_csv), _read_build, "lines"),
+    Format("captions Flickr", "captions.csv", _with_pictures(_flickr), _read_build, "lines"),
+    Format("captions scored", "results.json", _results, _read_results, "json"),
+    Format("references", "captions.json", _results, _read_results, "json"),
     *(
         Format(f"captions {name}", "captions.json", _with_pictures(make), _read_build_json, "json")
-        for name, make in (("list", _json_list), ("object", _json_object), ("COCO", _json_coco))
+        for name, make in (
+            ("list", _json_list),
+            ("object", _json_object),
+            ("COCO", _json_coco),
+            ("Karpathy", _json_karpathy),
+        )
     ),
     Format("npy", "features.npy", _with_pictures(_npy), _read_build),
     Format("npy 2.0", "features.npy", _with_pictures(_npy_2), _read_build),

@@ -28,6 +28,7 @@ from jaxgen.commands.report import ReportConfig
 from jaxgen.commands.runs import RunsConfig
 from jaxgen.commands.sample import SampleConfig
 from jaxgen.data.captions.build import BuildConfig
+from jaxgen.metrics.captions.score import ScoreConfig
 from jaxgen.settings import Choice
 from jaxgen.training.task import TrainConfig
 
@@ -249,6 +250,12 @@ def _build() -> st.SearchStrategy[Words]:
     return _flags_after(words, _pool(BuildConfig))
 
 
+def _score() -> st.SearchStrategy[Words]:
+    words = ["score", "captions.csv", "captions.csv", "--missing", "skip", "--resamples", "20"]
+    # Without Java last: its programs take minutes where there is one.
+    return _flags_after(words, _pool(ScoreConfig)).map(lambda line: [*line, "--no-java"])
+
+
 @st.composite
 def lines(draw: Any) -> Words:
     """What comes after `jaxgen`."""
@@ -257,6 +264,7 @@ def lines(draw: Any) -> Words:
         "sample": (4, _of_run("sample", SampleConfig, ("gan", "conditional", "captioner"))),
         "caption": (4, _of_run("caption", CaptionImagesConfig, ("captioner", "captioner", "gan"))),
         "build": (4, _build()),
+        "score": (2, _score()),
         "evaluate": (1, _of_run("evaluate", EvaluateConfig, ("gan", "conditional", "captioner"))),
         "report": (2, _of_run("report", ReportConfig, ("gan", "conditional", "captioner"))),
         "compare": (1, _of_run("compare", CompareConfig, ("gan", "captioner"))),

@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from tests.faults import caption_formats, image_formats, mutants, run_formats
+from tests.faults import (
+    caption_formats,
+    image_formats,
+    mutants,
+    photograph_formats,
+    run_formats,
+)
 from tests.faults.campaign import CannotRun, Failed
 from tests.faults.formats import Format
 from tests.faults.processes import HANG, ROOT, environment, resident_mb
@@ -20,6 +26,7 @@ from tests.faults.processes import HANG, ROOT, environment, resident_mb
 FORMATS: tuple[Format, ...] = (
     *image_formats.FORMATS,
     *caption_formats.FORMATS,
+    *photograph_formats.FORMATS,
     *run_formats.FORMATS,
 )
 MOST_MB = 2000

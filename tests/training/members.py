@@ -26,7 +26,7 @@ from jaxgen.gan.networks.mlp import MLP
 from jaxgen.training import experiment
 
 GANS = "vanilla_gan lsgan mlp_gan conditional_gan dcgan conditional_dcgan".split()
-CAPTIONERS = "caption_rnn caption_lstm caption_transformer caption_char".split()
+CAPTIONERS = "caption_rnn caption_lstm caption_transformer caption_char caption_attention".split()
 SCENES = Scenes(scenes=20)
 
 

@@ -31,7 +31,9 @@ class Captioner(ABC):
             are those of the word after t, with methods `start(features) -> carry` and
             `step(carry, words_N) -> (carry, logits_NV)` for decoding. With `train`, it
             draws from the "dropout" random stream. One that attends to memory tokens records the
-            weights of each layer, (N, heads, T, tokens), in the collection "intermediates".
+            weights of each layer, (N, heads, T, tokens), in the collection "intermediates". One
+            whose training has a term beside the words' losses adds it, (N,) in nats a caption, to
+            the collection "losses" when it is called with `train`.
 
         Raises:
             JaxgenError: it cannot read such features, or a number makes no sense.

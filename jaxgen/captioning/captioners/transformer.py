@@ -15,6 +15,7 @@ from flax import struct
 
 from jaxgen.captioning.captioners.base import Captioner
 from jaxgen.captioning.captioners.decoder_layer import DecoderLayer
+from jaxgen.captioning.captioners.grid_encoder import GridEncoder
 from jaxgen.errors import JaxgenError
 from jaxgen.nn import batch_axis, ops
 from jaxgen.nn.dropout import dropout
@@ -107,6 +108,7 @@ class TransformerCaptioner(nn.Module):
         window: let each word see only this many words, itself included; None for all.
         rank: approximate self-attention with this many random features; None for exact.
         null: the word that pads captions; its vector gets no gradient.
+        encoder_layers: layers of self-attention over the memory tokens, before the decoder.
         param_dtype: of the parameters and of the computation.
 
     Reference:
@@ -124,6 +126,7 @@ class TransformerCaptioner(nn.Module):
     window: int | None = None
     rank: int | None = None
     null: int = 0
+    encoder_layers: int = 0
     param_dtype: Any = jnp.float32
 
     def setup(self) -> None:
@@ -145,6 +148,15 @@ class TransformerCaptioner(nn.Module):
             )
             for i in range(self.layers)
         ]
+        if self.encoder_layers:
+            self.encoder = GridEncoder(
+                self.width,
+                self.heads,
+                self.feed_forward,
+                self.encoder_layers,
+                self.dropout,
+                self.param_dtype,
+            )
         initial = _uniform(self.width**-0.5)
         self.output = nn.Dense(self.vocab_size, kernel_init=initial, bias_init=initial, **dtype)
 
@@ -152,7 +164,7 @@ class TransformerCaptioner(nn.Module):
         steps = captions_NT.shape[1]
         if steps > self.max_length:
             raise ValueError(f"captions of {steps} words exceed max_length {self.max_length}")
-        memory_NMD = self._memory(features)
+        memory_NMD = self._memory(features, train)
         positions_TD = self._positions()[:steps]
         x_NTD = rounded(self._embed(captions_NT) + positions_TD[None])
         if train and self.dropout > 0:
@@ -194,7 +206,7 @@ class TransformerCaptioner(nn.Module):
         logits_RV = self.output(x_NBD.reshape(batch * beams, self.width))
         return replace(cache, past=pasts, slots_RL=slots_RL, t=t + 1), logits_RV
 
-    def _memory(self, features: Array) -> Array:
+    def _memory(self, features: Array, train: bool = False) -> Array:
         if features.ndim == 2:
             if features.shape[1] % self.memory_tokens:
                 raise ValueError(
@@ -204,7 +216,9 @@ class TransformerCaptioner(nn.Module):
             features = features.reshape(features.shape[0], self.memory_tokens, -1)
         elif features.ndim != 3:
             raise ValueError(f"features must be (N, D) or (N, M, D), got shape {features.shape}")
-        return rounded(ops.over_rows(self.visual_projection, features.astype(self.param_dtype)))
+        features = features.astype(self.param_dtype)
+        memory_NMD = rounded(ops.over_rows(self.visual_projection, features))
+        return self.encoder(memory_NMD, train) if self.encoder_layers else memory_NMD
 
     def _embed(self, words: Array) -> Array:
         vectors = self.embedding[words]
@@ -235,6 +249,8 @@ class Transformer(Captioner):
     """Let each word see only this many words, itself included; 0 for all."""
     rank: int = setting(0, least=0, most=2**12)
     """Approximate self-attention with this many random features; 0 for exact."""
+    encoder_layers: int = setting(0, least=0, most=2**10, before=0)
+    """Layers of self-attention over the image's tokens, before the decoder."""
 
     def module(
         self, vocab_size: int, feature_shape: tuple[int, ...], max_length: int, null: int = 0
@@ -265,4 +281,5 @@ class Transformer(Captioner):
             self.window or None,
             self.rank or None,
             null,
+            self.encoder_layers,
         )

@@ -76,7 +76,7 @@ def beam_search(
         raise ValueError(f"length_penalty must not be negative, got {length_penalty}")
 
     captions = rows(carry, max_length)
-    carry = _expand(carry, beams)
+    carry = expand(carry, beams)
     start_NB = jnp.full((captions, beams), special.start, jnp.int32)
     dtype = logits_dtype(step, carry, start_NB.reshape(-1))
 
@@ -156,7 +156,8 @@ def _best_extensions(
     return score_NC, index_NC // vocab_size, index_NC % vocab_size
 
 
-def _expand(carry: PyTree, beams: int) -> PyTree:
+def expand(carry: PyTree, beams: int) -> PyTree:
+    """The carry of N captions as one of rows n·B + b, before the first step."""
     if hasattr(carry, "expand"):
         return carry.expand(beams)
     return jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=0), carry)

@@ -38,12 +38,12 @@ def greedy(
 
     def choose(t: Array, logits_NV: Array) -> Array:
         del t
-        return _argmax(logits_NV)
+        return argmax(logits_NV)
 
-    return _decode(step, carry, choose, special, max_length)
+    return decode(step, carry, choose, special, max_length)
 
 
-def _argmax(logits_NV: Array) -> Array:
+def argmax(logits_NV: Array) -> Array:
     """The first of the largest scores, as `jnp.argmax` finds it where none is NaN.
 
     `jnp.argmax` reduces pairs, which XLA's CPU backend does not vectorise: a thirtieth of decoding.
@@ -101,7 +101,7 @@ def sample(
             logits_NV = keep_top_p(logits_NV, top_p)
         return jax.random.categorical(jax.random.fold_in(key, t), logits_NV)
 
-    return _decode(step, carry, choose, special, max_length)
+    return decode(step, carry, choose, special, max_length)
 
 
 def keep_top_k(logits_NV: Array, k: int) -> Array:
@@ -121,15 +121,25 @@ def keep_top_p(logits_NV: Array, p: float | Array) -> Array:
     return jnp.where(logits_NV < smallest_N1, -jnp.inf, logits_NV)
 
 
-def _decode(
+def decode(
     step: Step,
     carry: PyTree,
     choose: Callable[[Array, Array], Array],
     special: SpecialWords,
     max_length: int,
+    captions: int | None = None,
 ) -> tuple[Array, Array]:
-    """The loop of greedy decoding and sampling: one caption a row, each word chosen by itself."""
-    captions = rows(carry, max_length)
+    """The loop of greedy decoding and sampling: one caption a row, each word chosen by itself.
+
+    Args:
+        step, carry, special, max_length: as for `greedy`.
+        choose: (t, logits_NV with -inf for banned words) -> the words at t, (N,).
+        captions: N, where the carry was expanded to several of each image.
+
+    Returns:
+        What `greedy` does.
+    """
+    captions = rows(carry, max_length) if captions is None else captions
 
     def unfinished(state: tuple) -> Array:
         t, _, _, ended_N, *_ = state

@@ -159,7 +159,8 @@ def sound(data: Any, name: str) -> CaptionData:
     )
     check_alike(train.features, validation.features, place, advice)
     shape = train.features.shape
-    if data.has_grid and (len(shape) != 3 or math.isqrt(shape[1]) ** 2 != shape[1]):
+    is_grid = len(shape) == 3 and math.isqrt(shape[1]) ** 2 == shape[1]
+    if data.has_grid and not is_grid and not train.features.are_pictures:
         raise JaxgenError(
             f"{place} has_grid, but its features of an image, {shape[1:]}, are not the tokens of a "
             f"square; {advice}"
@@ -204,17 +205,28 @@ def _sound_features(features: Any, called: str, advice: str) -> Features:
     _expect(features, Features, called, advice)
     shape = features.shape
     if features.array is not None or features.read is None:
-        array = check_array(features.array, (2, 3), "f", called, advice)
-        check_finite(array, called, advice)
-        features = dataclasses.replace(features, array=array.astype(np.float32, copy=False))
+        array = features.array
+        if isinstance(array, np.ndarray) and array.ndim == 4:
+            if array.dtype != np.uint8 or not array.size:
+                raise JaxgenError(
+                    f"{called} of 4 axes must be pictures, uint8 and none empty, not {array.dtype} "
+                    f"of shape {array.shape}; {advice}"
+                )
+        else:
+            array = check_array(features.array, (2, 3), "f", called, advice)
+            check_finite(array, called, advice)
+            array = array.astype(np.float32, copy=False)
+        features = dataclasses.replace(features, array=array)
         found = array.shape
     else:
         found = (*shape[:1], *np.shape(features.read(np.zeros(1, np.int64)))[1:])
-    if found != shape or len(shape) not in (2, 3):
+    if found != shape or len(shape) not in (2, 3, 4):
         raise JaxgenError(
-            f"{called} must have the shape of vectors (M, F) or of tokens (M, L, F) that they say, "
-            f"not {found} where they say {shape}; {advice}"
+            f"{called} must have the shape of vectors (M, F), of tokens (M, L, F) or of pictures "
+            f"(M, H, W, C) that they say, not {found} where they say {shape}; {advice}"
         )
+    if features.are_pictures and shape[3] not in (1, 3):
+        raise JaxgenError(f"{called} must be pictures of 1 or 3 channels, not {shape[3]}; {advice}")
     return features
 
 

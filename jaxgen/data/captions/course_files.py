@@ -8,10 +8,10 @@ N captions, T tokens (17 in words), M images.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from jaxgen.data.captions.contents import CaptionData, Features, Split
 from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, shortened
+
+if TYPE_CHECKING:
+    import h5py
 
 CAPTIONS = "coco2014_captions.h5"
 FEATURES_KEY = "features"
@@ -45,7 +48,10 @@ class Layout:
     splits: tuple[str, str]
     """What the training and the validation split are called."""
     rank: int = 2
-    """Axes of the features: 2 where an image has a vector, 3 where it has tokens."""
+    """Axes of the features: 2 where an image has a vector, 3 where it has tokens, 4 where they are
+    the pictures, uint8."""
+    features_key: str = FEATURES_KEY
+    """Key of the features in their file."""
 
 
 def course_layout(features: str, rank: int = 2) -> Layout:
@@ -132,7 +138,9 @@ def _read_split(
         captions_NT = hdf5.read(file, captions_key, rank=2, kind="iu")
         index_N = hdf5.read(file, index_key, rank=1, kind="iu")
     features_path = directory / layout.features.format(split=split)
-    features = _read_features(features_path, layout.rank, in_memory_mb)
+    features = _read_features(
+        features_path, layout.features_key.format(split=split), layout.rank, in_memory_mb
+    )
     pictures_path = directory / layout.pictures.format(split=split)
     pictures = _text(pictures_path).splitlines()
     called = checks.Called(
@@ -147,29 +155,39 @@ def _read_split(
     return Split(captions, features, pictures)
 
 
-def _read_features(path: Path, rank: int, in_memory_mb: int) -> Features:
+def _read_features(path: Path, key: str, rank: int, in_memory_mb: int) -> Features:
     with hdf5.open_file(path) as file:
-        dataset = hdf5.dataset(file, FEATURES_KEY, rank, kind="f")
-        shape = dataset.shape
-        row_bytes = 4 * math.prod(shape[1:])
-        keep = shape[0] * row_bytes <= in_memory_mb * 2**20
-        array = np.empty(shape, np.float32) if keep else None
+        dataset = _features_in(file, path, key, rank)
+        found = Features(dataset.shape)
+        row_bytes = found.bytes_of_one
+        keep = found.shape[0] * row_bytes <= in_memory_mb * 2**20
+        array = np.empty(found.shape, found.dtype) if keep else None
         step = max(1, _BLOCK_BYTES // max(1, row_bytes))
-        for start in range(0, shape[0], step):
-            block = hdf5.rows(dataset, slice(start, start + step)).astype(np.float32, copy=False)
-            checks.check_finite(block, f"{path} key {FEATURES_KEY}", DAMAGED, start)
+        for start in range(0, found.shape[0], step):
+            block = hdf5.rows(dataset, slice(start, start + step)).astype(found.dtype, copy=False)
+            checks.check_finite(block, f"{path} key {key}", DAMAGED, start)
             if array is not None:
                 array[start : start + step] = block
-    return Features(shape, array, None if keep else _reader(path, shape))
+    return Features(found.shape, array, None if keep else _reader(path, key, found.shape))
 
 
-def _reader(path: Path, shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+def _features_in(file: "h5py.File", path: Path, key: str, rank: int) -> "h5py.Dataset":
+    dataset = hdf5.dataset(file, key, rank, kind="u" if rank == 4 else "f")
+    if rank == 4 and (dataset.dtype != np.uint8 or dataset.shape[3] != 3):
+        raise JaxgenError(
+            f"{path} key {key} must hold pictures, uint8 (M, H, W, 3), not {dataset.dtype} of "
+            f"shape {dataset.shape}; {DAMAGED}"
+        )
+    return dataset
+
+
+def _reader(path: Path, key: str, shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
     def rows(index_K: np.ndarray) -> np.ndarray:
         with hdf5.open_file(path) as file:
-            dataset = hdf5.dataset(file, FEATURES_KEY, len(shape), kind="f")
+            dataset = _features_in(file, path, key, len(shape))
             if dataset.shape != shape:
                 raise JaxgenError(
-                    f"{path} key {FEATURES_KEY} had shape {shape} and now has {dataset.shape}; "
+                    f"{path} key {key} had shape {shape} and now has {dataset.shape}; "
                     "leave the file as it is while it is used"
                 )
             return hdf5.rows(dataset, index_K)

@@ -16,9 +16,10 @@ class Scenes(Captions):
 
     dir: str = ""
     """A folder with a set made earlier; by default the user's cache."""
-    features: Literal["vector", "grid", "attributes", "attribute_tokens"] = "vector"
-    """vector: one an image. grid: 16 tokens an image, for attention. To try a captioner without the
-    network that sees, the true attributes as one vector or as one token for each digit."""
+    features: Literal["vector", "grid", "pixels", "attributes", "attribute_tokens"] = "vector"
+    """vector: one an image. grid: 16 tokens an image, for attention. pixels: the pictures, for an
+    encoder that learns with the captioner. To try a captioner without a network that sees, the true
+    attributes as one vector or as one token for each digit."""
     scenes: int = setting(20_000, least=10, most=10_000_000)
     """How many training scenes to make, with a tenth as many for validation."""
     pca: bool = True
@@ -41,14 +42,20 @@ class Scenes(Captions):
         layout = {
             "vector": files.VECTORS if self.pca else files.WHOLE_VECTORS,
             "grid": files.GRIDS,
+            "pixels": files.PIXELS,
             "attributes": files.ATTRIBUTES,
             "attribute_tokens": files.ATTRIBUTE_TOKENS,
         }[self.features]
         data = course_files.read(directory, layout, self.in_memory_mb)
-        facts = files.load_scenes(directory, files.SPLITS[1])
-        if len(facts) != data.validation.features.shape[0]:
-            raise JaxgenError(
-                f"{directory} has {data.validation.features.shape[0]} images to validate on, but "
-                f"tells what is in {len(facts)}; {course_files.DAMAGED}"
-            )
-        return replace(data, facts=facts, has_grid=self.features == "grid")
+        of_training, facts = (files.load_scenes(directory, split) for split in files.SPLITS)
+        for known, split, use in (
+            (of_training, data.train, "train"),
+            (facts, data.validation, "validate"),
+        ):
+            if len(known) != split.features.shape[0]:
+                raise JaxgenError(
+                    f"{directory} has {split.features.shape[0]} images to {use} on, but tells what "
+                    f"is in {len(known)}; {course_files.DAMAGED}"
+                )
+        grid = self.features in ("grid", "pixels")
+        return replace(data, facts=facts, train_facts=of_training, has_grid=grid)

@@ -27,7 +27,7 @@ from jaxgen.nn import precision
 WEIGHTS = Path(__file__).parent / "weights" / "scene_features.npz"
 SHA256 = "c026cb00b338e7f1e1e6e15394c3309f21d32d7d05ee4fd49c09377a6fbaa7b8"
 TOKEN_SIDE, TOKEN_WIDTH, HIDDEN = 4, 128, 1024
-_LAYERS = ((16, 5, 2), (48, 3, 2), (48, 3, 1), (96, 3, 2), (96, 3, 1), (TOKEN_WIDTH, 3, 2))
+LAYERS = ((16, 5, 2), (48, 3, 2), (48, 3, 1), (96, 3, 2), (96, 3, 1), (TOKEN_WIDTH, 3, 2))
 MOST_BYTES = 64 * 2**20  # of the weights, which take a hundredth of it
 BATCH = 128  # images of one compiled shape
 
@@ -54,7 +54,7 @@ class SceneNet(nn.Module):
         x = image_NHWC.astype(jnp.float32) / 127.5 - 1
         # A digit's shape shows in the strongest channel, whatever its colour.
         x = jnp.concatenate([x, x.max(axis=-1, keepdims=True)], axis=-1)
-        for i, (width, side, stride) in enumerate(_LAYERS):
+        for i, (width, side, stride) in enumerate(LAYERS):
             x = nn.relu(x) if i else x
             x = nn.Conv(width, (side, side), (stride, stride), use_bias=False)(x)
             x = nn.BatchNorm(use_running_average=not self.train, momentum=0.95)(x)

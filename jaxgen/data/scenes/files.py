@@ -8,6 +8,7 @@ picture, F width of a feature, P the same after reduction.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ PCA_WIDTH = 512
 VECTORS, WHOLE_VECTORS = course_layout("vgg16_fc7_pca"), course_layout("vgg16_fc7")
 GRIDS, ATTRIBUTES = course_layout("grid", rank=3), course_layout("attributes")
 ATTRIBUTE_TOKENS = course_layout("attribute_tokens", rank=3)
+_IMAGES, _IMAGES_KEY = "images.h5", "{split}_images"
+PIXELS = replace(VECTORS, features=_IMAGES, features_key=_IMAGES_KEY, rank=4)
 SPLITS = VECTORS.splits
 _FACTS = "scene_facts.h5"
 
@@ -122,11 +125,11 @@ def _draw_and_see(
     hidden_NF = np.empty((size, scene_features.HIDDEN), np.float16)
     grid_shape = (size, scene_features.TOKEN_SIDE**2, scene_features.TOKEN_WIDTH)
     with (
-        h5py.File(directory / "images.h5", "a") as images,
+        h5py.File(directory / _IMAGES, "a") as images,
         h5py.File(directory / GRIDS.features.format(split=split), "w") as grids,
     ):
         image_set = images.create_dataset(
-            f"{split}_images",
+            _IMAGES_KEY.format(split=split),
             (size, CANVAS, CANVAS, 3),
             np.uint8,
             chunks=(min(16, size), CANVAS, CANVAS, 3),
@@ -148,7 +151,10 @@ def _write_texts(directory: Path, sentences: dict[str, list[list[str]]]) -> None
     vocabulary = Vocabulary.of_sentences(of_training, LEAST_COUNT)
     course_files.write_captions(directory, VECTORS, sentences, vocabulary, TOKENS)
     places = {
-        split: [f"images.h5#{split}_images/{row}" for row in range(len(sentences[split]))]
+        split: [
+            f"{_IMAGES}#{_IMAGES_KEY.format(split=split)}/{row}"
+            for row in range(len(sentences[split]))
+        ]
         for split in SPLITS
     }
     course_files.write_pictures(directory, VECTORS, places)

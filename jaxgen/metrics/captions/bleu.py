@@ -4,7 +4,12 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from jaxgen.metrics.captions.base import LONGEST, CaptionMetric, References, ngrams
+
+COUNTS = 2 * LONGEST + 2
+"""Of an image."""
 
 
 def bleu(made: Sequence[str], references: References) -> tuple[float, ...]:
@@ -24,27 +29,48 @@ def bleu(made: Sequence[str], references: References) -> tuple[float, ...]:
     Reference:
         Papineni et al. 2002, https://aclanthology.org/P02-1040, equations 1 to 3.
     """
-    right, stated = [0] * LONGEST, [0] * LONGEST
-    made_length = wanted_length = 0
+    return of_totals(counts(made, references).sum(axis=0))
+
+
+def counts(made: Sequence[str], references: References) -> np.ndarray:
+    """What BLEU sums over the corpus, for each image.
+
+    Args:
+        made, references: as for `bleu`.
+
+    Returns:
+        int64 (N, `COUNTS`): n-grams that are right, for n from 1 to 4; those that are stated; the
+        words of the caption; the words that it should have.
+    """
+    rows = []
     for caption, some in zip(made, references, strict=True):
         found, length = ngrams(caption), len(caption.split())
         wanted = [ngrams(reference) for reference in some]
         lengths = [len(reference.split()) for reference in some]
-        made_length += length
-        wanted_length += min(lengths, key=lambda wanted: (abs(wanted - length), wanted))
-        for n in range(LONGEST):
-            stated[n] += found[n].total()
-            right[n] += sum(
+        right = [
+            sum(
                 min(count, max(reference[n][gram] for reference in wanted))
                 for gram, count in found[n].items()
             )
+            for n in range(LONGEST)
+        ]
+        stated = [found[n].total() for n in range(LONGEST)]
+        closest = min(lengths, key=lambda wanted: (abs(wanted - length), wanted))
+        rows.append([*right, *stated, length, closest])
+    return np.array(rows, np.int64).reshape(-1, COUNTS)
+
+
+def of_totals(totals: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    """BLEU of up to 1, 2, 3 and 4 words from the sums of `counts` over a corpus."""
+    right, stated = totals[:LONGEST], totals[LONGEST : 2 * LONGEST]
+    made_length, wanted_length = (float(total) for total in totals[2 * LONGEST :])
     # The oracle's own guards against division by zero; with few captions they show in the figures.
     tiny, small = 1e-15, 1e-9
     ratio = (made_length + tiny) / (wanted_length + small)
     brevity = math.exp(min(0.0, 1 - 1 / ratio))
     product, scores = 1.0, []
     for n in range(LONGEST):
-        product *= (right[n] + tiny) / (stated[n] + small)
+        product *= (float(right[n]) + tiny) / (float(stated[n]) + small)
         scores.append(brevity * product ** (1 / (n + 1)))
     return tuple(scores)
 

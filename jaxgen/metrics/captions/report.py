@@ -10,6 +10,7 @@ from typing import Any
 from jaxgen.data.captions.vocabulary import UNK
 from jaxgen.metrics.captions.base import UNMATCHED, CaptionMetric, References, check
 from jaxgen.metrics.truth import measure as truth
+from jaxgen.metrics.truth import ranking
 
 _OF_MODEL = ("validation_loss", "validation_perplexity", "reproduced")  # no figures of captions
 
@@ -61,4 +62,6 @@ def table(report: Mapping[str, Any]) -> str:
     lines.append("nearest: the first caption of the nearest training image")
     if "true" in report:
         lines.append(truth.table(report))
+    if "ranked" in report:
+        lines.append(ranking.table(report))
     return "\n".join([*lines, *report["notes"]])

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from jaxgen.metrics.captions.base import CaptionMetric, References
 
 _RECALL_WEIGHT = 1.2
@@ -22,17 +24,25 @@ def rouge(made: Sequence[str], references: References) -> float:
     Reference:
         Lin 2004, https://aclanthology.org/W04-1013, section 3, with beta 1.2.
     """
+    return float(of_images(made, references).mean())
+
+
+def of_images(made: Sequence[str], references: References) -> np.ndarray:
+    """ROUGE-L of each image, float64 (N,).
+
+    As in the oracle words stand between single spaces, so that two spaces have an empty word
+    between them, and any other white space is part of a word.
+    """
     weight = _RECALL_WEIGHT**2
-    total = 0.0
-    for caption, some in zip(made, references, strict=True):
-        # One word that is empty stands for no words, so that nobody divides by zero.
-        words, wanted = caption.split() or [""], [reference.split() or [""] for reference in some]
+    figures = np.zeros(len(made))
+    for image, (caption, some) in enumerate(zip(made, references, strict=True)):
+        words, wanted = caption.split(" "), [reference.split(" ") for reference in some]
         common = _longest_common(words, wanted)
         precision = max(common) / len(words)
         recall = max(c / len(reference) for c, reference in zip(common, wanted, strict=True))
         if precision and recall:
-            total += (1 + weight) * precision * recall / (recall + weight * precision)
-    return total / len(made)
+            figures[image] = (1 + weight) * precision * recall / (recall + weight * precision)
+    return figures
 
 
 def _longest_common(words: list[str], others: list[list[str]]) -> list[int]:

@@ -13,17 +13,17 @@ from jaxgen.data.scenes.rendering import VALUES
 
 Fact = tuple[str, int]  # a field of `Digit` and its value
 
-_PREPOSITIONS = ("in", "at", "on", "near")
-_PLACE_NOUNS = ("corner", "side", "edge", "part")
-_JOINTS = ("and", "while", "but", "with")
-_EMPTY = {"a", "an", "the", "another", "there", "is", "are", "we", "can", "see", "this", "of"}
-_EMPTY |= {"picture", "image", "shows", "sits", "appears", "drawn", *_JOINTS}
-_ADJECTIVES: dict[str, Fact] = {word: ("colour", i) for word, i in language.COLOUR_INDEX.items()}
-_ADJECTIVES |= {word: ("size", i) for word, i in language.SIZE_INDEX.items()}
-_VALUES: dict[str, Fact] = {str(value): ("value", value) for value in range(VALUES)}
-_PLACES = {*language.ROW_INDEX, *language.COLUMN_INDEX, *language.MIDDLE_WORDS}
-_BACKGROUND = ["on", "a", "dark", "background"]  # true of every scene
-_PHRASES = [  # none is the beginning of another
+PREPOSITIONS = ("in", "at", "on", "near")
+PLACE_NOUNS = ("corner", "side", "edge", "part")
+JOINTS = ("and", "while", "but", "with")
+EMPTY = {"a", "an", "the", "another", "there", "is", "are", "we", "can", "see", "this", "of"}
+EMPTY |= {"picture", "image", "shows", "sits", "appears", "drawn", *JOINTS}
+ADJECTIVES: dict[str, Fact] = {word: ("colour", i) for word, i in language.COLOUR_INDEX.items()}
+ADJECTIVES |= {word: ("size", i) for word, i in language.SIZE_INDEX.items()}
+VALUE_WORDS: dict[str, Fact] = {str(value): ("value", value) for value in range(VALUES)}
+PLACES = {*language.ROW_INDEX, *language.COLUMN_INDEX, *language.MIDDLE_WORDS}
+BACKGROUND = ["on", "a", "dark", "background"]  # true of every scene
+PHRASES = [  # none is the beginning of another
     (phrase.split(), name)
     for name, phrases in language.RELATION_PHRASES.items()
     for phrase in phrases
@@ -114,28 +114,28 @@ class _Reader:
     def _step(self, i: int) -> int:
         """Reads the words at i; returns how many they are."""
         word, following = self._words[i], self._words[i + 1 : i + 2]
-        if word in _ADJECTIVES:
-            self._adjectives.add(_ADJECTIVES[word])
+        if word in ADJECTIVES:
+            self._adjectives.add(ADJECTIVES[word])
             return 1
-        if word in language.NOUNS and following and following[0] in _VALUES:
+        if word in language.NOUNS and following and following[0] in VALUE_WORDS:
             return 1
-        if word in language.NOUNS or word in _VALUES:
-            self._mention({_VALUES[word]} if word in _VALUES else set())
+        if word in language.NOUNS or word in VALUE_WORDS:
+            self._mention({VALUE_WORDS[word]} if word in VALUE_WORDS else set())
             return 1
         if word in language.GROUP_NOUNS:
             self._name_group()
             return 1
         self._settle()
-        for phrase, name in _PHRASES:
+        for phrase, name in PHRASES:
             if word == phrase[0] and self._words[i : i + len(phrase)] == phrase:
-                self._relate(name, after_joint=i > 0 and self._words[i - 1] in _JOINTS)
+                self._relate(name, after_joint=i > 0 and self._words[i - 1] in JOINTS)
                 return len(phrase)
         place, length = _read_place(self._words[i:])
         if place:
             self._attach(place)
             return length
-        if self._words[i : i + len(_BACKGROUND)] == _BACKGROUND:
-            return len(_BACKGROUND)
+        if self._words[i : i + len(BACKGROUND)] == BACKGROUND:
+            return len(BACKGROUND)
         if word in language.COUNT_WORDS and self._group and self._group.count is None:
             self._group.count = language.COUNT_WORDS[word]
         elif word in language.COUNT_WORDS:
@@ -144,7 +144,7 @@ class _Reader:
             self._quantify(word, following)
         elif word in language.ALONE_WORDS:
             self._claims.groups.append(Group(1, every=False))
-        elif word not in _EMPTY and (word != "in" or not {*following} & {*language.COLOUR_INDEX}):
+        elif word not in EMPTY and (word != "in" or not {*following} & {*language.COLOUR_INDEX}):
             raise UnreadableCaption(f"{word!r} means nothing here")
         return 1
 
@@ -222,14 +222,14 @@ class _Reader:
 
 def _read_place(words: list[str]) -> tuple[set[Fact], int]:
     """A phrase such as "in the top left corner" at the start of `words`, and its length."""
-    if len(words) < 3 or words[0] not in _PREPOSITIONS or words[1] != "the":
+    if len(words) < 3 or words[0] not in PREPOSITIONS or words[1] != "the":
         return set(), 0
     end, named = 2, []
     while end < len(words):
-        if words[end : end + 2] == ["of", "the"] and set(words[end + 2 : end + 3]) & _PLACES:
+        if words[end : end + 2] == ["of", "the"] and set(words[end + 2 : end + 3]) & PLACES:
             end += 2
         is_relation = words[end + 1 : end + 2] == ["of"] and words[end] in language.COLUMN_INDEX
-        if words[end] not in _PLACES or (named and is_relation):
+        if words[end] not in PLACES or (named and is_relation):
             break
         named.append(words[end])
         end += 1
@@ -239,6 +239,6 @@ def _read_place(words: list[str]) -> tuple[set[Fact], int]:
     }
     if any(word in language.MIDDLE_WORDS for word in named):
         rows, columns = rows or {("row", language.MIDDLE)}, columns or {("column", language.MIDDLE)}
-    if named and end < len(words) and words[end] in _PLACE_NOUNS:
+    if named and end < len(words) and words[end] in PLACE_NOUNS:
         end += 1
     return rows | columns, end

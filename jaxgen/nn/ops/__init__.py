@@ -8,6 +8,7 @@ operations. Values and derivatives of any order agree up to rounding.
 """
 
 from jaxgen.nn.ops.convolution import conv
+from jaxgen.nn.ops.depthwise import depthwise_conv
 from jaxgen.nn.ops.pooling import max_pool
 from jaxgen.nn.ops.product import dot_general, einsum, matmul, over_rows, rounding_einsum
 from jaxgen.nn.ops.transposed import conv_transpose
@@ -15,6 +16,7 @@ from jaxgen.nn.ops.transposed import conv_transpose
 __all__ = [
     "conv",
     "conv_transpose",
+    "depthwise_conv",
     "dot_general",
     "einsum",
     "matmul",

@@ -156,6 +156,8 @@ CAPTIONS, IMAGES = r"train\.captions\['captions'\]", r"train\.captions\['image_i
         (in_train(features=Features((3, 2))), "features must be an array of real numbers"),
         (in_train(features=Features((3, 9), np.ones((3, 2)))), r"not \(3, 2\) .* say \(3, 9\)"),
         (in_train(features=Features((3, 2), read=lambda rows: rows)), r"not \(3,\) where they"),
+        (with_features(np.ones((3, 4, 4, 3))), r"features of 4 axes must be pictures, uint8 and"),
+        (with_features(np.ones((3, 4, 4, 2), np.uint8)), "pictures of 1 or 3 channels, not 2"),
         (in_train(urls=["0.png"]), r"train.urls must name a picture for each of the 3 rows"),
         (in_train(urls="abc"), r"train.urls must be a list of texts"),
         (in_train(urls=[0, 1, 2]), r"train.urls must be a list of texts"),

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -99,9 +100,9 @@ def test_what_is_left_out_or_changed_is_counted(config, capsys):
     told = build(changed(config, max_words=3, threshold=3))
     assert told[:4] == [
         "2 captions left out: no such picture ('blue/5.png', for one)",
-        "1 captions left out: they have no words",
+        "1 captions left out: they have no words ('blue/2.png', for one)",
+        "1 pictures left out: they have no caption ('blue/1.png', for one)",
         "1 captions cut to 3 words",
-        "1 pictures left out: they have no caption",
     ]
     problems = capsys.readouterr().err
     assert "2 of 11 pictures could not be used" in problems
@@ -155,3 +156,157 @@ def test_folders_that_do_not_fit_are_refused(config, tmp_path):
     with pytest.raises(JaxgenError, match=r"1 pictures .* at least 2"):
         build(config)
     assert not config.out.exists()
+
+
+def karpathy(splits):
+    """A file like dataset_coco.json, with the pictures' own folders left out or misnamed."""
+    return {
+        "dataset": "coco",
+        "images": [
+            {
+                "filename": name.replace("/", "_"),
+                "filepath": "val2014",
+                "cocoid": 100 + number,
+                "imgid": number,
+                "split": split,
+                "sentences": [{"raw": f"A {split} dog.", "tokens": []}, {"raw": "a dog"}],
+            }
+            for number, (name, split) in enumerate(splits.items())
+        ],
+    }
+
+
+@pytest.fixture
+def splits(config, tmp_path):
+    """The twelve pictures in a flat folder under Karpathy's splits, restval and test among them."""
+    flat = tmp_path / "flat"
+    flat.mkdir(parents=True)
+    for name in NAMES:
+        (config.images / name).rename(flat / name.replace("/", "_"))
+    config = changed(config, images=tmp_path / "flat", captions=tmp_path / "dataset.json")
+    chosen = ["train", "restval", "val", "test", *["train"] * 8]
+    config.captions.write_text(json.dumps(karpathy(dict(zip(NAMES, chosen, strict=True)))))
+    return config
+
+
+def pictures_of(config, split):
+    lines = (config.out / f"{split}_pictures.txt").read_text().split()
+    return [NAMES.index(line.split("/")[-1].replace("_", "/")) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "train", "validation"),
+    [
+        ({}, [0, 1, *range(4, 12)], [2]),
+        ({"held_out": "test"}, [0, 1, *range(4, 12)], [3]),
+        ({"restval": False}, [0, *range(4, 12)], [2]),
+    ],
+)
+def test_karpathys_splits_are_kept(splits, numbers, train, validation):
+    told = build(changed(splits, **numbers))
+    assert pictures_of(splits, "train") == train
+    assert pictures_of(splits, "validation") == validation
+    left_out = 12 - len(train) - 1
+    assert f"{left_out} pictures left out: they are of other splits" in told
+    data = load(splits)
+    assert set(data.vocabulary.decode(data.validation.captions["captions"])) <= {
+        *["a val dog", "a test dog", "a dog", "a <UNK> dog"]
+    }
+
+
+def test_lists_of_images_say_what_is_held_out(config, tmp_path):
+    lines = "".join(f"{name}#{number}\tA dog .\n" for name in NAMES for number in range(2))
+    (tmp_path / "token.txt").write_text(lines)
+    (tmp_path / "train.txt").write_text("\n".join(NAMES[:5]) + "\n")
+    (tmp_path / "dev.txt").write_text("3.png\nabsent.png\n" + NAMES[7] + "\n")
+    lists = {"train_list": tmp_path / "train.txt", "validation_list": tmp_path / "dev.txt"}
+    config = changed(config, captions=tmp_path / "token.txt", **lists)
+    told = build(config)
+    assert "6 pictures left out: they are of other splits" in told
+    assert told[-1].startswith("5 images with 10 captions to train on, 1 with 2 held out")
+    with pytest.raises(JaxgenError, match=r"^give both lists of images, train_list and"):
+        build(changed(config, out=tmp_path / "b", validation_list=None))
+    (tmp_path / "dev.txt").write_text(NAMES[0])
+    with pytest.raises(JaxgenError, match=r"'blue/0.png' is in both .*train.txt and .*dev.txt"):
+        build(changed(config, out=tmp_path / "b"))
+    (tmp_path / "dev.txt").write_text("elsewhere.png")
+    with pytest.raises(JaxgenError, match=r"no picture of .* is of the split validation"):
+        build(changed(config, out=tmp_path / "b"))
+    (tmp_path / "dev.txt").write_text("\n")
+    with pytest.raises(JaxgenError, match=r"dev.txt lists no images"):
+        build(changed(config, out=tmp_path / "b"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [("gone.png", "a dog")],
+            r"^1 captions no such picture \('gone.png', for one\): mend .*skip",
+        ),
+        ([(NAMES[0], "?!")], r"^1 captions they have no words \('blue/0.png', for one\): mend"),
+        ([], r"^1 pictures they have no caption \('red/5.png', for one\): mend"),
+    ],
+)
+def test_what_does_not_match_is_refused_if_asked_for(config, rows, message):
+    named = NAMES if rows else NAMES[:-1]
+    write(config, [*((name, "a dog") for name in named), *rows])
+    with pytest.raises(JaxgenError, match=message):
+        build(changed(config, unmatched="refuse"))
+    assert not config.out.exists()
+    write(config, [(name, "a dog") for name in NAMES])
+    build(changed(config, unmatched="refuse"))
+
+
+def test_captions_of_images_that_the_file_does_not_describe_are_counted(config, tmp_path):
+    images = [{"id": number, "file_name": name} for number, name in enumerate(NAMES)]
+    captions = [{"image_id": number, "caption": "a dog"} for number in [*range(12), 77, 78]]
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps({"images": images, "annotations": captions}))
+    told = build(changed(config, captions=path))
+    assert told[0] == "2 captions left out: no such picture ('77', for one)"
+
+
+def test_two_files_of_captions_as_coco_has_them(config, tmp_path):
+    """Ids may be the same in both, and an image that is in neither is without a caption."""
+    files = {"captions": NAMES[:8], "validation_captions": NAMES[9:]}
+    for name, images in files.items():
+        content = {
+            "images": [{"id": i, "file_name": image} for i, image in enumerate(images)],
+            "annotations": [{"image_id": i, "caption": "a dog"} for i in range(len(images))],
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    config = changed(config, **{name: tmp_path / f"{name}.json" for name in files})
+    told = build(config)
+    assert told[0] == "1 pictures left out: they have no caption ('red/2.png', for one)"
+    assert told[-1].startswith("8 images with 8 captions to train on, 3 with 3 held out")
+    places = (config.out / "validation_pictures.txt").read_text().split()
+    assert places == [str(config.images / name) for name in NAMES[9:]]
+    other = changed(config, out=tmp_path / "b", validation_captions=config.captions)
+    with pytest.raises(JaxgenError, match=r"'blue/0.png' is in both files of captions"):
+        build(other)
+    lists = dict.fromkeys(("train_list", "validation_list"), tmp_path / "list.txt")
+    lists["train_list"] = tmp_path / "other.txt"
+    for number, path in enumerate(lists.values()):
+        path.write_text(NAMES[number])
+    with pytest.raises(JaxgenError, match="give validation_captions or lists of images, not both"):
+        build(changed(config, out=tmp_path / "b", **lists))
+
+
+def test_captions_of_splits_that_are_not_used_may_lack_pictures(splits):
+    for path in splits.images.glob("blue_3.png"):  # of the test split
+        path.unlink()
+    told = build(changed(splits, unmatched="refuse"))
+    assert told[-1].startswith("10 images with 20 captions to train on, 1 with 2 held out")
+
+
+def test_splits_without_a_meaning_are_refused(splits):
+    chosen = dict.fromkeys(NAMES, "train") | {NAMES[3]: "holdout"}
+    splits.captions.write_text(json.dumps(karpathy(chosen)))
+    with pytest.raises(
+        JaxgenError, match=r"blue_3.png' is of the split 'holdout'; there are train"
+    ):
+        build(splits)
+    splits.captions.write_text(json.dumps(karpathy(dict.fromkeys(NAMES, "train"))))
+    with pytest.raises(JaxgenError, match="has 12 images to train on and 0 of the split 'val'"):
+        build(splits)

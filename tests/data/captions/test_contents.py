@@ -18,6 +18,16 @@ def test_features_in_memory_are_single_precision():
         np.testing.assert_array_equal(gathered, ARRAY[ROWS])
 
 
+def test_pictures_stay_as_they_are():
+    array = np.arange(4 * 2 * 2 * 3).reshape(4, 2, 2, 3).astype(np.uint8)
+    for features in (Features.of(array), Features(array.shape, read=lambda rows: array[rows])):
+        assert features.are_pictures
+        assert features.bytes_of_one == 12
+        gathered = features.gather(ROWS)
+        assert gathered.dtype == np.uint8
+        np.testing.assert_array_equal(gathered, array[ROWS])
+
+
 def test_rows_are_read_in_order_and_once():
     asked = []
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxgen.data.captions import course_files, own_pictures
 from jaxgen.data.captions.base import load_captions
@@ -85,3 +86,24 @@ def test_the_folder_must_be_one_that_was_built(own, old, tmp_path):
     (own / "validation_features_pca.h5").unlink()
     with pytest.raises(JaxgenError, match=r"validation_features_pca\.h5 cannot be read"):
         load_captions(CaptionedPictures(str(own)))
+
+
+@pytest.mark.parametrize("megabytes", [512, 0])
+def test_pictures_stand_in_for_features(own, tmp_path, megabytes):
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path, colour in zip(paths, colours, strict=True):
+        Image.new("RGB", (40, 30), colour).save(path)
+    for split, some in (("train", paths[:2]), ("validation", paths[2:])):
+        (own / f"{split}_pictures.txt").write_text("".join(f"{path}\n" for path in some))
+    data = load_captions(CaptionedPictures(str(own), pixels=8, in_memory_mb=megabytes))
+    assert data.has_grid
+    for part, some in ((data.train, colours[:2]), (data.validation, colours[2:])):
+        assert (part.features.array is None) == (megabytes == 0)
+        assert part.features.shape == (len(some), 8, 8, 3)
+        found = part.features.gather(np.arange(len(some)))
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found[:, 4, 4], some)
+    paths[1].write_bytes(b"no picture")
+    with pytest.raises(JaxgenError, match=r"1\.png: .*; build the set again without it"):
+        load_captions(CaptionedPictures(str(own), pixels=8)).train.features.gather(np.arange(2))

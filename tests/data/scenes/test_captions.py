@@ -16,6 +16,7 @@ from jaxgen.metrics.truth.measure import judge
 SHAPES = {
     "vector": (12, 512),
     "grid": (12, 16, 128),
+    "pixels": (12, 64, 64, 3),
     "attributes": (12, 81),
     "attribute_tokens": (12, 3, 27),
 }
@@ -25,7 +26,8 @@ SHAPES = {
 def test_features_are_the_ones_that_are_asked_for(made, kind, shape):
     data = load_captions(Scenes(str(made), features=kind))
     assert data.train.features.array.shape == shape
-    assert data.has_grid == (kind == "grid")
+    assert data.has_grid == (kind in ("grid", "pixels"))
+    assert data.train.features.array.dtype == (np.uint8 if kind == "pixels" else np.float32)
     assert len(data.validation.captions["captions"]) == 25
     left = load_captions(Scenes(str(made), features=kind, in_memory_mb=0))
     rows = np.arange(12)
@@ -46,6 +48,17 @@ def test_captions_are_true_of_what_is_in_the_images(made):
     assert 0 < readable < 25
     picture, message = pictures.fetch(data.validation.urls[4], data.directory)
     assert (picture.shape, message) == ((64, 64, 3), "")
+
+
+def test_pixels_must_be_pictures(made, tmp_path):
+    folder = tmp_path / "altered"
+    shutil.copytree(made, folder)
+    with h5py.File(folder / "images.h5", "a") as file:
+        pixels = file["train_images"][:]
+        del file["train_images"]
+        file["train_images"] = pixels.astype(np.uint16)
+    with pytest.raises(JaxgenError, match=r"images\.h5 key train_images must hold pictures, uint8"):
+        load_captions(Scenes(str(folder), features="pixels"))
 
 
 def test_scenes_are_made_in_the_cache_where_no_folder_is_given(made, monkeypatch):
@@ -97,4 +110,4 @@ def test_numbers_and_folders_that_make_no_sense_are_refused(tmp_path):
     with pytest.raises(JaxgenError, match=r"^data\.scenes must be at least 10, got 9"):
         load_captions(Scenes(scenes=9))
     with pytest.raises(JaxgenError, match=r"^data\.features must be 'vector' or 'grid' or"):
-        load_captions(Scenes(features="pixels"))
+        load_captions(Scenes(features="boxes"))

@@ -6,6 +6,7 @@ import shutil
 import sys
 import types
 
+import numpy as np
 import pytest
 
 from jaxgen.errors import JaxgenError
@@ -94,3 +95,29 @@ def test_meteor_where_java_is():
     if shutil.which("java") is None:
         pytest.skip("there is no Java here")
     assert captions_java.meteor_score(MADE, REFERENCES) == pytest.approx(0.3406661, abs=1e-6)
+
+
+def test_meteor_of_counts_by_hand():
+    """Counts as METEOR 1.5 gave them, and its own score of them (pycocoevalcap 1.2, OpenJDK 17)."""
+    horse = "8 7 3 2 1 1 2 2 1 1 0 0 1 1 0 0 2 2 0 0 2 7 7"
+    dogs = "3 6 1 3 0 0 1 1 0 0 0 0 1 1 0 0 1 1 0 1 1 3 4"
+    counts = np.array([line.split() for line in (horse, dogs)], np.float64)
+    assert captions_java.meteor_of_totals(counts[0]) == pytest.approx(0.3977909178359772, rel=1e-12)
+    assert captions_java.meteor_of_totals(counts[1]) == pytest.approx(0.2718519648247931, rel=1e-12)
+    assert captions_java.meteor_of_totals(np.zeros(23)) == 0
+
+
+@pytest.mark.slow
+def test_meteor_of_counts_is_that_of_the_program_where_java_is():
+    pytest.importorskip("pycocoevalcap", reason="is of the test extra")
+    if shutil.which("java") is None:
+        pytest.skip("there is no Java here")
+    made = [*MADE, "a man is riding a large horse quickly", "two dogs", "a hound"]
+    wrote = [*REFERENCES, ["a person rides a big horse fast", "man on horse"], ["two dogs"], ["x"]]
+    counts = captions_java.meteor_counts(made, wrote)
+    assert counts.shape == (6, captions_java.METEOR_COUNTS)
+    figure = captions_java.meteor_of_totals(counts.sum(0))
+    assert figure == pytest.approx(captions_java.meteor_score(made, wrote), rel=1e-12)
+    rows = [0, 0, 3, 5]
+    of_some = captions_java.meteor_score([made[i] for i in rows], [wrote[i] for i in rows])
+    assert captions_java.meteor_of_totals(counts[rows].sum(0)) == pytest.approx(of_some, rel=1e-12)

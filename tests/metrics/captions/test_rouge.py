@@ -20,4 +20,7 @@ def test_an_empty_caption_is_worth_nothing():
 
 def test_tokens_are_compared_as_they_stand():
     assert rouge(["A cat."], [["a cat"]]) == 0
-    assert rouge(["  a\tcat "], [["a cat"]]) == pytest.approx(1)
+    # As pycocoevalcap has it: between two spaces is a word, and a tab does not divide words.
+    assert rouge(["a\tcat"], [["a cat"]]) == 0
+    assert rouge(["a  cat"], [["a  cat"]]) == pytest.approx(1)
+    assert 0.7 < rouge(["a  cat"], [["a cat"]]) < 1

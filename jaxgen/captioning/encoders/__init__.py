@@ -1,0 +1,1 @@
+"""Encoders, which see pictures for a captioner and learn with it; `base` is their contract."""

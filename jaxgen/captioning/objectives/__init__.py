@@ -1,0 +1,1 @@
+"""What a captioner's training minimises: a file each."""

@@ -1,0 +1,1 @@
+"""What a caption earns in self-critical training: a file each."""

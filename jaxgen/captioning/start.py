@@ -1,0 +1,97 @@
+"""The trained captioner that a training starts from, where its objective names a run.
+
+What is read is recorded by its content: the configuration holds the SHA-256 of the parameters, so
+that a run whose start was altered before its first checkpoint is refused instead of becoming
+another one. Once there is a checkpoint the start is no longer needed.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgen.errors import JaxgenError
+from jaxgen.settings import flag
+from jaxgen.training import checkpoints, configs
+
+PyTree = Any
+_SAME = ("captioner", "encoder")  # what makes the parameters
+
+
+def settled(config: Any, old: Any) -> Any:
+    """The configuration with the content of its start; see `TrainConfig.settled`.
+
+    Raises:
+        JaxgenError: the start is not a run of the same captioner, or not the one that is recorded.
+    """
+    objective, before = config.objective, getattr(old, "objective", None)
+    path = getattr(objective, "start", "")
+    if not path:
+        return config
+    if before is not None and getattr(before, "start", "") == path:
+        found = before.start_sha256  # when the run began; what is there by now does not matter
+    else:
+        found = checkpoints.checksum(_opened(config).params)
+    _refuse_other(config, found)
+    return dataclasses.replace(config, objective=dataclasses.replace(objective, start_sha256=found))
+
+
+def begin(config: Any, about: dict[str, Any]) -> dict[str, PyTree] | None:
+    """What the first state takes from the start; see `Task.begin`.
+
+    Args:
+        config: the configuration.
+        about: what the data say of the captioner, as JSON values.
+
+    Raises:
+        JaxgenError: the start is no run of the same captioner and words, or not the one that is
+            recorded.
+    """
+    path = getattr(config.objective, "start", "")
+    if not path:
+        return None
+    opened = _opened(config)
+    _refuse_other(config, checkpoints.checksum(opened.params))
+    if list(opened.vocabulary.words) != list(about["vocabulary"]):
+        raise JaxgenError(
+            f"{flag('objective.start')} {path} was trained on other words than {flag('data')} has"
+        )
+    if list(opened.feature_shape) != list(about["feature_shape"]):
+        raise JaxgenError(
+            f"{flag('objective.start')} {path} reads features of shape {opened.feature_shape}, and "
+            f"{flag('data')} has {tuple(about['feature_shape'])}"
+        )
+    return {"params": jax.tree.map(np.asarray, opened.params)}
+
+
+def _opened(config: Any) -> Any:
+    """The run that training starts from."""
+    # Late: most trainings start from nothing, and --help needs none of it.
+    from jaxgen.training import experiment
+
+    path = config.objective.start
+    name = f"{flag('objective.start')} {path}"
+    opened = experiment.load(path)
+    theirs = opened.config
+    if not hasattr(theirs, "captioner"):
+        raise JaxgenError(f"{name} is no run of a captioner")
+    if theirs.replicas > 1:
+        raise JaxgenError(f"{name} has several replicas; start from a run of a single seed")
+    for field in _SAME:
+        if hasattr(config, field):
+            old, new = ({field: configs.to_json(getattr(one, field))} for one in (theirs, config))
+            if changed := configs.differences(old, new):
+                told = "; ".join(map(str, changed))
+                raise JaxgenError(f"{name} is of another captioner ({told}); give the same numbers")
+    return opened
+
+
+def _refuse_other(config: Any, found: str) -> None:
+    recorded = config.objective.start_sha256
+    if recorded not in ("", found):
+        raise JaxgenError(
+            f"{flag('objective.start')} {config.objective.start} holds another captioner (SHA-256 "
+            f"{found[:12]}...) than the one that this run starts from ({recorded[:12]}...): "
+            f"restore it, or begin in another {flag('workdir')}"
+        )

@@ -1,0 +1,85 @@
+"""Depthwise convolution: each channel with a kernel of its own.
+
+Shapes: N batch, H W height and width, C channels.
+"""
+
+from functools import reduce
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxgen.errors import JaxgenError
+from jaxgen.nn.ops.arguments import Pads, Pair, explicit_padding, pair
+from jaxgen.nn.ops.convolution import LAYOUT, Padding, Stride, by_platform, padded
+
+Array = jax.Array
+
+
+def depthwise_conv(
+    x_NHWC: Array, kernel_HW1C: Array, stride: Stride = 1, padding: Padding = "VALID"
+) -> Array:
+    """The convolution of `lax.conv_general_dilated` with as many feature groups as channels.
+
+    Args:
+        x_NHWC: float array.
+        kernel_HW1C: float array of the same dtype.
+        stride: int, or one for height and one for width.
+        padding: as `conv` takes it.
+
+    Returns:
+        (N, H', W', C), as `conv` returns it.
+
+    Raises:
+        JaxgenError: the shapes, the stride or the padding do not fit together.
+    """
+    if x_NHWC.ndim != 4 or kernel_HW1C.ndim != 4 or kernel_HW1C.shape[2:] != (1, x_NHWC.shape[3]):
+        raise JaxgenError(
+            f"depthwise_conv: x of shape {x_NHWC.shape} and kernel of shape {kernel_HW1C.shape} do "
+            "not fit; give (N, H, W, C) and (H, W, 1, C) with the same C."
+        )
+    stride = pair("stride", stride)
+    window = kernel_HW1C.shape[:2]
+    if isinstance(padding, str) and padding in ("VALID", "SAME"):
+        rows, columns = lax.padtype_to_pads(x_NHWC.shape[1:3], window, stride, padding)
+        pads = rows, columns
+    else:
+        pads = explicit_padding(padding)
+    for size, k, pad in zip(x_NHWC.shape[1:3], window, pads, strict=True):
+        if size + sum(pad) < k:
+            raise JaxgenError(
+                f"depthwise_conv: a {window[0]}x{window[1]} kernel does not fit into an image of "
+                f"shape {x_NHWC.shape} padded by {pads}; pad more or use a smaller kernel."
+            )
+
+    def plain(x_NHWC: Array, kernel_HW1C: Array) -> Array:
+        return lax.conv_general_dilated(
+            x_NHWC,
+            kernel_HW1C,
+            stride,
+            pads,
+            dimension_numbers=LAYOUT,
+            feature_group_count=x_NHWC.shape[3],
+        )
+
+    def on_cpu(x_NHWC: Array, kernel_HW1C: Array) -> Array:
+        return _shifted(x_NHWC, kernel_HW1C, stride, pads)
+
+    return by_platform(x_NHWC, kernel_HW1C, on_cpu, plain)
+
+
+def _shifted(x_NHWC: Array, kernel_HW1C: Array, stride: Pair, pads: Pads) -> Array:
+    """The sum of shifted images, each times its element of the kernel."""
+    (kernel_height, kernel_width), (s, t) = kernel_HW1C.shape[:2], stride
+    x_NHWC = padded(x_NHWC, *pads)
+    n, height, width, channels = x_NHWC.shape
+    last_h = (height - kernel_height) // s * s + 1
+    last_w = (width - kernel_width) // t * t + 1
+
+    def part(i: int, j: int) -> Array:
+        shifted = lax.slice(
+            x_NHWC, (0, i, j, 0), (n, i + last_h, j + last_w, channels), (1, s, t, 1)
+        )
+        return shifted * kernel_HW1C[i, j, 0][None, None, None]
+
+    return reduce(jnp.add, [part(i, j) for i in range(kernel_height) for j in range(kernel_width)])

@@ -1,0 +1,22 @@
+"""torchvision's modules, with weights that a formula or a seed makes, beside those of jaxgen."""
+
+import contextlib
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+
+def torchvision_models():
+    """`torchvision.models`; skips where there is none.
+
+    Beside a PyTorch for CPUs the package's own wheel, for CUDA, cannot load its operators; the
+    modules here need none of them, but its import names one.
+    """
+    for name in ("nms", "qnms"):
+        with contextlib.suppress(RuntimeError):  # where it is there already
+            torch.library.define(
+                f"torchvision::{name}",
+                "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+            )
+    return pytest.importorskip("torchvision.models")
