@@ -158,8 +158,10 @@ def told(
     evaluation = evaluation if isinstance(evaluation, dict) else {}
     figures, beside = _evaluated(evaluation, len(of))
     curves = _curves(history, of)
+    taken = {}
     for metric, series in curves.items():
         if metric not in figures:
+            taken[metric] = max(int(steps[-1]) for steps, _ in series)
             figures[metric] = [_number(_newest(own_of, config)) for own_of in series]
     words = config.figures() if config else {}
     order = [*words, *figures]
@@ -179,6 +181,7 @@ def told(
         default=flat(record.default),
         free=frozenset(configs.may_change(config)) if config else frozenset(),
         figures={name: figures[name] for name in dict.fromkeys(order) if name in figures},
+        taken=taken,
         beside=beside,
         words=words,
         curves=curves,

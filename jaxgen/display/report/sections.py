@@ -127,6 +127,8 @@ def figures(run: Told) -> str:
         mean = sum(known) / len(known)
         spread = float(np.std(known, ddof=1)) if several and len(known) > 1 else None
         value = words.with_spread(mean, spread)
+        if (step := run.taken.get(figure, run.step)) < run.step:
+            value += f" at step {step:,}"
         held = [run.beside.get(figure, {}).get(title) for title in columns]
         better = f"{words.better} is better" if words.better else ""
         rows.append(

@@ -74,6 +74,8 @@ class Told:
     """Dotted names of what does not change what is learnt."""
     figures: dict[str, list[float | None]] = field(default_factory=dict)
     """The newest of each figure and metric, for each seed."""
+    taken: dict[str, int] = field(default_factory=dict)
+    """The steps after which figures of training were taken last."""
     beside: dict[str, dict[str, float]] = field(default_factory=dict)
     """What a figure is held against: {"fid": {"floor": 0.1}}."""
     words: dict[str, FigureWords] = field(default_factory=dict)

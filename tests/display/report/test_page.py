@@ -188,3 +188,12 @@ def test_bibtex_has_no_braces_of_a_run(folder):
     assert entry.count("{") == entry.count("}")
     assert "\\" not in entry
     assert f"commit {'c' * 40}" in entry
+
+
+def test_a_figure_that_was_taken_earlier_says_so(folder):
+    (run,) = told(folder, "slow-1")
+    content = page([dataclasses.replace(run, step=500, taken={"fid": 400, "d_loss": 500})])
+    row = re.search(r"<tr><th[^>]*>FID</th>(.*?)</tr>", content)[1]
+    assert " at step 400</td>" in row
+    row = re.search(r"<tr><th[^>]*>d loss</th>(.*?)</tr>", content)[1]
+    assert "at step" not in row
