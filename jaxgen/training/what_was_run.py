@@ -50,8 +50,9 @@ def facts(
         ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else ""
     )
     seconds = summary.get("wall_seconds")
-    is_known = isinstance(seconds, int | float) and 0 <= seconds < 1e12
-    took = duration(seconds) if is_known else "not known yet"
+    took = "not known yet"
+    if isinstance(seconds, int | float) and 0 <= seconds < 1e12:
+        took = duration(seconds)
     told += [
         ("jaxgen", record.jaxgen or _UNKNOWN),
         ("commit", record.commit or "unknown: jaxgen did not run from a checkout"),
