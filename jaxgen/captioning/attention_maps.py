@@ -15,6 +15,37 @@ from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
 
 PyTree = Any
+MOST_WORDS_MAPPED = 256
+"""Of captions whose attention is kept as they are shown; it takes the square of the length."""
+
+
+def maps(
+    writer: Writer,
+    params: PyTree,
+    features: np.ndarray,
+    words_NL: np.ndarray,
+    has_grid: bool,
+) -> list[np.ndarray | None]:
+    """Where each word of captions looked in its picture.
+
+    Args:
+        writer: of the captioner.
+        params: of the captioner.
+        features: float, or uint8 of pictures, (N, *feature_shape).
+        words_NL: captions without START.
+        has_grid: whether the memory tokens may be a grid in reading order.
+
+    Returns:
+        For each caption float (L, h, w); None where its words look at no grid, or are too many.
+    """
+    nowhere: list[np.ndarray | None] = [None] * len(words_NL)
+    if not has_grid or words_NL.shape[1] > MOST_WORDS_MAPPED:
+        return nowhere
+    weights_NLM = writer.attention(params, features, words_NL)
+    side = 0 if weights_NLM is None else math.isqrt(weights_NLM.shape[2])
+    if weights_NLM is None or side < 2 or side * side != weights_NLM.shape[2]:
+        return nowhere
+    return [weights_LM.reshape(-1, side, side) for weights_LM in weights_NLM]
 
 
 def drawn(

@@ -24,7 +24,9 @@ from jaxgen.data.captions.base import CaptionData, Captions, Split, load_caption
 from jaxgen.data.captions.vocabulary import Vocabulary
 from jaxgen.data.photographs.identity import EncoderIdentity
 from jaxgen.data.scenes.captions import Scenes
+from jaxgen.display.report.told import FigureWords
 from jaxgen.errors import JaxgenError
+from jaxgen.metrics.captions.base import CaptionMetric
 from jaxgen.nn.precision import in_precision
 from jaxgen.settings import flag, named, setting
 from jaxgen.settings.memory import refuse_too_much
@@ -33,6 +35,7 @@ from jaxgen.training import configs, keeping
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.training.state_size import fitting
 from jaxgen.training.task import Saved, Source, Task, TrainConfig
+from jaxgen.training.told_run import words_of
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,12 @@ class CaptionConfig(TrainConfig):
             lambda: self._quality(about, load_captions(self.data)),
             about.feature_encoder,
         )
+
+    def figures(self) -> dict[str, FigureWords]:
+        declared = {metric.key: words_of(metric) for metric in CaptionMetric.ordered()}
+        of_loss = {"validation_loss": FigureWords("validation loss", "lower")}
+        main = [name for name in ("true", "cider_d") if name in declared]
+        return {name: declared[name] for name in main} | of_loss | declared
 
     def tied_to_steps(self) -> str:
         return self.optimizer.tied_to_steps()

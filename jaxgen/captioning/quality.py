@@ -22,7 +22,7 @@ from jaxgen.metrics.truth import measure as truth
 from jaxgen.metrics.truth import ranking
 from jaxgen.settings import flag
 from jaxgen.settings.notes import note
-from jaxgen.training.task import Shown
+from jaxgen.training.task import Shown, ShownCaption
 
 PyTree = Any
 
@@ -77,12 +77,23 @@ class CaptionQuality:
         """Validation images, evenly spaced, with a generated and a true sentence each."""
         images = _spaced(self._data.validation, n)
         features = self._data.validation.features.gather(images)
-        made = self._writer.sentences(params, features, decoding, seed)
+        words_NL = self._writer.words(params, features, decoding, seed)
+        made = self._data.vocabulary.decode(words_NL)
         right = [self._sentences_of(image)[0] for image in images]
         found, problems = zip(*(self._picture(image) for image in images), strict=True)
         lines = [f"{m or '(nothing)'}  |  {r}" for m, r in zip(made, right, strict=True)]
         text = "\n".join([*filter(None, problems), "generated  |  true", *lines])
-        return Shown(plots.captioned(found, made, right), text)
+        maps = attention_maps.maps(self._writer, params, features, words_NL, self._data.has_grid)
+        joined_by = " " if self._data.vocabulary.units == "words" else ""
+        captions = []
+        for image, picture, words_L, true, of_image in zip(
+            images, found, words_NL, right, maps, strict=True
+        ):
+            words = tuple(self._data.vocabulary.tokens(words_L))
+            looked = None if of_image is None else of_image[: len(words)]
+            looked = looked if words else None
+            captions.append(ShownCaption(int(image), picture, words, joined_by, true, looked))
+        return Shown(plots.captioned(found, made, right), text, tuple(captions))
 
     def attended(
         self, params: PyTree, n: int, decoding: Decoding, seed: int = 0, columns: int = 10

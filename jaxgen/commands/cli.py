@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -15,7 +16,7 @@ import tyro
 
 from jaxgen import settings
 from jaxgen.commands import job
-from jaxgen.commands.devices import tell_devices
+from jaxgen.commands.devices import in_words, tell_devices
 from jaxgen.commands.guard import run_guarded, status_of
 from jaxgen.commands.job import Job
 from jaxgen.errors import JaxgenError
@@ -129,6 +130,7 @@ def main(
 
     def command() -> int:
         flags = list(sys.argv[1:] if argv is None else argv)
+        line = shlex.join([*_prog().split(), *flags])
         for place in _taken(flags, "--import"):
             settings.import_own(place)
         default = _preset(config, presets, _taken(flags, "--preset"))
@@ -141,8 +143,9 @@ def main(
             told = _described(config, _with_classes(default, list(flags)), told, presets)
         reschedule = "--reschedule" in switches
         if not given and "--distributed" not in switches:
-            return _train(default, told, flags, reschedule)
-        return _member(Job.of_flags(given), lambda: _train(default, told, flags, reschedule))
+            return _train(default, told, flags, reschedule, line)
+        joined = Job.of_flags(given)
+        return _member(joined, lambda: _train(default, told, flags, reschedule, line))
 
     run_guarded(command)
 
@@ -284,7 +287,9 @@ def _prog() -> str:
     return f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
 
 
-def _train(default: TrainConfig, description: str, argv: list[str], reschedule: bool) -> int:
+def _train(
+    default: TrainConfig, description: str, argv: list[str], reschedule: bool, line: str
+) -> int:
     def chosen_over(base: TrainConfig) -> TrainConfig:
         flags = list(argv)
         base = _with_classes(base, flags)
@@ -293,6 +298,8 @@ def _train(default: TrainConfig, description: str, argv: list[str], reschedule: 
     chosen = chosen_over(default)
     settings.check(chosen)
     # Late, so that --help and a wrong flag answer at once.
+    import jax
+
     from jaxgen.training import devices, experiment
     from jaxgen.training.run_folder import Run
 
@@ -300,8 +307,10 @@ def _train(default: TrainConfig, description: str, argv: list[str], reschedule: 
     if run.exists():
         chosen = _filled(run, default, chosen, chosen_over)
         settings.check(chosen)
-    tell_devices(devices.chosen(chosen.devices), precision=chosen.precision)
-    outcome = experiment.train(chosen, default, reschedule=reschedule)
+    used = devices.chosen(chosen.devices)
+    tell_devices(used, precision=chosen.precision)
+    said = {"command": line, "hardware": in_words(used, jax.devices())}
+    outcome = experiment.train(chosen, default, reschedule=reschedule, said=said)
     if outcome is None:
         print(f"{run.path} is finished: {chosen.steps} steps, pictures in {run.samples_path}")
         return 0

@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     """Evaluate as the command line says."""
     config = cli.parse_command(EvaluateConfig, argv, "jaxgen evaluate")
     from jaxgen.training.exporting.folder import is_exported
-    from jaxgen.training.finishing import read_summary, write_summary
+    from jaxgen.training.finishing import add_evaluation
     from jaxgen.training.run_folder import Run
 
     model = config.opened()
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
         print(table)  # an exported model stays as it was exported
         return 0
     run = Run(config.run)
-    write_summary(run, read_summary(run) | {"evaluation": figures})
+    add_evaluation(run, figures)
     print(table)
     print(f"added to {run.summary_path}")
     return 0

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from jaxgen.data.images.base import Images, open_images
 from jaxgen.data.images.mnist5k import Mnist5k
 from jaxgen.data.images.stored import StoredImages
+from jaxgen.display.report.told import FigureWords
 from jaxgen.gan import augmentation as augmentations
 from jaxgen.gan import losses
 from jaxgen.gan.augmentation import Augmentation
@@ -16,6 +17,7 @@ from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Statistics
 from jaxgen.gan.step import Gan, weights
 from jaxgen.gan.trained import TrainedGan
+from jaxgen.metrics.samples.base import SampleMetric
 from jaxgen.nn.precision import in_precision
 from jaxgen.settings import flag, named, setting
 from jaxgen.training import configs
@@ -23,6 +25,7 @@ from jaxgen.training.image_source import image_source
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.training.state_size import fitting
 from jaxgen.training.task import Saved, Task, TrainConfig
+from jaxgen.training.told_run import words_of
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,9 @@ class GanConfig(TrainConfig):
             saved,
             lambda: self._quality(about, open_images(self.data)),
         )
+
+    def figures(self) -> dict[str, FigureWords]:
+        return {metric.key: words_of(metric) for metric in SampleMetric.ordered()}
 
     def tied_to_steps(self) -> str:
         return self.optimizer.tied_to_steps()

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import flax.serialization
@@ -17,9 +19,10 @@ from jaxgen.data import compiled_programs
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.precision import Precision
 from jaxgen.settings import flag
-from jaxgen.training import configs
+from jaxgen.training import configs, what_was_run
 from jaxgen.training.checkpoints import Restored, refuse_misfit
 from jaxgen.training.configs import Record
+from jaxgen.training.divergence import Diverged
 from jaxgen.training.exporting import folder as exported_folder
 from jaxgen.training.exporting import hub
 from jaxgen.training.finishing import finish, is_whole
@@ -40,7 +43,11 @@ from jaxgen.training.trained_replicas import TrainedReplicas
 
 
 def train(
-    config: TrainConfig, default: TrainConfig | None = None, *, reschedule: bool = False
+    config: TrainConfig,
+    default: TrainConfig | None = None,
+    *,
+    reschedule: bool = False,
+    said: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome | None:
     """Train into `config.workdir`, going on where a run of the same configuration stopped there.
 
@@ -53,6 +60,7 @@ def train(
         default: what the run's folder remembers as the experiment's defaults; `config` if None.
         reschedule: extend also a run whose schedule depends on the number of steps; it goes on
             under the schedule of the new number, which an unbroken run would have had all along.
+        said: what the run is to remember of the command, "command" and "hardware".
 
     Returns:
         How training ended; None if the run was finished before.
@@ -78,7 +86,7 @@ def train(
                 lock.acquire()
 
         together(take)
-        return _train(config, default or config, reschedule, run, lock)
+        return _train(config, default or config, reschedule, run, lock, said)
 
 
 def _settled(config: TrainConfig, run: Run) -> TrainConfig:
@@ -87,7 +95,12 @@ def _settled(config: TrainConfig, run: Run) -> TrainConfig:
 
 
 def _train(
-    config: TrainConfig, default: TrainConfig, reschedule: bool, run: Run, lock: RunLock
+    config: TrainConfig,
+    default: TrainConfig,
+    reschedule: bool,
+    run: Run,
+    lock: RunLock,
+    said: Mapping[str, str],
 ) -> Outcome | None:
     record = Record(recorded(config), recorded(default), {}, jaxgen.__version__, configs.commit())
     earlier = old = restored = None
@@ -128,12 +141,15 @@ def _train(
     row = restored.row if restored and unseen else None
     if is_first():
         print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
-        watcher = Recorder(run, config, start, record, lock, row)
+        began = what_was_run.session(task.source.digest(), said)
+        watcher = Recorder(run, config, start, record, lock, row, began)
     else:
         watcher = Follower(run, config.keep_checkpoints)
     try:
         outcome = loop.run(state, start, watcher, unseen=metrics_of(row) if row else None)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, Diverged):
+            watcher.diverged(str(error))
         watcher.close()
         raise
     watcher.finish(outcome)

@@ -18,15 +18,18 @@ from typing import Any
 import jax
 import numpy as np
 
+import jaxgen
 from jaxgen.data.sealing import is_broken, sealed
 from jaxgen.display import plots
+from jaxgen.display.replacing import replacing
+from jaxgen.display.report.page import page
 from jaxgen.errors import JaxgenError
-from jaxgen.training import seeds
+from jaxgen.training import events, seeds, told_run
 from jaxgen.training.metrics_file import History, read_metrics
 from jaxgen.training.run_folder import Run, read_json, write_json
 from jaxgen.training.task import TrainConfig
 
-_CURVES, _ANIMATION = "curves.png", "samples.gif"
+_CURVES, _ANIMATION, _REPORT = "curves.png", "samples.gif", "report.html"
 MOST_FRAMES = 200  # of the animation: more of them take minutes and gigabytes
 
 
@@ -41,23 +44,21 @@ def is_whole(run: Run, step: int) -> bool:
     told, found = summary.get("files"), _files(run)
     if not isinstance(told, dict):  # 0.1.0 told none
         return _CURVES in found
-    for name in (run.metrics_path.name, run.samples_path.name):
+    for name in (run.metrics_path.name, events.NAME, run.samples_path.name):
         if told.get(name) != found.get(name):
             print(
                 f"warning: {run.path / name} is not as it was when the run ended", file=sys.stderr
             )
-    return all(told.get(name) == found.get(name) for name in (_CURVES, _ANIMATION))
+    return all(told.get(name) == found.get(name) for name in (_CURVES, _ANIMATION, _REPORT))
 
 
 def _files(run: Run) -> dict[str, str]:
     """SHA-256 of a run's results by name; all pictures have one together."""
-    found = {
-        path.name: _sha256([path])
-        for path in (run.path / _CURVES, run.path / _ANIMATION, run.metrics_path)
-        if path.is_file()
-    }
-    pictures = sorted(path for path in run.samples_path.glob("step_*.png") if path.is_file())
-    return found | ({run.samples_path.name: _sha256(pictures)} if pictures else {})
+    single = [run.path / _CURVES, run.path / _ANIMATION, run.report_path]
+    single += [run.metrics_path, run.events_path]
+    found = {path.name: _sha256([path]) for path in single if path.is_file()}
+    shown = sorted(path for path in run.samples_path.glob("step_*") if path.is_file())
+    return found | ({run.samples_path.name: _sha256(shown)} if shown else {})
 
 
 def _sha256(paths: Sequence[Path]) -> str:
@@ -126,25 +127,50 @@ def finish(
     earlier = read_summary(run) if trained < step else {}
     before = earlier.get("wall_seconds", 0)
     speed = round(trained / seconds, 3) if seconds else earlier.get("steps_per_second")
-    write_summary(
-        run,
-        {
-            "step": step,
-            "finished": finished,
-            "metrics": _newest(history, step, config),
-            "wall_seconds": round(seconds + (before if isinstance(before, int | float) else 0), 3),
-            "steps_per_second": speed,
-            "parameters_sha256": checksum,
-            "seed": config.seed,
-            "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
-            },
-            "files": _files(run) if finished else {},
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    summary = {
+        "step": step,
+        "finished": finished,
+        "metrics": _newest(history, step, config),
+        "wall_seconds": round(seconds + (before if isinstance(before, int | float) else 0), 3),
+        "steps_per_second": speed,
+        "parameters_sha256": checksum,
+        "seed": config.seed,
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
         },
-    )
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    if "evaluation" in earlier and earlier.get("parameters_sha256") == checksum:
+        summary["evaluation"] = earlier["evaluation"]
+    if finished:
+        _write_report(run, summary, history)
+    write_summary(run, summary | {"files": _files(run) if finished else {}})
+
+
+def add_evaluation(run: Run, figures: dict[str, Any]) -> None:
+    """Add what `jaxgen evaluate` measured to `summary.json`, and to the report of a finished run.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    summary = read_summary(run) | {"evaluation": figures}
+    told = summary.get("files")
+    if isinstance(told, dict) and _REPORT in told:
+        _write_report(run, summary)
+        summary["files"] = told | {_REPORT: _sha256([run.report_path])}
+    write_summary(run, summary)
+
+
+def _write_report(run: Run, summary: dict[str, Any], history: History | None = None) -> None:
+    """Write `report.html` of a run whose `summary.json` is about to say that it is finished."""
+    found = told_run.read(run.path)._replace(summary=summary)
+    found = found._replace(notes=[note for note in found.notes if "summary.json" not in note])
+    told = told_run.told(found, standing="finished", history=history)
+    content = page([told], version=jaxgen.__version__)
+    with replacing(run.report_path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
 
 
 def _newest(history: History, step: int, config: TrainConfig) -> dict[str, float]:

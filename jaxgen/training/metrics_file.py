@@ -36,6 +36,36 @@ def read_metrics(path: Path) -> History:
     }
 
 
+def newest_metrics(path: Path) -> tuple[int, dict[str, float]]:
+    """The last step of `metrics.csv`, and of each metric the newest value; its end alone is read.
+
+    Of metrics that are taken now and then, those further up than `_END` bytes are not found.
+    """
+    if not path.is_file():
+        return 0, {}
+    with path.open("rb") as file:
+        head = file.readline(_LONGEST)
+        place = max(len(head), path.stat().st_size - _END)
+        file.seek(place)
+        end = file.read(_END)
+    if place > len(head):
+        end = end.partition(b"\n")[2]  # a row of which the first part is missing
+    lines = io.StringIO((head + end).decode("utf-8", "replace"), newline="")
+    step, found = 0, dict[str, float]()
+    try:
+        reader = csv.DictReader(_lines(lines))
+        names = [name for name in reader.fieldnames or [] if name != "step"]
+        if "step" not in (reader.fieldnames or []):
+            return 0, {}
+        for row in reader:
+            if _is_sound(row, names):
+                step = max(step, int(row["step"]))
+                found |= {name: float(row[name]) for name in names if row[name]}
+    except csv.Error:
+        pass  # what came before it is kept
+    return step, found
+
+
 def has_step(path: Path, step: int) -> bool:
     """Whether `metrics.csv` holds a sound row of a step."""
     return any(int(row["step"]) == step for row in _sound_rows(path, step)[1])
@@ -147,6 +177,7 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
+_END = 2**18  # bytes
 _LONGEST = 2**20  # characters of a line
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]+")
 _STEP = re.compile(r"[0-9]{1,18}")  # an int64

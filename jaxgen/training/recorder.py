@@ -1,5 +1,8 @@
 """Writes what the loop reports into a run's folder, and shows the progress."""
 
+import contextlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,8 +11,10 @@ from jaxgen.display import plots
 from jaxgen.display.progress import Progress
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
+from jaxgen.training import shown_captions
 from jaxgen.training.board import Board
 from jaxgen.training.configs import Record
+from jaxgen.training.events import Events
 from jaxgen.training.finishing import finish
 from jaxgen.training.loop import Outcome
 from jaxgen.training.metrics_file import MetricsFile, metrics_of
@@ -32,6 +37,7 @@ class Recorder(Watcher):
         record: Record,
         lock: RunLock,
         row: dict[str, str] | None = None,
+        began: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Takes the folder, its numbers, the steps done, what it will hold, and its lock.
 
@@ -42,6 +48,7 @@ class Recorder(Watcher):
             record: for `config.json`.
             lock: of the folder.
             row: metrics of the step `start`, which the file lacks.
+            began: what takes up training, for `events.jsonl`.
         """
         self._run, self._config, self._start, self._record = run, config, start, record
         self._lock, self._resumed = lock, run.exists()
@@ -49,7 +56,7 @@ class Recorder(Watcher):
         self._pending: dict[str, list[np.ndarray]] = {
             name: [np.asarray([value])] for name, value in metrics_of(row or {}).items()
         }
-        self._checksum = ""
+        self._checksum, self._began, self._step = "", began, start
         self._board = Board(run.path / "tensorboard", start)
         self._row: dict[str, str] = row or {}  # of the newest step, until its figures are there
 
@@ -66,10 +73,12 @@ class Recorder(Watcher):
             )
         self._run.write_record(self._record)
         self._metrics = MetricsFile(self._run.metrics_path, self._start - bool(self._row))
+        self._events = Events(self._run.events_path, self._start - bool(self._row))
+        self._events.add("began", self._start, **self._began)
         self._run.checkpoints().sweep()
         self._progress = Progress(self._config.steps, self._start)
-        for path in self._run.samples_path.glob("step_*.png"):
-            if int(path.stem.removeprefix("step_")) > self._start:
+        for step, path in self._run.sample_files():
+            if step > self._start:
                 path.unlink()
 
     def metrics(self, first_step: int, history: dict[str, np.ndarray]) -> None:
@@ -79,7 +88,7 @@ class Recorder(Watcher):
             for i in range(count)
         ]
         self._metrics.add(rows[:-1])
-        self._row = rows[-1]
+        self._row, self._step = rows[-1], first_step + count - 1
         for name, row in history.items():
             self._pending.setdefault(name, []).append(row)
 
@@ -90,6 +99,8 @@ class Recorder(Watcher):
 
     def show(self, step: int, shown: Shown) -> None:
         plots.save_image(self._run.samples_path / f"step_{step:06d}.png", shown.picture)
+        if shown.captions:
+            shown_captions.write(self._run.samples_path / f"step_{step:06d}.json", shown.captions)
         self._board.picture(step, shown.picture)
         if shown.text:
             self._progress.say(shown.text)
@@ -119,6 +130,11 @@ class Recorder(Watcher):
 
     def alarm(self, step: int, sentence: str) -> None:
         self._progress.say(f"warning: step {step}: {sentence}")
+        self._events.add("alarm", step, said=sentence)
+
+    def diverged(self, sentence: str) -> None:
+        with contextlib.suppress(OSError):  # what ends training is what is to be told
+            self._events.add("diverged", self._step, said=sentence)
 
     def finish(self, outcome: Outcome) -> None:
         """Write the curves, the animation and `summary.json`."""

@@ -111,7 +111,13 @@ def looking_at_each(task: Task, seeds: Sequence[int], one: Callable[[PyTree, int
         titles = [f"seed {seed}" for seed in seeds[: len(shown)]]
         picture = plots.titled([part.picture for part in shown], titles)
         texts = [f"{title}\n{part.text}" for title, part in zip(titles, shown, strict=True)]
-        return Shown(picture, "\n".join(texts) if any(part.text for part in shown) else "")
+        captions = tuple(
+            caption._replace(seed=seed)
+            for seed, part in zip(seeds, shown, strict=False)
+            for caption in part.captions
+        )
+        text = "\n".join(texts) if any(part.text for part in shown) else ""
+        return Shown(picture, text, captions)
 
     def watch(states: PyTree) -> Callable[[], dict[str, float]]:
         under_way = [own.watch(one(states, index)) for index, own in enumerate(tasks)]

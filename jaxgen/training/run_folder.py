@@ -1,10 +1,11 @@
 """A run's folder: what is where, and its JSON files.
 
-config.json  metrics.csv  curves.png  samples/step_000500.png  samples.gif
-checkpoints/  tensorboard/  summary.json
+config.json  metrics.csv  events.jsonl  curves.png  samples/step_000500.png (and .json)  samples.gif
+checkpoints/  tensorboard/  report.html  summary.json
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from jaxgen.data import ordinary_files
 from jaxgen.display.replacing import PARTIAL, replacing
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
-from jaxgen.training import run_lock
+from jaxgen.training import events, run_lock
 from jaxgen.training.checkpoints import Checkpoints
 from jaxgen.training.configs import Record
 
+_SHOWN = re.compile(r"step_(\d{1,18})\.(?:png|json)")
 _MOST_BYTES = 64 * 2**20  # of a JSON file; the largest vocabularies take a hundredth of it
 
 
@@ -50,7 +52,9 @@ class Run:
         self.path = Path(path)
         self.config_path = self.path / "config.json"
         self.metrics_path = self.path / "metrics.csv"
+        self.events_path = self.path / events.NAME
         self.samples_path = self.path / "samples"
+        self.report_path = self.path / "report.html"
         self.summary_path = self.path / "summary.json"
 
     def exists(self) -> bool:
@@ -73,6 +77,15 @@ class Run:
                 f"choose another {flag('workdir')}"
             )
         return False
+
+    def sample_files(self, suffix: str = "") -> list[tuple[int, Path]]:
+        """What was shown: files of pictures and captions with their steps, in their order."""
+        found = (
+            (int(match[1]), path)
+            for path in self.samples_path.glob(f"step_*{suffix}")
+            if (match := _SHOWN.fullmatch(path.name)) and path.is_file()
+        )
+        return sorted(found)
 
     def make(self) -> None:
         """Make the folder if it is not there, and remove what a killed process left half-written.

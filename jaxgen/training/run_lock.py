@@ -56,7 +56,7 @@ class RunLock:
             return
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _taken(file)
         except OSError as error:
             owner = _owner(file)
             os.close(file)
@@ -71,6 +71,42 @@ class RunLock:
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(owner).encode(), 0)
         self._file = file
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process trains in a folder; False where that cannot be found out."""
+    if fcntl is None:
+        return False
+    try:
+        file = os.open(folder / NAME, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+    finally:
+        os.close(file)
+    return False
+
+
+def _taken(file: int) -> None:
+    """Take the lock on an open file, also while somebody looks whether it is held.
+
+    Raises:
+        OSError: another process has it, or there are no locks.
+    """
+    assert fcntl is not None
+    for pause in (0.0, 0.02, 0.1):
+        time.sleep(pause)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            refused = error
+    raise refused
 
 
 def _owner(file: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkabl
 import jax
 import numpy as np
 
+from jaxgen.display.report.told import FigureWords
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.precision import Precision
 from jaxgen.settings import flag, setting
@@ -28,11 +29,31 @@ MOST_DISPATCHED = 2**26
 KeepData = Literal["auto", "device", "host", "stream"]
 
 
+class ShownCaption(NamedTuple):
+    """A caption that is shown, word by word."""
+
+    image: int
+    """Which of the validation images."""
+    picture: np.ndarray | None
+    """uint8 (H, W, 3); None where it is missing."""
+    words: tuple[str, ...]
+    joined_by: str
+    """What stands between them: " ", or "" between characters."""
+    true: str
+    """A sentence that is right."""
+    attention: np.ndarray | None = None
+    """Where each word looked in the picture, floats (words, h, w); None where that is unknown."""
+    seed: int = 0
+    """Of the replica."""
+
+
 class Shown(NamedTuple):
     """What to look at: a picture uint8 (H, W) or (H, W, 3), and words."""
 
     picture: np.ndarray
     text: str = ""
+    captions: tuple[ShownCaption, ...] = ()
+    """What is in the picture, where it shows captions."""
 
 
 def _gather(arrays: dict[str, jax.Array], indices_B: jax.Array) -> dict[str, jax.Array]:
@@ -294,6 +315,13 @@ class TrainConfig:
             JaxgenError: what is saved does not belong to this configuration.
         """
         raise NotImplementedError(f"{type(self).__name__} must define restored()")
+
+    def figures(self) -> dict[str, FigureWords]:
+        """How reports speak of its figures, by the names that metrics and `evaluate` give them.
+
+        The first that a run has is the one that runs are listed and compared by.
+        """
+        return {}
 
     def settled(self, old: "TrainConfig | None") -> "TrainConfig":
         """The configuration with what is found out once, when its run begins.

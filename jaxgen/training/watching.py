@@ -31,6 +31,9 @@ class Watcher:
     def alarm(self, step: int, sentence: str) -> None:
         """Something looks wrong."""
 
+    def diverged(self, sentence: str) -> None:
+        """Training ends here, and nothing more is saved."""
+
 
 class Alarms:
     """What a task's alarms read: metrics since the last log line, the figures of every stop."""

@@ -1,5 +1,6 @@
 """What is measured of a captioner, with a captioner that says what it is told to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,40 @@ def test_fewer_images_than_asked_for_are_said(quality, capsys):
     assert capsys.readouterr().err == told
     quality(evaluate_images=3).evaluate(MADE)
     assert capsys.readouterr().err == ""
+
+
+class Looker(Writer):
+    """Chooses the words that it is told to, each of which looked at the place of its number."""
+
+    def __init__(self, tokens):
+        self.tokens = tokens
+
+    def words(self, params, features, decoding, seed=0):
+        return np.stack([VOCABULARY.encode(sentence, 8)[1:] for sentence in params])
+
+    def attention(self, params, features, words_NL):
+        return np.tile(np.eye(7, self.tokens, dtype=np.float32), (len(words_NL), 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "has_grid", "is_map"), [(4, True, True), (4, False, False), (3, True, False)]
+)
+def test_shown_captions_come_word_by_word_with_where_they_looked(
+    quality, monkeypatch, tokens, has_grid, is_map
+):
+    measured = quality()
+    monkeypatch.setattr(measured, "_writer", Looker(tokens))
+    monkeypatch.setattr(measured, "_data", replace(measured._data, has_grid=has_grid))
+    picture = np.zeros((8, 8, 3), np.uint8)
+    monkeypatch.setattr(measured, "_picture", lambda image: (picture, ""))
+    captions = measured.show(["a red 3", "", "a blue 7"]).captions
+    assert [caption.words for caption in captions] == [("a", "red", "3"), (), ("a", "blue", "7")]
+    assert [caption.true for caption in captions] == ["a red 3", "a blue 7", "a red 7"]
+    assert [caption.image for caption in captions] == [0, 1, 2]
+    assert captions[0].joined_by == " "
+    assert captions[1].attention is None
+    if is_map:
+        assert captions[0].attention.shape == (3, 2, 2)
+        assert captions[0].attention[1].tolist() == [[0, 1], [0, 0]]
+    else:
+        assert captions[0].attention is None

@@ -400,7 +400,18 @@ def test_the_record_says_what_wrote_it(finished):
 def test_the_command_jaxgen(run_module):
     code, told = run_module("jaxgen", "--help")
     assert code == 0
-    for name in ("train", "sample", "caption", "evaluate", "score", "captions"):
+    names = (
+        "train",
+        "sample",
+        "caption",
+        "evaluate",
+        "report",
+        "compare",
+        "runs",
+        "score",
+        "captions",
+    )
+    for name in names:
         assert f"  {name} " in told
         code, help_of = run_module("jaxgen", name, "--help")
         assert code in (0, None)

@@ -22,7 +22,10 @@ import experiments
 from experiments.minimax import MinimaxConfig
 from jaxgen import settings
 from jaxgen.commands.caption import CaptionImagesConfig
+from jaxgen.commands.compare import CompareConfig
 from jaxgen.commands.evaluate import EvaluateConfig
+from jaxgen.commands.report import ReportConfig
+from jaxgen.commands.runs import RunsConfig
 from jaxgen.commands.sample import SampleConfig
 from jaxgen.data.captions.build import BuildConfig
 from jaxgen.metrics.captions.score import ScoreConfig
@@ -79,7 +82,7 @@ def flags(config: Any, prefix: str = "--") -> Iterator[Flag]:
             yield Flag("--data.dir", Path)
         elif name == "--own":
             yield Flag("--import", Path)
-        elif name == "--run" or name in _LEFT_OUT:
+        elif name in ("--run", "--runs", "--folder") or name in _LEFT_OUT:
             continue
         elif isinstance(hint, type) and issubclass(hint, Choice):
             yield Flag(name, tuple(hint.choices()))
@@ -265,6 +268,9 @@ def lines(draw: Any) -> Words:
         "build": (4, _build()),
         "score": (2, _score()),
         "evaluate": (1, _of_run("evaluate", EvaluateConfig, ("gan", "conditional", "captioner"))),
+        "report": (2, _of_run("report", ReportConfig, ("gan", "conditional", "captioner"))),
+        "compare": (1, _of_run("compare", CompareConfig, ("gan", "captioner"))),
+        "runs": (1, _of_run("runs", RunsConfig, (".", "gan", "pictures"))),
         "minimax": (
             1,
             _flags_after(["train", "minimax", "--workdir", "run"], _pool(MinimaxConfig)),

@@ -131,6 +131,78 @@ def _holds(path: Path, key: str) -> bool:
         return False
 
 
+def _events(folder: Path) -> None:
+    from jaxgen.training.events import Events
+
+    events = Events(folder / "events.jsonl", 0)
+    events.add("began", 0, command="jaxgen train dcgan", versions={"jax": "0.10"}, cores=2)
+    for step in (5, 10):
+        events.add("alarm", step, said=f"something looks wrong at {step}")
+
+
+def _read_events(folder: Path) -> Any:
+    from jaxgen.training.events import Events, read_events
+
+    path = folder / "events.jsonl"
+    events, problem = read_events(path)
+    expect(all(event["step"] in (0, 5, 10) for event in events), "an event that nobody wrote")
+    expect(isinstance(problem, str) and "\n" not in problem, "no sentence")
+    if path.is_file() or not path.exists():
+        Events(path, 5).add("alarm", 6, said="new")
+        events, problem = read_events(path)
+        expect(events[-1]["step"] == 6 and not problem, "what was added is not there")
+    return None
+
+
+def _shown(folder: Path) -> None:
+    from jaxgen.training import shown_captions
+    from jaxgen.training.task import ShownCaption
+
+    looked = np.linspace(0, 1, 8).reshape(2, 2, 2)
+    picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    shown = [ShownCaption(3, picture, ("a", "cat"), " ", "a true one", looked)]
+    shown_captions.write(folder / "step_000010.json", shown)
+
+
+def _read_shown(folder: Path) -> Any:
+    import dataclasses
+
+    from jaxgen.training import shown_captions
+
+    return [dataclasses.asdict(one) for one in shown_captions.read(folder / "step_000010.json")]
+
+
+def _told(folder: Path) -> None:
+    for name in ("config.json", "metrics.csv"):
+        (folder / name).write_bytes((OLDER / "gan" / name).read_bytes())
+    summary = json.loads((OLDER / "gan" / "summary.json").read_text())
+    figure = {"value": 5.0, "matched": 6.0, "floor": 0.1}
+    summary["evaluation"] = {
+        "fid": figure,
+        "recall": figure,
+        "notes": ["none"],
+        "nearest": {"a": 1},
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def _read_told(folder: Path) -> Any:
+    from jaxgen.display.report.comparison import Comparison
+    from jaxgen.display.report.page import page
+    from jaxgen.training import told_run
+
+    import_kinds()
+    found = told_run.read(folder)
+    told = told_run.told(found)
+    for content in (page([told]), page([told, told])):
+        expect(content.count("<script") == 3, "a script that nobody wrote")
+        data = content.split('id="data">')[1].split("</script>")[0]
+        json.loads(data, parse_constant=lambda name: expect(False, f"{name} is no JSON"))
+    json.dumps(Comparison([told, told]).as_json())
+    expect(told_run.in_short(found).state in ("finished", "interrupted"), "no state")
+    return None
+
+
 def _weights(folder: Path) -> None:
     weights: dict[str, Any] = {"params/a": np.arange(6, dtype=np.float16)}
     np.savez(folder / "weights.npz", **weights)
@@ -156,6 +228,11 @@ FORMATS = (
     Format("record 1 GAN", _RECORD, _record_1("gan"), _read_record, "json"),
     Format("record 1 captioner", _RECORD, _record_1("captioner"), _read_record, "json"),
     Format("metrics", "metrics.csv", _metrics, _read_metrics, "lines"),
+    Format("events", "events.jsonl", _events, _read_events, "lines"),
+    Format("shown captions", "step_000010.json", _shown, _read_shown, "json", whole=True),
+    Format("report's summary", _SUMMARY, _told, _read_told, "json"),
+    Format("report's metrics", "metrics.csv", _told, _read_told, "lines"),
+    Format("report's record", _RECORD, _told, _read_told, "json"),
     Format("summary", _SUMMARY, _summary, _read_summary, "json"),
     Format("sealed summary", _SUMMARY, _sealed_summary, _read_sealed_summary, "json", whole=True),
 )

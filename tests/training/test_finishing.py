@@ -11,7 +11,9 @@ import jaxgen
 from experiments import vanilla_gan
 from jaxgen.display import plots
 from jaxgen.gan.networks.mlp import MLP
-from jaxgen.training import experiment, finishing
+from jaxgen.training import experiment, finishing, optimizers, told_run
+from jaxgen.training.divergence import Diverged
+from jaxgen.training.events import read_events
 from jaxgen.training.run_folder import Run
 
 
@@ -37,10 +39,10 @@ def run(config, tmp_path):
     return Run(folder), replace(config, workdir=str(folder))
 
 
-RESULTS = ("summary.json", "curves.png", "samples.gif")
+RESULTS = ("summary.json", "curves.png", "samples.gif", "report.html")
 
 
-@pytest.mark.parametrize("missing", [RESULTS, RESULTS[:1], RESULTS[:2]])
+@pytest.mark.parametrize("missing", [RESULTS, RESULTS[:1], RESULTS[:2], RESULTS[3:]])
 def test_a_run_that_was_killed_after_its_last_checkpoint_is_finished(run, missing, capsys):
     run, config = run
     whole = json.loads(run.summary_path.read_text())
@@ -69,7 +71,7 @@ def test_a_damaged_summary_is_set_aside_and_written_again(run, content, capsys):
     assert json.loads(run.summary_path.read_text())["finished"]
 
 
-@pytest.mark.parametrize("name", ["curves.png", "samples.gif", "summary.json"])
+@pytest.mark.parametrize("name", ["curves.png", "samples.gif", "summary.json", "report.html"])
 def test_a_result_that_was_altered_is_written_again(run, name):
     run, config = run
     before = (run.path / name).read_bytes()
@@ -79,12 +81,15 @@ def test_a_result_that_was_altered_is_written_again(run, name):
     assert experiment.train(config) is None
     if name == "summary.json":
         assert finishing.read_summary(run)["finished"]
+    elif name == "report.html":  # it tells when the run was finished
+        assert "Finished after 6 steps" in (run.path / name).read_text()
+        assert (run.path / name).read_bytes() != bytes(changed)
     else:
         assert (run.path / name).read_bytes() == before
     assert finishing.is_whole(run, 6)
 
 
-@pytest.mark.parametrize("name", ["metrics.csv", "samples/step_000002.png"])
+@pytest.mark.parametrize("name", ["metrics.csv", "events.jsonl", "samples/step_000002.png"])
 def test_what_cannot_be_had_again_is_told_when_it_was_altered(run, name, capsys):
     run, config = run
     path = run.path / name
@@ -152,3 +157,49 @@ def test_a_folder_whose_making_was_cut_short_is_no_strangers(config, tmp_path, l
     jaxgen.run(replace(config, workdir=str(folder)))
     assert finishing.is_whole(Run(folder), 6)
     assert not list(folder.glob(".partial-*"))
+
+
+def test_a_report_tells_of_the_run_and_of_its_evaluation(run):
+    run, config = run
+    page = run.report_path.read_text()
+    assert "Finished after 6 steps" in page
+    assert finishing.read_summary(run)["files"]["report.html"]
+    finishing.add_evaluation(run, {"fid": {"value": 7.25, "matched": 7.5, "floor": 0.125}})
+    page = run.report_path.read_text()
+    assert "7.250" in page
+    assert "0.125" in page
+    assert finishing.is_whole(run, 6)
+    (run.path / "curves.png").unlink()  # what was measured of the same checkpoint stays
+    assert experiment.train(config) is None
+    assert "7.250" in run.report_path.read_text()
+    assert finishing.read_summary(run)["evaluation"]["fid"]["value"] == 7.25
+
+
+def test_a_run_that_was_evaluated_before_it_had_a_report_gets_none(run):
+    run, _ = run
+    run.report_path.unlink()
+    summary = finishing.read_summary(run)
+    del summary["files"]["report.html"]
+    finishing.write_summary(run, summary)
+    finishing.add_evaluation(run, {"fid": {"value": 7.25}})
+    assert not run.report_path.exists()
+    assert finishing.is_whole(run, 6)
+
+
+def test_what_was_run_is_remembered(run):
+    run, config = run
+    (began,), problem = read_events(run.events_path)
+    assert problem == ""
+    assert (began["kind"], began["step"]) == ("began", 0)
+    assert began["data"] == config.task().source.digest()
+    assert began["versions"].keys() >= {"python", "jax", "flax", "numpy"}
+
+
+def test_why_a_run_diverged_is_remembered_until_it_goes_on(config, tmp_path):
+    fast = replace(config.optimizer, rule=optimizers.sgd, learning_rate=1e30)
+    config = replace(config, workdir=str(tmp_path / "b"), optimizer=fast)
+    with pytest.raises(Diverged):
+        experiment.train(config)
+    found = told_run.read(config.workdir)
+    assert told_run.state(found) == "diverged"
+    assert "training diverged" in told_run.in_short(found).end

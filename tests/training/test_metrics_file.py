@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgen.training.metrics_file import MetricsFile, read_metrics
+from jaxgen.training.metrics_file import MetricsFile, newest_metrics, read_metrics
 
 SOUND = "step,d_loss,fid\n1,0.5,\n2,0.25,\n3,0.125,7\n4,0.0625,\n"
 
@@ -93,3 +93,15 @@ def test_a_lost_checksum_is_no_damage(tmp_path, capsys, mark):
     (tmp_path / "metrics.sha256").write_bytes(mark)
     MetricsFile(path, 1)
     assert not capsys.readouterr().err
+
+
+def test_the_newest_of_each_metric_is_read_from_the_end(tmp_path):
+    path = tmp_path / "metrics.csv"
+    assert newest_metrics(path) == (0, {})
+    lines = [f"{step},{1 / step:.6g},{'' if step % 1000 else step}\n" for step in range(1, 100_001)]
+    path.write_text("step,loss,fid\n" + "".join(lines))
+    assert newest_metrics(path) == (100_000, {"loss": 1e-5, "fid": 100_000})
+    path.write_text("step,loss,fid\n" + "".join(lines[:9]) + "10,0.1")  # a run that was killed
+    assert newest_metrics(path) == (9, {"loss": 0.111111})
+    path.write_bytes(b"\xff\0" * 99)
+    assert newest_metrics(path) == (0, {})

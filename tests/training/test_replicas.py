@@ -16,7 +16,7 @@ from PIL import Image
 import jaxgen
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import check
-from jaxgen.training import experiment
+from jaxgen.training import experiment, told_run
 from jaxgen.training.divergence import Diverged
 from jaxgen.training.loop import Loop
 from jaxgen.training.run_folder import Run, read_json
@@ -260,6 +260,18 @@ def test_the_folder_of_a_run_with_replicas(runs):
     of_seeds = [summary[f"seed_{seed}/{loss}"] for seed in (3, 4, 5)]
     assert summary[loss] == pytest.approx(np.mean(of_seeds))
     assert summary[f"{loss}_std"] == pytest.approx(np.std(of_seeds, ddof=1))
+
+
+def test_what_a_run_with_replicas_tells_is_of_each_seed(runs):
+    told, alone = (told_run.told(told_run.read(m.config.workdir)) for m in runs)
+    assert (told.state, told.seeds) == ("finished", (3, 4, 5))
+    assert told.curves.keys() == alone.curves.keys()
+    for name, (series,) in alone.curves.items():
+        np.testing.assert_array_equal(told.curves[name][-1], series)
+        assert told.figures[name][-1] == alone.figures[name][0]
+    for (step, captions), (_, own) in zip(told.captions, alone.captions, strict=True):
+        assert [c.sentence for c in captions if c.seed == 5] == [c.sentence for c in own], step
+    assert "3 seeds side by side" in Run(runs[0].config.workdir).report_path.read_text()
 
 
 def test_a_stop_changes_no_bit_of_a_run_with_replicas(runs, tmp_path):
