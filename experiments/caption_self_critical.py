@@ -8,6 +8,10 @@ captions, Luo 2020, https://arxiv.org/abs/2003.09971.
     python -m experiments.caption_self_critical --preset truth
     python -m experiments.caption_lstm
     python -m experiments.caption_self_critical --preset lstm
+
+300 steps take 6 minutes on 2 CPU cores, 9 for truth. From a start with CIDEr-D 2.72, 80 % of
+captions entirely true, 46 % of facts told and a relation in 1 % of captions: 3.30, 90 %, 45 % and
+0 %. With `--preset truth` 2.11, 86 %, 69 % and 63 %. docs/self_critical.md has more.
 """
 
 from dataclasses import replace
