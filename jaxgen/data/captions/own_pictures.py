@@ -82,7 +82,7 @@ class CaptionedPictures(Captions):
                     f"{flag('data.pixels')} {self.pixels} are the pictures themselves: leave "
                     f"{flag('data.features')} at vector"
                 )
-            data = course_files.read(directory, files, in_memory_mb=0)
+            data = course_files.read(directory, layout(pca=False), in_memory_mb=0)
             train, validation = (self._seen(split) for split in (data.train, data.validation))
             return replace(data, train=train, validation=validation, has_grid=True)
         encoder = read_encoder(directory)
