@@ -24,7 +24,12 @@ COMMANDS = {
     "pack": "pack a folder of pictures into a set larger than memory",
     "captions": "make a set of captions from pictures of your own",
 }
-"""Each is a module of `jaxgen.commands` with `main(argv)`; keywords of Python have a _ behind."""
+"""Each is a module of `jaxgen.commands`, see `module_of`."""
+
+
+def module_of(command: str) -> str:
+    """The module of a command's `main(argv)`."""
+    return f"jaxgen.commands.{command}{'_' * keyword.iskeyword(command)}"
 
 
 def main() -> None:
@@ -45,8 +50,7 @@ def main() -> None:
         hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(COMMANDS)}"
         print(f"error: jaxgen has no command {argv[0]}{hint}", file=sys.stderr)
         sys.exit(JaxgenError.exit_code)
-    module = f"{argv[0]}_" if keyword.iskeyword(argv[0]) else argv[0]
-    command = importlib.import_module(f"jaxgen.commands.{module}")
+    command = importlib.import_module(module_of(argv[0]))
     guard.run_guarded(lambda: command.main(argv[1:]))
 
 

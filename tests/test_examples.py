@@ -62,14 +62,8 @@ def example(request, tmp_path_factory):
     script = Path(shutil.copy(FOLDER / f"{request.param}.py", folder / f"{request.param}.py"))
     flags = [*FEW, *TRAINED[request.param], "--evaluate-every", "0"]
     if request.param in STARTS:
-        begun = [
-            "-m",
-            f"experiments.{STARTS[request.param]}",
-            *flags,
-            "--workdir",
-            folder / "start",
-        ]
-        process("-m", *begun, cwd=folder)
+        begun = f"experiments.{STARTS[request.param]}"
+        process("-m", begun, *flags, "--workdir", "start", cwd=folder)
         flags += ["--objective.start", "start"]
     process(script.name, *flags, "--workdir", "run", cwd=folder)
     return script, folder / "run", flags

@@ -116,7 +116,8 @@ def _train(
         raise JaxgenError(f"{run.path} was trained on other data ({_joined(changed)})")
     if restored is None:
         together(task.begin)  # before anything is written: it may not be there
-    refuse_differences("data", lambda: {"their hash": task.source.digest()})
+    digest = together(task.source.digest)
+    refuse_differences("data", lambda: {"their hash": digest})
     start = restored.step if restored else 0
     # Killed between a checkpoint and the pictures and figures that were due.
     unseen = gathered(bool(restored and restored.row and not has_step(run.metrics_path, start)))[0]
@@ -141,7 +142,7 @@ def _train(
     row = restored.row if restored and unseen else None
     if is_first():
         print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
-        began = what_was_run.session(task.source.digest(), said)
+        began = what_was_run.session(digest, said)
         watcher = Recorder(run, config, start, record, lock, row, began)
     else:
         watcher = Follower(run, config.keep_checkpoints)

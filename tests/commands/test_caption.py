@@ -126,7 +126,7 @@ def run_caption(*flags):
 
 
 def test_the_command_writes_both_pictures(trained, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(experiment, "load", lambda run, precision: trained)
+    monkeypatch.setattr(experiment, "load", lambda run, precision, data_dir: trained)
     out = tmp_path / "captions.png"
     assert run_caption("--n", 1, "--out", out) == 0
     assert not (tmp_path / "attention.png").exists()
@@ -155,7 +155,7 @@ def test_fewer_images_or_words_than_asked_for_are_said(trained, monkeypatch, tmp
 def test_results_and_references_in_cocos_format_can_be_scored(
     trained, monkeypatch, tmp_path, capsys
 ):
-    monkeypatch.setattr(experiment, "load", lambda run, precision: trained)
+    monkeypatch.setattr(experiment, "load", lambda run, precision, data_dir: trained)
     results, references = tmp_path / "made.json", tmp_path / "wrote.json"
     assert run_caption("--results", results, "--references", references) == 0
     assert f"2 references {references}" in capsys.readouterr().out
@@ -180,7 +180,7 @@ def test_results_and_references_in_cocos_format_can_be_scored(
     ],
 )
 def test_files_of_results_that_cannot_be_written(trained, monkeypatch, tmp_path, flags, message):
-    monkeypatch.setattr(experiment, "load", lambda run, precision: trained)
+    monkeypatch.setattr(experiment, "load", lambda run, precision, data_dir: trained)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(JaxgenError, match=re.escape(message)):
         run_caption(*flags)

@@ -66,7 +66,7 @@ def test_a_run_leaves_all_it_promises(finished):
     names = {path.name for path in finished.iterdir()}
     assert names == {
         "config.json", "metrics.csv", "curves.png", "samples", "samples.gif", "checkpoints",
-        "tensorboard", "summary.json", ".lock", "metrics.sha256",
+        "tensorboard", "summary.json", ".lock", "metrics.sha256", "events.jsonl", "report.html",
     }  # fmt: skip
     with (finished / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxgen.__main__ import COMMANDS
+from jaxgen.__main__ import COMMANDS, module_of
 from tests.faults.campaign import Failed
 from tests.faults.processes import HANG, MOST_MB, ROOT, Ended, resident_mb
 
@@ -120,9 +120,11 @@ def _serve() -> None:
 
 def _import_all() -> None:
     """Import what commands import; nothing of it starts a device."""
-    commands = (f"commands.{name}" for name in COMMANDS)
-    for name in ("captioning.config", "gan.config", "training.experiment", *commands):
-        importlib.import_module(f"jaxgen.{name}")
+    others = (
+        f"jaxgen.{name}" for name in ("captioning.config", "gan.config", "training.experiment")
+    )
+    for name in (*others, *map(module_of, COMMANDS)):
+        importlib.import_module(name)
 
 
 def _become(request: dict[str, Any]) -> None:

@@ -67,19 +67,20 @@ def small(name):
 
 
 def step_of(config):
-    """A step as the loop takes it, from indices and a seed, and its arguments; shapes for state."""
+    """A step as the loop takes it, from a part of a chunk, and its arguments; shapes for state."""
     task = config.task()
-    arrays, indices_N = task.source.arrays, np.arange(BATCH, dtype=np.int32)
+    chunk = task.source.chunk(np.arange(BATCH, dtype=np.int32)[None])
+    arrays, part = task.source.arrays, jax.tree.map(lambda rows: rows[0], chunk)
 
     @jax.jit
-    def step(state, arrays, indices_N, seed):
-        return task.step(state, task.source.batch(arrays, indices_N), jax.random.key(seed))
+    def step(state, arrays, part, seed):
+        return task.step(state, task.source.batch(arrays, part), jax.random.key(seed))
 
     @jax.jit
-    def init(arrays, indices_N):
-        return task.init(jax.random.key(0), task.source.batch(arrays, indices_N))
+    def init(arrays, part):
+        return task.init(jax.random.key(0), task.source.batch(arrays, part))
 
-    return step, init, (arrays, indices_N)
+    return step, init, (arrays, part)
 
 
 @pytest.mark.parametrize("name", experiments())
