@@ -35,7 +35,7 @@ class CommandLines:
     name = "command_lines"
     about = "command lines generated from the flags themselves"
     trials = 500
-    short = 3
+    short = 2
 
     def prepare(self, folder: Path) -> None:
         """Train what lines sample from, and make a set of captions."""
