@@ -115,7 +115,8 @@ def _train(
     if earlier and (changed := configs.differences(earlier.about, record.about)):
         raise JaxgenError(f"{run.path} was trained on other data ({_joined(changed)})")
     if restored is None:
-        together(task.begin)  # before anything is written: it may not be there
+        given = together(task.begin)  # before anything is written: it may not be there
+        task = dataclasses.replace(task, begin=lambda: given)
     digest = together(task.source.digest)
     refuse_differences("data", lambda: {"their hash": digest})
     start = restored.step if restored else 0

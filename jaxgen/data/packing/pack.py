@@ -14,9 +14,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from jaxgen import settings
+from jaxgen.data import output_folders
 from jaxgen.data.packing.plan import PackConfig, Plan, planned
 from jaxgen.data.packing.shards import NOTE, shard_of, writer_class
 from jaxgen.data.streaming import packed_set, set_index
@@ -51,15 +51,17 @@ def pack(config: PackConfig) -> list[str]:
                 "folder"
             )
         packed_set.PackedSet.opened(config.out)  # it tells what is wrong with it
-        _tidy(config.out, PARTIAL, NOTE)
+        output_folders.tidy(config.out, PARTIAL, NOTE)
         return [f"{config.out} was packed before, from the same pictures"]
-    _refuse_foreign(config.out, plan)
-    _tidy(config.out, PARTIAL)
+    shards = len(plan.shards)
+    ours = {shard_name(number, shards) for number in range(shards)}
+    output_folders.refuse_foreign(config.out, ours, (PARTIAL, NOTE))
+    output_folders.tidy(config.out, PARTIAL)
     index = SetIndex(plan.source, plan.classes, tuple(_shards(config, plan)))
     if not index.size:
         raise JaxgenError(f"no picture of {config.folder} can be read")
     set_index.write(config.out, index)
-    _tidy(config.out, NOTE)
+    output_folders.tidy(config.out, NOTE)
     return [*plan.notes, *_told(config, plan, index)]
 
 
@@ -67,29 +69,8 @@ def _check(config: PackConfig) -> None:
     settings.check(config)
     if not config.folder.is_dir():
         raise JaxgenError(f"{config.folder} is not a folder; give the one with the pictures")
-    out = f"{flag('out')} {config.out}"
-    if not config.out.parent.is_dir():
-        raise JaxgenError(f"{out}: there is no folder {config.out.parent}")
-    if config.out.exists() and not config.out.is_dir():
-        raise JaxgenError(f"{out} is not a folder; name a new or an empty one")
+    output_folders.check(config.out)
     writer_class()
-
-
-def _refuse_foreign(out: Path, plan: Plan) -> None:
-    ours = {shard_name(number, len(plan.shards)) for number in range(len(plan.shards))}
-    for path in out.iterdir():
-        if path.name not in ours and not path.name.startswith((PARTIAL, NOTE)):
-            raise JaxgenError(
-                f"{flag('out')} {out} has something else in it ({path.name}); name a new or an "
-                "empty folder"
-            )
-
-
-def _tidy(out: Path, *beginnings: str) -> None:
-    """Removes what a killed process was writing, or what only packing needs."""
-    for path in out.iterdir():
-        if path.name.startswith(beginnings):
-            path.unlink(missing_ok=True)
 
 
 def _shards(config: PackConfig, plan: Plan) -> Iterator[Shard]:

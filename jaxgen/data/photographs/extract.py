@@ -7,10 +7,8 @@ note of what it was made from (`.note-...`), so that what was killed keeps those
 the rest. `feature_set` says what is in the folder that is made.
 """
 
-from pathlib import Path
-
 from jaxgen import settings
-from jaxgen.data import picture_files
+from jaxgen.data import output_folders, picture_files
 from jaxgen.data.photographs import encoding, feature_set
 from jaxgen.data.photographs.asked import FeaturesConfig
 from jaxgen.data.photographs.encoding import Encoding
@@ -58,17 +56,17 @@ def extract(config: FeaturesConfig) -> list[str]:
                 "name a new or an empty folder"
             )
         if work.is_whole(before):
-            _tidy(config.out, PARTIAL, NOTE)
+            output_folders.tidy(config.out, PARTIAL, NOTE)
             return [f"{config.out} was computed before, from the same pictures", *_told(before)]
     else:
         work.refuse_foreign()
-    _tidy(config.out, PARTIAL)
+    output_folders.tidy(config.out, PARTIAL)
     shards = work.shards(before)
     made = FeatureSet(config.out, encoder.identity, config.grid, work.source, shards)
     if not made.names:
         raise JaxgenError(f"no picture of {config.images} can be read")
     feature_set.write(made)
-    _tidy(config.out, NOTE)
+    output_folders.tidy(config.out, NOTE)
     return _told(made)
 
 
@@ -76,13 +74,11 @@ def _check(config: FeaturesConfig) -> None:
     settings.check(config)
     if not config.images.is_dir():
         raise JaxgenError(f"{flag('images')} {config.images} is not a folder")
-    out = f"{flag('out')} {config.out}"
-    if not config.out.parent.is_dir():
-        raise JaxgenError(f"{out}: there is no folder {config.out.parent}")
-    if config.out.exists() and not config.out.is_dir():
-        raise JaxgenError(f"{out} is not a folder; name a new or an empty one")
+    output_folders.check(config.out)
     if config.out.resolve() == config.images.resolve():
-        raise JaxgenError(f"{out} is the folder of the pictures; name another one")
+        raise JaxgenError(
+            f"{flag('out')} {config.out} is the folder of the pictures; name another one"
+        )
 
 
 def _refuse_large(config: FeaturesConfig, encoder: Encoding) -> None:
@@ -98,13 +94,6 @@ def _refuse_large(config: FeaturesConfig, encoder: Encoding) -> None:
         f"{config.batch_size} photographs at once",
         f"give a smaller {flag('batch_size')} or {flag('size')}",
     )
-
-
-def _tidy(out: Path, *beginnings: str) -> None:
-    """Removes what a killed process was writing, or what only the work needs."""
-    for path in out.iterdir():
-        if path.name.startswith(beginnings):
-            path.unlink(missing_ok=True)
 
 
 def _told(made: FeatureSet) -> list[str]:

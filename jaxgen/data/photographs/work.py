@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen.data import ordinary_files, picture_files, sealing
+from jaxgen.data import ordinary_files, output_folders, picture_files, sealing
 from jaxgen.data.photographs import encoding, feature_set
 from jaxgen.data.photographs.asked import FeaturesConfig
 from jaxgen.data.photographs.encoding import Encoding, Features
@@ -58,12 +58,7 @@ class Work:
     def refuse_foreign(self) -> None:
         """Refuses a folder that holds anything but parts of this work."""
         ours = {self._path(number).name for number in range(len(self._parts))}
-        for path in self._config.out.iterdir():
-            if path.name not in ours and not path.name.startswith((PARTIAL, NOTE)):
-                raise JaxgenError(
-                    f"{flag('out')} {self._config.out} has something else in it ({path.name}); "
-                    "name a new or an empty folder"
-                )
+        output_folders.refuse_foreign(self._config.out, ours, (PARTIAL, NOTE))
 
     def is_whole(self, before: FeatureSet) -> bool:
         """Whether no file of a finished set is missing or damaged."""

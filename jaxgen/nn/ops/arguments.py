@@ -4,6 +4,7 @@ import operator
 from typing import Any
 
 import jax
+from jax import lax
 
 from jaxgen.errors import JaxgenError
 
@@ -45,6 +46,22 @@ def explicit_padding(padding: Any) -> Pads:
         )
     (top, bottom), (left, right) = padding
     return (top, bottom), (left, right)
+
+
+def fitting_pads(name: str, x: Array, window: Pair, stride: Pair, padding: Any) -> Pads:
+    """Zeros on each side of an image, for which the kernel's window fits into it."""
+    if isinstance(padding, str) and padding in ("VALID", "SAME"):
+        rows, columns = lax.padtype_to_pads(x.shape[1:3], window, stride, padding)
+        pads = rows, columns
+    else:
+        pads = explicit_padding(padding)
+    for size, k, pad in zip(x.shape[1:3], window, pads, strict=True):
+        if size + sum(pad) < k:
+            raise JaxgenError(
+                f"{name}: a {window[0]}x{window[1]} kernel does not fit into an image of shape "
+                f"{x.shape} padded by {pads}; pad more or use a smaller kernel."
+            )
+    return pads
 
 
 def transpose_pad(kernel: int, stride: int, padding: str) -> Pair:

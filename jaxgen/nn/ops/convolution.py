@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jaxgen.errors import JaxgenError
-from jaxgen.nn.ops.arguments import Pads, Pair, check, explicit_padding, pair
+from jaxgen.nn.ops.arguments import Pads, Pair, check, fitting_pads, pair
 from jaxgen.nn.ops.product import matmul
 from jaxgen.nn.precision import exact, rounds
 
@@ -44,18 +43,7 @@ def conv(
     """
     check("conv", x_NHWI, kernel_HWIO)
     stride = pair("stride", stride)
-    window = kernel_HWIO.shape[:2]
-    if isinstance(padding, str) and padding in ("VALID", "SAME"):
-        rows, columns = lax.padtype_to_pads(x_NHWI.shape[1:3], window, stride, padding)
-        pads = rows, columns
-    else:
-        pads = explicit_padding(padding)
-    for size, k, pad in zip(x_NHWI.shape[1:3], window, pads, strict=True):
-        if size + sum(pad) < k:
-            raise JaxgenError(
-                f"conv: a {window[0]}x{window[1]} kernel does not fit into an image of shape "
-                f"{x_NHWI.shape} padded by {pads}; pad more or use a smaller kernel."
-            )
+    pads = fitting_pads("conv", x_NHWI, kernel_HWIO.shape[:2], stride, padding)
 
     def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return lax.conv_general_dilated(x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=LAYOUT)

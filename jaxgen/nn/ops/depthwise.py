@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgen.errors import JaxgenError
-from jaxgen.nn.ops.arguments import Pads, Pair, explicit_padding, pair
+from jaxgen.nn.ops.arguments import Pads, Pair, fitting_pads, pair
 from jaxgen.nn.ops.convolution import LAYOUT, Padding, Stride, by_platform, padded
 
 Array = jax.Array
@@ -39,18 +39,7 @@ def depthwise_conv(
             "not fit; give (N, H, W, C) and (H, W, 1, C) with the same C."
         )
     stride = pair("stride", stride)
-    window = kernel_HW1C.shape[:2]
-    if isinstance(padding, str) and padding in ("VALID", "SAME"):
-        rows, columns = lax.padtype_to_pads(x_NHWC.shape[1:3], window, stride, padding)
-        pads = rows, columns
-    else:
-        pads = explicit_padding(padding)
-    for size, k, pad in zip(x_NHWC.shape[1:3], window, pads, strict=True):
-        if size + sum(pad) < k:
-            raise JaxgenError(
-                f"depthwise_conv: a {window[0]}x{window[1]} kernel does not fit into an image of "
-                f"shape {x_NHWC.shape} padded by {pads}; pad more or use a smaller kernel."
-            )
+    pads = fitting_pads("depthwise_conv", x_NHWC, kernel_HW1C.shape[:2], stride, padding)
 
     def plain(x_NHWC: Array, kernel_HW1C: Array) -> Array:
         return lax.conv_general_dilated(
