@@ -48,8 +48,9 @@ def explicit_padding(padding: Any) -> Pads:
     return (top, bottom), (left, right)
 
 
-def fitting_pads(name: str, x: Array, window: Pair, stride: Pair, padding: Any) -> Pads:
-    """Zeros on each side of an image, for which the kernel's window fits into it."""
+def fitting_pads(name: str, x: Array, kernel: Array, stride: Pair, padding: Any) -> Pads:
+    """Zeros on each side of an image, with which the kernel's window fits into it."""
+    window = kernel.shape[:2]
     if isinstance(padding, str) and padding in ("VALID", "SAME"):
         rows, columns = lax.padtype_to_pads(x.shape[1:3], window, stride, padding)
         pads = rows, columns

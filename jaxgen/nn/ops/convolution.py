@@ -43,7 +43,7 @@ def conv(
     """
     check("conv", x_NHWI, kernel_HWIO)
     stride = pair("stride", stride)
-    pads = fitting_pads("conv", x_NHWI, kernel_HWIO.shape[:2], stride, padding)
+    pads = fitting_pads("conv", x_NHWI, kernel_HWIO, stride, padding)
 
     def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
         return lax.conv_general_dilated(x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=LAYOUT)

@@ -39,7 +39,7 @@ def depthwise_conv(
             "not fit; give (N, H, W, C) and (H, W, 1, C) with the same C."
         )
     stride = pair("stride", stride)
-    pads = fitting_pads("depthwise_conv", x_NHWC, kernel_HW1C.shape[:2], stride, padding)
+    pads = fitting_pads("depthwise_conv", x_NHWC, kernel_HW1C, stride, padding)
 
     def plain(x_NHWC: Array, kernel_HW1C: Array) -> Array:
         return lax.conv_general_dilated(

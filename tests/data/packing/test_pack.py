@@ -78,7 +78,8 @@ shards.records.encoded = deadly
 if when == "index":
     pack.set_index.write = before_index
 if when == "notes":
-    pack.output_folders.tidy = lambda out, *names: names == (shards.NOTE,) and before_index(out, None)
+    notes = (shards.NOTE,)
+    pack.output_folders.tidy = lambda out, *names: names == notes and before_index(out, None)
 pack.pack(plan.PackConfig(Path(sys.argv[1]), Path(sys.argv[2]), shard_mb=1))
 """
 
