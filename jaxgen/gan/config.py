@@ -7,6 +7,7 @@ from jaxgen.data.images.base import Images, open_images
 from jaxgen.data.images.mnist5k import Mnist5k
 from jaxgen.data.images.stored import StoredImages
 from jaxgen.display.report.told import FigureWords
+from jaxgen.errors import JaxgenError
 from jaxgen.gan import augmentation as augmentations
 from jaxgen.gan import losses
 from jaxgen.gan.augmentation import Augmentation
@@ -60,6 +61,9 @@ class GanConfig(TrainConfig):
     """Numbers in the generator's input."""
     optimizer: Optimizer = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.999)
     """For both networks."""
+    packing: int = setting(1, least=1, most=64, before=1)
+    """Images of one origin, real or fake, that the discriminator judges together, side by side in
+    their channels (PacGAN); it divides the batch size."""
     augmentation: Augmentation = augmentations.none
     """What the discriminator sees of real and fake images alike (differentiable augmentation)."""
     average_decay: float = setting(0.0, least=0, below=1)
@@ -72,7 +76,16 @@ class GanConfig(TrainConfig):
     drawn together; then ask for mixed classes only."""
     evaluate_samples: int = setting(5000, least=2, most=2**20, may_change=True)
     """Samples to measure the quality on, where `evaluate_every` or `jaxgen evaluate` asks for
-    it."""
+    it; stacked digits are measured on at least 26,000, as papers do."""
+
+    def check_together(self) -> None:
+        """Raise JaxgenError if the numbers do not go with each other."""
+        super().check_together()
+        if self.batch_size % self.packing:
+            raise JaxgenError(
+                f"{flag('packing')} {self.packing} does not divide {flag('batch_size')} "
+                f"{self.batch_size}: give a multiple of it"
+            )
 
     def task(self) -> Task:
         real, source = image_source(self.data, self)
@@ -118,10 +131,12 @@ class GanConfig(TrainConfig):
 
     def gan(self, about: AboutImages) -> Gan:
         """The pure functions of its training, for images like these."""
+        height, width, channels = about.image_shape
         return Gan(
             generator=self._generator(about),
             discriminator=in_precision(
-                self.networks.discriminator(about.image_shape), self.precision
+                self.networks.discriminator((height, width, self.packing * channels)),
+                self.precision,
             ),
             image_shape=about.image_shape,
             loss=self.loss,
@@ -132,6 +147,8 @@ class GanConfig(TrainConfig):
             penalty_weight=self.penalty_weight,
             average_decay=self.average_decay,
             classes=about.classes if self.conditional else 0,
+            packing=self.packing,
+            judges_batches=self.networks.judges_batches,
         )
 
     def sampler(self, about: AboutImages) -> Sampler:

@@ -1,6 +1,7 @@
 """One training step of generative adversarial networks, for any networks and any loss.
 
-N batch, Z noise, H height, W width, C channels, K classes.
+N batch, Z noise, H height, W width, C channels, K classes; M packs of P images, N = M P, with
+D = P C channels and labels of L = P K numbers: without packing M, D and L are N, C and K.
 
 The discriminator is updated on a real batch and on fakes from fresh noise, with no gradient into
 the generator; then the generator is updated on *other* fresh noise through the *updated*
@@ -8,6 +9,10 @@ discriminator (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorith
 of each). Where there are classes, a batch's labels go to real and fake alike. Batch statistics:
 both of these generator passes run in training mode and both update its running averages, as
 PyTorch's modules do. The discriminator's own statistics (spectral norm) advance in its update only.
+
+With packing (PacGAN: Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 2) the discriminator
+judges P images of one origin together, all real or all fake. Each image is augmented by itself; loss
+and penalty are those of a pack.
 """
 
 from dataclasses import dataclass, replace
@@ -84,27 +89,36 @@ class Gan:
     """Decay of the generator's moving average; 0 for none."""
     classes: int = 0
     """K, given to both networks as one-hot vectors; 0 for networks that see no labels."""
+    packing: int = 1
+    """P images that the discriminator judges together; it divides N."""
+    judges_batches: bool = False
+    """Whether the discriminator normalises by the statistics of what it is given: real and fake
+    images are then given to it one after the other."""
 
     def init(self, key: Array, batch: dict[str, Array]) -> GanState:
         """The state before the first step."""
         key_g, key_d = jax.random.split(key)
         noise_NZ = jnp.zeros((2, self.noise_size), jnp.float32)
-        images_NHWC = jnp.zeros((2, *self.image_shape), jnp.float32)
-        label_NK = self._one_hot(jnp.zeros(2, jnp.int32))
+        images_NHWC = jnp.zeros((2 * self.packing, *self.image_shape), jnp.float32)
+        label_NK = self._one_hot(jnp.zeros(2 * self.packing, jnp.int32))
 
-        def network(module: nn.Module, *args: Array) -> NetworkState:
-            variables = module.init(*args, label_NK, train=True)
+        def network(module: nn.Module, *args: Array | None) -> NetworkState:
+            variables = module.init(*args, train=True)
             params = variables["params"]
             stats = variables.get("batch_stats", {})
             return NetworkState(params, stats, self.optimizer.init(params))
 
-        generator = network(self.generator, key_g, noise_NZ)
+        generator = network(
+            self.generator, key_g, noise_NZ, None if label_NK is None else label_NK[:2]
+        )
         average = None
         if self.average_decay:
             average = {"params": generator.params, "stats": generator.stats, "count": jnp.int32(0)}
         return GanState(
             generator=generator,
-            discriminator=network(self.discriminator, key_d, images_NHWC),
+            discriminator=network(
+                self.discriminator, key_d, self._packs(images_NHWC), self._packs(label_NK)
+            ),
             average=average,
         )
 
@@ -125,33 +139,26 @@ class Gan:
         key_noise, key_view, key_penalty = self._keys(key)
         network = state.discriminator
         fake_NHWC, stats = self._fake(state.generator, key_noise, real_NHWC, label_NK)
-        real_NHWC, fake_NHWC = (
-            self.augmentation.apply(images_NHWC, jax.random.fold_in(key_view, index))
+        real_MHWD, fake_MHWD = (
+            self._packs(self.augmentation.apply(images_NHWC, jax.random.fold_in(key_view, index)))
             for index, images_NHWC in enumerate((real_NHWC, fake_NHWC))
         )
-        both_NHWC = batch_axis.join(real_NHWC, fake_NHWC)
-        both_NK = None if label_NK is None else batch_axis.join(label_NK, label_NK)
+        label_ML = self._packs(label_NK)
 
         def objective(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
-            # One pass over both: a discriminator never mixes examples.
-            logits, updated = self.discriminator.apply(
-                {"params": params, "batch_stats": network.stats},
-                both_NHWC,
-                both_NK,
-                train=True,
-                mutable=["batch_stats"],
+            real_logits_M, fake_logits_M, stats = self._judged(
+                replace(network, params=params), real_MHWD, fake_MHWD, label_ML
             )
-            real_logits_N, fake_logits_N = batch_axis.parts(logits, 2)
-            loss_N = self.loss.discriminator(real_logits_N, fake_logits_N)
+            loss_M = self.loss.discriminator(real_logits_M, fake_logits_M)
             if self.loss.penalty is not None:
 
-                def critic(images_NHWC: Array) -> Array:
-                    return self._score(replace(network, params=params), images_NHWC, label_NK)
+                def critic(images_MHWD: Array) -> Array:
+                    return self._score(replace(network, params=params), images_MHWD, label_ML)
 
-                penalty_N = self.loss.penalty(critic, real_NHWC, fake_NHWC, key_penalty)
-                loss_N += self.penalty_weight * penalty_N
-            scores = {"d_real": real_logits_N.mean(), "d_fake": fake_logits_N.mean()}
-            return loss_N.mean(), (scores, updated.get("batch_stats", {}))
+                penalty_M = self.loss.penalty(critic, real_MHWD, fake_MHWD, key_penalty)
+                loss_M += self.penalty_weight * penalty_M
+            scores = {"d_real": real_logits_M.mean(), "d_fake": fake_logits_M.mean()}
+            return loss_M.mean(), (scores, stats)
 
         (loss, (scores, d_stats)), gradient = jax.value_and_grad(objective, has_aux=True)(
             network.params
@@ -167,17 +174,18 @@ class Gan:
         self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array
     ) -> tuple[GanState, Metrics]:
         key_noise, key_view, _ = self._keys(key)
+        label_ML = self._packs(label_NK)
 
         def score(images_NHWC: Array, index: int) -> Array:
             seen_NHWC = self.augmentation.apply(images_NHWC, jax.random.fold_in(key_view, index))
-            return self._score(state.discriminator, seen_NHWC, label_NK)
+            return self._score(state.discriminator, self._packs(seen_NHWC), label_ML)
 
         def objective(params: PyTree) -> tuple[Array, PyTree]:
             generator = replace(state.generator, params=params)
             fake_NHWC, stats = self._fake(generator, key_noise, real_NHWC, label_NK)
             # The real logits cost nothing unless the loss uses them: XLA drops what is unused.
-            loss_N = self.loss.generator(score(real_NHWC, 0), score(fake_NHWC, 1))
-            return loss_N.mean(), stats
+            loss_M = self.loss.generator(score(real_NHWC, 0), score(fake_NHWC, 1))
+            return loss_M.mean(), stats
 
         (loss, stats), gradient = jax.value_and_grad(objective, has_aux=True)(
             state.generator.params
@@ -203,10 +211,41 @@ class Gan:
     def _one_hot(self, label_N: Array) -> Array | None:
         return jax.nn.one_hot(label_N, self.classes, dtype=jnp.float32) if self.classes else None
 
-    def _score(self, network: NetworkState, images_NHWC: Array, label_NK: Array | None) -> Array:
+    def _packs(self, x_N: Any) -> Any:
+        """Images or labels as the discriminator gets them; None stays None."""
+        return None if x_N is None else batch_axis.side_by_side(x_N, self.packing)
+
+    def _judged(
+        self, network: NetworkState, real_MHWD: Array, fake_MHWD: Array, label_ML: Array | None
+    ) -> tuple[Array, Array, PyTree]:
+        """Logits of real and fake packs (M,) each, and the discriminator's new statistics."""
+
+        def judge(stats: PyTree, x: Array, label: Array | None) -> tuple[Array, PyTree]:
+            variables = {"params": network.params, "batch_stats": stats}
+            logits, updated = self.discriminator.apply(
+                variables, x, label, train=True, mutable=["batch_stats"]
+            )
+            return logits, updated.get("batch_stats", {})
+
+        if self.judges_batches:
+            real_logits_M, stats = judge(network.stats, real_MHWD, label_ML)
+            fake_logits_M, stats = judge(stats, fake_MHWD, label_ML)
+        else:
+            # One pass over both, since no example sees another.
+            both = batch_axis.join(real_MHWD, fake_MHWD)
+            both_labels = None if label_ML is None else batch_axis.join(label_ML, label_ML)
+            logits, stats = judge(network.stats, both, both_labels)
+            real_logits_M, fake_logits_M = batch_axis.parts(logits, 2)
+        return real_logits_M, fake_logits_M, stats
+
+    def _score(self, network: NetworkState, images_MHWD: Array, label_ML: Array | None) -> Array:
         variables = {"params": network.params, "batch_stats": network.stats}
-        logits_N: Any = self.discriminator.apply(variables, images_NHWC, label_NK)
-        return logits_N
+        if not self.judges_batches:
+            logits_M: Any = self.discriminator.apply(variables, images_MHWD, label_ML)
+            return logits_M
+        return self.discriminator.apply(
+            variables, images_MHWD, label_ML, train=True, mutable=["batch_stats"]
+        )[0]
 
     def _fake(
         self, generator: NetworkState, key: Array, real_NHWC: Array, label_NK: Array | None

@@ -6,6 +6,7 @@ two Flax modules and a `Networks` that builds them.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import flax.linen as nn
 
@@ -13,6 +14,10 @@ import flax.linen as nn
 @dataclass(frozen=True)
 class Networks(ABC):
     """The numbers of a generator and a discriminator, as flags; subclasses build the modules."""
+
+    judges_batches: ClassVar[bool] = False
+    """Whether the discriminator normalises by the statistics of what it is given (batch norm). It
+    then sees real and fake images one after the other, always with `train`."""
 
     @abstractmethod
     def generator(self, image_shape: tuple[int, int, int]) -> nn.Module:
@@ -24,8 +29,11 @@ class Networks(ABC):
 
     @abstractmethod
     def discriminator(self, image_shape: tuple[int, int, int]) -> nn.Module:
-        """A module `(images_NHWC, label_NK or None, train) -> logits_N`; no example sees another.
+        """A module `(images_NHWC, label_NK or None, train) -> logits_N`; no example sees another,
+        unless `judges_batches`.
 
+        `image_shape` is what it is given: with packing P images are side by side in the channels,
+        and so are their labels.
         With `train` what it keeps beside its parameters (spectral norm's vectors, in the collection
         "batch_stats") is updated.
         """
