@@ -82,19 +82,21 @@ class GanQuality:
 
     @cached_property
     def _classifier(self) -> classifier.Classifier | stacked.StackedClassifier:
-        if self._real.shape not in (KNOWN_SHAPE, stacked.SHAPE):
-            height, width, channels = self._real.shape
-            raise JaxgenError(
-                f"there is no classifier of images of {height}x{width} pixels and {channels} "
-                "channels to measure quality by, only of 28x28 grey digits and Fashion-MNIST and "
-                f"of stacked digits; without {flag('evaluate_every')} losses, samples and "
-                "diversity are still reported"
-            )
         n = len(self._real)
         place_N = np.linspace(0, n - 1, min(n, classifier.BATCH)).astype(int)
         images_NHWC = to_model_range(self._real.gather(place_N))
-        known = stacked if self._real.shape == stacked.SHAPE else classifier
-        return known.for_data(images_NHWC, self._real.label_N[place_N])
+        labels_N = self._real.label_N[place_N]
+        if self._real.shape == KNOWN_SHAPE:
+            return classifier.for_data(images_NHWC, labels_N)
+        if self._real.shape == stacked.SHAPE and (known := stacked.for_data(images_NHWC, labels_N)):
+            return known
+        height, width, channels = self._real.shape
+        raise JaxgenError(
+            f"there is no classifier of these images of {height}x{width} pixels and {channels} "
+            "channels to measure quality by, only of 28x28 grey digits and Fashion-MNIST and of "
+            f"stacked digits; without {flag('evaluate_every')} losses, samples and diversity are "
+            "still reported"
+        )
 
     @property
     def _samples(self) -> int:

@@ -10,9 +10,9 @@ of each). Where there are classes, a batch's labels go to real and fake alike. B
 both of these generator passes run in training mode and both update its running averages, as
 PyTorch's modules do. The discriminator's own statistics (spectral norm) advance in its update only.
 
-With packing (PacGAN: Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 2) the discriminator
-judges P images of one origin together, all real or all fake. Each image is augmented by itself; loss
-and penalty are those of a pack.
+With packing (PacGAN: Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 2) the
+discriminator judges P images of one origin together, all real or all fake. Each image is augmented
+by itself; loss and penalty are those of a pack.
 """
 
 from dataclasses import dataclass, replace
@@ -102,8 +102,8 @@ class Gan:
         images_NHWC = jnp.zeros((2 * self.packing, *self.image_shape), jnp.float32)
         label_NK = self._one_hot(jnp.zeros(2 * self.packing, jnp.int32))
 
-        def network(module: nn.Module, *args: Array | None) -> NetworkState:
-            variables = module.init(*args, train=True)
+        def network(module: nn.Module, key: Array, x: Array, label: Array | None) -> NetworkState:
+            variables = module.init(key, x, label, train=True)
             params = variables["params"]
             stats = variables.get("batch_stats", {})
             return NetworkState(params, stats, self.optimizer.init(params))

@@ -6,7 +6,8 @@ is found out.
 
 N images, D digits, H height, W width, K that are asked for.
 References: Metz et al. 2017, https://arxiv.org/abs/1611.02163, section 3.3.1 (the set); Lin et al.
-2018, https://arxiv.org/abs/1712.04086, section 4.2 (PacGAN: 128,000 training images, 26,000 samples).
+2018, https://arxiv.org/abs/1712.04086, section 4.2 (PacGAN; 128,000 training images, 26,000 samples in
+the authors' code).
 """
 
 import dataclasses
@@ -28,10 +29,10 @@ Part = Literal["train", "held_out"]
 @named("stacked_digits")
 @dataclasses.dataclass(frozen=True)
 class StackedDigits(Images):
-    """Three random MNIST digits as the colours of an image: 1,000 classes, no network, no folder."""
+    """Three random MNIST digits as the colours of an image: 1,000 classes, no folder."""
 
     train: int = setting(60_000, least=1, most=2**24)
-    """Images to train on: each three digits drawn at random, the first ones whatever their number."""
+    """Images to train on, each of three digits drawn at random; more begin with the same ones."""
     draw_seed: int = setting(0, least=0, most=2**32 - 1)
     """Of what is drawn; runs of several seeds are of the same images."""
     digits: Part = "train"
@@ -49,7 +50,9 @@ class StackedDigits(Images):
         """
         stored = self.stored()
         bytes_of_all = self.train * stored.bytes_of_one
-        refuse_too_much(bytes_of_all, f"{self.train} images", f"give a smaller {flag('data.train')}")
+        refuse_too_much(
+            bytes_of_all, f"{self.train} images", f"give a smaller {flag('data.train')}"
+        )
         return stored.arrays()
 
     def stored(self) -> StoredImages:

@@ -2,13 +2,13 @@
 
 N batch, Z noise, H height, W width, C channels, K classes, I input and O output channels.
 
-Reference: Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 4.2 (the table beside VEEGAN's).
-Layers, widths, kernels, initial values, batch norm and the slope are those of the authors' code
-(github.com/fjxmlzn/PacGAN, stacked_MNIST_experiments/VEEGAN_experiment), itself after DCGAN-tensorflow:
-that normalises by hand with momentum 0.9 and epsilon 1e-5 and slopes 0.2, which is from memory. Their
-code also updates the generator twice a step on the same noise and gives pixels in [0, 1] to the
-discriminator; here a step is jaxgen's and pixels are in [-1, 1]. Labels, which theirs has none of, are
-taken as in `dcgan`.
+Reference: Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 4.2 (PacGAN, the table with
+VEEGAN). Layers, widths, kernels and batch norm are those of the authors' code, read there
+(github.com/fjxmlzn/PacGAN, stacked_MNIST_experiments/VEEGAN_experiment); the slope of 0.2, initial
+values of deviation 0.02 and batch norm's numbers are DCGAN-tensorflow's, which it is built on, from
+memory. That code also updates the generator twice a step on the same noise, and gives pixels in
+[0, 1] to the discriminator; here a step is jaxgen's and pixels are in [-1, 1]. Labels, which they
+have none of, are taken as in `dcgan`.
 """
 
 import math
@@ -85,9 +85,7 @@ class Discriminator(nn.Module):
 
 
 def _dense(features: int, use_bias: bool = True) -> nn.Dense:
-    return nn.Dense(
-        features, use_bias=use_bias, kernel_init=_initial, dot_general=ops.dot_general
-    )
+    return nn.Dense(features, use_bias=use_bias, kernel_init=_initial, dot_general=ops.dot_general)
 
 
 class Conv(nn.Module):
@@ -105,7 +103,7 @@ class Conv(nn.Module):
 
 
 class ConvTranspose(nn.Module):
-    """What `Conv` transposed makes: images of given sides, which `Conv` would make smaller again."""
+    """The transpose of a `Conv` from images of given sides."""
 
     features: int
     sides: tuple[int, int]

@@ -1,11 +1,11 @@
 """Stacked digits: which of 1,000 modes a generator makes, and how evenly.
 
-The protocol of PacGAN (Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 4.2): a classifier
-of digits looks at each colour of 26,000 samples; three digits are a mode. Counted are the modes that
-some sample is taken for, of 1,000, and the reverse Kullback-Leibler divergence, of the samples' modes
-from equally likely ones, in nats. A perfect sampler's divergence is not 0 but about 999 / (2 N) for N
-samples, 0.019 for 26,000, and a little more by what the classifier gets wrong: the floor of a report
-is that of real stacked digits.
+The protocol of PacGAN (Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 4.2): a
+classifier of digits looks at each colour of 26,000 samples; three digits are a mode. Counted are
+the modes that some sample is taken for, of 1,000, and the reverse Kullback-Leibler divergence, of
+the samples' modes from equally likely ones, in nats, as the authors' code has it. A perfect
+sampler's divergence is not 0 but about 999 / (2 N) for N samples, 0.019 for 26,000, and a little
+more by what the classifier gets wrong: the floor of a report is that of real stacked digits.
 
 Legend: N images, H height, W width, C colours, F features, K classes of digits, M = K³ modes.
 """
@@ -34,7 +34,7 @@ class StackedClassifier:
     digits: classifier.Classifier
     """That knows one digit."""
 
-    name: ClassVar[str] = "digits, each colour"
+    name: str = "digits, each colour"
     samples: ClassVar[int] = SAMPLES
     compares_in_training: ClassVar[bool] = False
     """The neighbours of 26,000 samples among 60,000 images take minutes."""
@@ -71,27 +71,19 @@ class StackedClassifier:
         return np.concatenate(features), np.concatenate(logits)
 
 
-def for_data(images: Any, labels: Any) -> StackedClassifier:
+def for_data(images: Any, labels: Any) -> StackedClassifier | None:
     """The classifier of stacked digits, if it knows these images by their labels.
 
     Args:
-        images: (N, 28, 28, 3) in [-1, 1]; up to 500 spread over the set are looked at.
+        images: (N, 28, 28, 3) in [-1, 1]; a few hundred are enough.
         labels: (N,) their classes, 100 red + 10 green + blue.
 
-    Raises:
-        JaxgenError: it disagrees with more than 20 % of the labels.
+    Returns:
+        None where it agrees with less than 80 % of the labels.
     """
     stacked = StackedClassifier(classifier.load("digits"))
-    labels_N = np.asarray(labels)
-    spread = np.linspace(0, len(labels_N) - 1, min(len(labels_N), classifier.BATCH)).astype(int)
-    modes_N = stacked.features_and_logits(np.asarray(images)[spread])[1].argmax(1)
-    agreement = float((modes_N == labels_N[spread]).mean())
-    if agreement < 0.8:
-        raise JaxgenError(
-            "the only classifier of 28x28 colour images knows stacked digits, whose classes are "
-            f"100 red + 10 green + blue: of these labels, {agreement:.0%} agree"
-        )
-    return stacked
+    modes_N = stacked.features_and_logits(images)[1].argmax(1)
+    return stacked if (modes_N == np.asarray(labels)).mean() >= 0.8 else None
 
 
 def number_of_modes(logits_NM: np.ndarray) -> int:
@@ -116,7 +108,7 @@ def _counts(logits_NM: np.ndarray) -> np.ndarray:
 
 
 def _of_modes(function: Any) -> Any:
-    """A metric's `measure` that has no figure where there are no modes but classes."""
+    """A metric's `measure`, without a figure where there are no modes but classes."""
 
     def measure(_: Measured, fake: Measured) -> float | None:
         return function(fake.logits) if fake.logits.shape[1] == MODES else None
