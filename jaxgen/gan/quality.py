@@ -82,10 +82,10 @@ class GanQuality:
 
     @cached_property
     def _classifier(self) -> classifier.Classifier | stacked.StackedClassifier:
-        n = len(self._real)
+        n = len(self._measured)
         place_N = np.linspace(0, n - 1, min(n, classifier.BATCH)).astype(int)
-        images_NHWC = to_model_range(self._real.gather(place_N))
-        labels_N = self._real.label_N[place_N]
+        images_NHWC = to_model_range(self._measured.gather(place_N))
+        labels_N = self._measured.label_N[place_N]
         if self._real.shape == KNOWN_SHAPE:
             return classifier.for_data(images_NHWC, labels_N)
         if self._real.shape == stacked.SHAPE and (known := stacked.for_data(images_NHWC, labels_N)):

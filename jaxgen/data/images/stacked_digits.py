@@ -6,8 +6,7 @@ is found out.
 
 N images, D digits, H height, W width, K that are asked for.
 References: Metz et al. 2017, https://arxiv.org/abs/1611.02163, section 3.3.1 (the set); Lin et al.
-2018, https://arxiv.org/abs/1712.04086, section 4.2 (PacGAN; 128,000 training images, 26,000 samples in
-the authors' code).
+2018, https://arxiv.org/abs/1712.04086, section 4.2 (PacGAN, whose code draws 128,000 images).
 """
 
 import dataclasses
