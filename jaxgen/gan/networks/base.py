@@ -6,7 +6,6 @@ two Flax modules and a `Networks` that builds them.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import flax.linen as nn
 
@@ -15,9 +14,13 @@ import flax.linen as nn
 class Networks(ABC):
     """The numbers of a generator and a discriminator, as flags; subclasses build the modules."""
 
-    judges_batches: ClassVar[bool] = False
-    """Whether the discriminator normalises by the statistics of what it is given (batch norm). It
-    then sees real and fake images one after the other, always with `train`."""
+    @property
+    def judges_batches(self) -> bool:
+        """Whether the discriminator normalises by the statistics of what it is given (batch norm).
+
+        It is then given real and fake images one after the other, always with `train`.
+        """
+        return False
 
     @abstractmethod
     def generator(self, image_shape: tuple[int, int, int]) -> nn.Module:

@@ -13,7 +13,6 @@ have none of, are taken as in `dcgan`.
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -62,19 +61,20 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images to logits: convolutions with stride 2, batch norm after all but the first.
+    """Images to logits: convolutions with stride 2, with batch norm after all but the first.
 
     A label adds the inner product of its embedding with the last features.
     """
 
     channels: tuple[int, ...]
+    normalized: bool
 
     @nn.compact
     def __call__(self, x_NHWC: Array, label_NK: Array | None = None, train: bool = False) -> Array:
         x = x_NHWC
         for depth, channels in enumerate(self.channels):
             x = Conv(channels)(x)
-            if depth:
+            if depth and self.normalized:
                 x = BatchNorm()(x, train)
             x = nn.leaky_relu(x, _SLOPE)
         x_NF = exact(x.reshape(x.shape[0], -1))
@@ -133,12 +133,16 @@ def _transposed_pads(small: int, large: int) -> tuple[int, int]:
 class PacGAN(Networks):
     """The networks of PacGAN's Stacked MNIST, batch norm in the discriminator too."""
 
-    judges_batches: ClassVar[bool] = True
-
     generator_channels: tuple[int, ...] = setting((512, 256, 128, 64), least=1, most=2**16)
     """Channels from the smallest image on; after each its sides double, or nearly so."""
     discriminator_channels: tuple[int, ...] = setting((64, 128, 256, 512), least=1, most=2**16)
     """Channels of the convolutions, each of which halves the sides."""
+    discriminator_normalized: bool = True
+    """Batch norm in the discriminator, as theirs; without it no example sees another."""
+
+    @property
+    def judges_batches(self) -> bool:
+        return self.discriminator_normalized
 
     def check_together(self) -> None:
         """Refuse networks without a layer."""
@@ -153,4 +157,4 @@ class PacGAN(Networks):
         return Generator(image_shape, self.generator_channels)
 
     def discriminator(self, image_shape: tuple[int, int, int]) -> nn.Module:
-        return Discriminator(self.discriminator_channels)
+        return Discriminator(self.discriminator_channels, self.discriminator_normalized)

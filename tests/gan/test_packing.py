@@ -1,0 +1,170 @@
+"""Packing: a step against the same written out by hand, what goes with it, and what is refused."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen.data.images.base import to_model_range
+from jaxgen.errors import JaxgenError
+from jaxgen.gan import augmentation, losses
+from jaxgen.gan.config import AboutImages, GanConfig
+from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.pacgan import PacGAN
+from jaxgen.nn import batch_axis
+from jaxgen.settings import check
+
+SHAPE = (8, 8, 2)
+ABOUT = AboutImages(SHAPE, classes=3, examples=6)
+CONFIG = GanConfig(
+    workdir="",
+    steps=1,
+    batch_size=6,
+    noise_size=5,
+    packing=2,
+    networks=MLP(generator_hidden=(6,), discriminator_hidden=(5,)),
+)
+
+
+def real_batch():
+    pixels = np.random.default_rng(0).integers(256, size=(6, *SHAPE), dtype=np.uint8)
+    return {"image": pixels, "label": np.arange(6) % 3}
+
+
+def beside(x):
+    """Packs of two by hand: neighbours, one after the other in the last axis."""
+    return jnp.stack([jnp.concatenate([x[2 * i], x[2 * i + 1]], axis=-1) for i in range(3)])
+
+
+def test_neighbours_stand_side_by_side():
+    x = jnp.arange(48.0).reshape(6, 2, 4)
+    np.testing.assert_array_equal(batch_axis.side_by_side(x, 2), beside(x))
+    np.testing.assert_array_equal(batch_axis.side_by_side(x[:, 0], 3)[1], x[3:, 0].reshape(-1))
+    assert batch_axis.side_by_side(x, 1) is x
+
+
+@pytest.mark.parametrize("loss", [losses.non_saturating, losses.relativistic_r1r2])
+def test_a_conditional_step_judges_packs(loss):
+    config = replace(CONFIG, loss=loss, conditional=True, penalty_weight=0.3)
+    gan, batch, key = config.gan(ABOUT), real_batch(), jax.random.key(7)
+    state = gan.init(jax.random.key(1), batch)
+    new, metrics = jax.jit(gan.step)(state, batch, key)
+
+    generator = config.networks.generator(SHAPE)
+    discriminator = config.networks.discriminator((8, 8, 4))
+    optimizer = optax.adam(1e-3, 0.5, 0.999)
+    labels = jax.nn.one_hot(batch["label"], 3)
+
+    def make(params, key):
+        noise = jax.random.uniform(key, (6, 5), minval=-1, maxval=1)
+        return generator.apply({"params": params}, noise, labels)
+
+    def judge(params, packs):
+        return discriminator.apply({"params": params}, packs, beside(labels))
+
+    def penalty(params, packs):
+        gradient = jax.grad(lambda x: judge(params, x).sum())(packs)
+        return 0.5 * jnp.square(gradient).sum((1, 2, 3))
+
+    real = beside(to_model_range(batch["image"]))
+    key_d, key_g = jax.random.split(key)
+    fake = beside(make(state.generator.params, key_d))
+
+    def d_loss(params):
+        found = loss.discriminator(judge(params, real), judge(params, fake))
+        if loss.penalty is not None:
+            found += 0.3 * (penalty(params, real) + penalty(params, fake))
+        return found.mean()
+
+    value, gradient = jax.value_and_grad(d_loss)(state.discriminator.params)
+    updates, _ = optimizer.update(gradient, state.discriminator.optimizer)
+    np.testing.assert_allclose(metrics["d_loss"], value, rtol=1e-5)
+    params = optax.apply_updates(state.discriminator.params, updates)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, 2e-4, 2e-6), new.discriminator.params, params
+    )
+
+    def g_loss(own):
+        fake = beside(make(own, key_g))
+        return loss.generator(judge(params, real), judge(params, fake)).mean()
+
+    np.testing.assert_allclose(metrics["g_loss"], g_loss(state.generator.params), rtol=1e-4)
+
+
+def test_images_of_a_pack_are_augmented_by_themselves():
+    """A pack of one image twice is shifted two ways."""
+    seen = []
+
+    def noted(images, key):
+        seen.append(images.shape)
+        return augmentation.translate(images, key)
+
+    config = replace(CONFIG, augmentation=augmentation.Augmentation(noted))
+    gan, batch = config.gan(ABOUT), real_batch()
+    jax.eval_shape(gan.step, gan.init(jax.random.key(1), batch), batch, jax.random.key(0))
+    assert set(seen) == {(6, *SHAPE)}
+
+
+@pytest.mark.parametrize(
+    "networks",
+    [
+        DCGAN(hidden=6, generator_channels=(4, 3), discriminator_channels=(2, 3)),
+        PacGAN(generator_channels=(6, 4), discriminator_channels=(3, 4)),
+    ],
+    ids=lambda networks: type(networks).__name__,
+)
+def test_convolutional_networks_take_packs(networks):
+    about = AboutImages((16, 16, 3), classes=3, examples=6)
+    config = replace(CONFIG, networks=networks, conditional=True, loss=losses.wasserstein_gp)
+    gan = config.gan(about)
+    batch = {"image": np.zeros((6, 16, 16, 3), np.uint8), "label": np.arange(6) % 3}
+    state = jax.eval_shape(gan.init, jax.random.key(0), batch)
+    new, metrics = jax.eval_shape(gan.step, state, batch, jax.random.key(1))
+    assert jax.tree.map(lambda x: x.shape, new) == jax.tree.map(lambda x: x.shape, state)
+    assert metrics["d_loss"].shape == ()
+
+
+def test_real_and_fake_have_batch_statistics_of_their_own():
+    """By hand, PacGAN's discriminator in both updates of a step."""
+    networks = PacGAN(generator_channels=(6, 4), discriminator_channels=(3, 4))
+    about = AboutImages((16, 16, 1), classes=1, examples=4)
+    config = replace(CONFIG, networks=networks, packing=1, batch_size=4)
+    gan = config.gan(about)
+    pixels = np.random.default_rng(0).integers(256, size=(4, 16, 16, 1), dtype=np.uint8)
+    batch = {"image": pixels, "label": np.zeros(4, np.int32)}
+    state = jax.jit(gan.init)(jax.random.key(1), batch)
+    key = jax.random.key(7)
+    new, metrics = jax.jit(gan.step)(state, batch, key)
+
+    def judge(network, images):
+        variables = {"params": network.params, "batch_stats": network.stats}
+        return networks.discriminator((16, 16, 1)).apply(
+            variables, images, train=True, mutable=["batch_stats"]
+        )
+
+    def make(key):
+        noise = jax.random.uniform(key, (4, 5), minval=-1, maxval=1)
+        variables = {"params": state.generator.params, "batch_stats": state.generator.stats}
+        return networks.generator((16, 16, 1)).apply(variables, noise, mutable=["batch_stats"])[0]
+
+    key_d, key_g = jax.random.split(key)
+    real_logits, kept = judge(state.discriminator, to_model_range(pixels))
+    fake_logits, kept = judge(replace(state.discriminator, stats=kept["batch_stats"]), make(key_d))
+    np.testing.assert_allclose(metrics["d_real"], real_logits.mean(), 1e-4, 1e-6)
+    np.testing.assert_allclose(metrics["d_fake"], fake_logits.mean(), 1e-4, 1e-6)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-6),
+        new.discriminator.stats,
+        kept["batch_stats"],
+    )
+    after, _ = judge(replace(new.discriminator, stats=state.discriminator.stats), make(key_g))
+    np.testing.assert_allclose(metrics["g_loss"], jax.nn.softplus(-after).mean(), rtol=1e-3)
+
+
+def test_packs_that_do_not_divide_the_batch_are_refused():
+    with pytest.raises(JaxgenError, match="packing 4 does not divide batch_size 6"):
+        check(replace(CONFIG, packing=4))
