@@ -17,12 +17,7 @@ TITLES = {
     "train": "of the digits of training",
     "held_out": "of digits nobody has seen",
 }
-PANELS = (
-    ("step", "modes"),
-    ("step", "reverse_kl"),
-    ("seconds", "modes"),
-    ("seconds", "reverse_kl"),
-)
+PANELS = [(across, up) for across in ("step", "seconds") for up in ("modes", "reverse_kl")]
 AXES = {"step": "step", "seconds": "seconds of training", "modes": "modes", "reverse_kl": "KL"}
 
 
@@ -36,7 +31,7 @@ def point(row: Row) -> str:
 def table(rows: Sequence[Row], floors: Mapping[str, Row]) -> str:
     """Markdown: the last evaluation of each training, and the floors."""
     lines = [
-        "| networks | loss | seeds | steps | minutes a seed | of a processor | modes | reverse KL |",
+        "| networks | loss | seeds | steps | minutes a seed | processor's | modes | reverse KL |",
         "|---" * 8 + "|",
     ]
     for row in rows:

@@ -116,7 +116,7 @@ class Curves(Watcher):
                 }
             )
             print(f"  {stacked_curves.point(self.points[-1])}", flush=True)
-        self._begin()
+            self._begin()
 
 
 def trained(config: GanConfig) -> Row:

@@ -1,7 +1,7 @@
 """Stacked digits: three random digits as the colours of an image, 1,000 modes to be made evenly.
 
 The set and the measure of PacGAN (Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 4.2);
-the loss of R3GAN (Huang et al. 2024, https://arxiv.org/abs/2501.05441): relativistic with R1 and R2.
+the relativistic loss with R1 and R2 of R3GAN (Huang et al. 2024, https://arxiv.org/abs/2501.05441).
 
     python -m experiments.stacked_digits
 
@@ -25,6 +25,7 @@ config = GanConfig(
     average_decay=0.999,
     batch_size=64,
     steps=6000,
+    precision="bfloat16",
     evaluate_samples=26_000,
     evaluate_every=1000,
     sample_every=1000,

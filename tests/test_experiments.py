@@ -22,6 +22,8 @@ MORE_FLAGS = {
     "caption_up_down": LOOKING,
     "caption_pixels": LOOKING,
     "caption_self_critical": TRANSFORMER,
+    # 26,000 samples take a while.
+    "stacked_digits": ["--evaluate-every", "0", "--data.train", "128"],
 }
 STARTS = {"caption_self_critical": "caption_transformer"}
 """What starts from a trained run, and of what."""

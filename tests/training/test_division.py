@@ -15,9 +15,16 @@ EXPERIMENTS = sorted(
     for path in (Path(__file__).parents[2] / "experiments").glob("*.py")
     if path.stem not in ("__init__", "minimax")  # which trains no network
 )
-VARIANTS = ("dcgan best", "vanilla_gan wasserstein", "vanilla_gan r1r2", "own autoencoder")
-"""What the experiments' own programs do not have: averages, shifts, spectral norm, penalties; and a
-kind of model that is not jaxgen's."""
+VARIANTS = (
+    "dcgan best",
+    "vanilla_gan wasserstein",
+    "vanilla_gan r1r2",
+    "conditional_gan packed",
+    "dcgan pacgan",
+    "own autoencoder",
+)
+"""What the experiments' own programs do not have: averages, shifts, spectral norm, penalties,
+packs, a discriminator with batch norm; and a kind of model that is not jaxgen's."""
 
 CONFIGS = """
 import dataclasses, importlib, json, math, sys
@@ -32,6 +39,7 @@ from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.gan import augmentation, losses
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.pacgan import PacGAN
 from jaxgen.training.loop import Loop
 from jaxgen.training.mesh import make_mesh, replicated
 
@@ -61,6 +69,11 @@ CHANGES = {
     ),
     "vanilla_gan wasserstein": dict(loss=losses.wasserstein_gp),
     "vanilla_gan r1r2": dict(loss=losses.relativistic_r1r2),
+    "conditional_gan packed": dict(packing=4, loss=losses.relativistic_r1r2),
+    "dcgan pacgan": dict(
+        networks=PacGAN(generator_channels=(32, 16, 8, 8), discriminator_channels=(8, 8, 8, 8)),
+        packing=2,
+    ),
 }
 # One of the layers, which are alike.
 CHANGES |= {
@@ -106,7 +119,12 @@ def learnt(shapes, penalties):
 
 # A penalty differentiates the discriminator in a pass of its own, for real and for fake images with
 # R1 and R2, and XLA for CPU sums each pass's gradient by itself.
-PENALTIES = {"vanilla_gan r1r2": 2, "vanilla_gan wasserstein": 1}
+PENALTIES = {
+    "vanilla_gan r1r2": 2,
+    "vanilla_gan wasserstein": 1,
+    "conditional_gan packed": 2,
+    "stacked_digits": 2,
+}
 
 # On CPU the products of a convolution have kernels with zeros beside them, and XLA sums the
 # gradients of those: for the six of the encoder, 264,256 numbers, 565,248.
