@@ -31,7 +31,7 @@ def test_parameter_counts():
         assert count_params(shapes["params"]) == kernels + 2 * (128 + 256 + 512)
 
 
-@pytest.mark.parametrize("sides", [(2, 4), (4, 7), (4, 8), (7, 14), (5, 9)])
+@pytest.mark.parametrize("sides", [(2, 4), (4, 7), (5, 9)])
 def test_a_transposed_convolution_is_the_transpose_of_the_convolution(sides):
     """TensorFlow's conv2d_transpose is the gradient of its convolution with padding SAME."""
     small, large = sides
@@ -53,43 +53,46 @@ def test_a_transposed_convolution_is_the_transpose_of_the_convolution(sides):
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 3), (32, 20, 1)])
-def test_shapes_and_range(shape):
+def test_shapes(shape):
     generator, discriminator = SMALL.generator(shape), SMALL.discriminator(shape)
-    labels = jnp.eye(4)[jnp.array([0, 1, 3])]
-    for label in (None, labels):
-        images, _ = generator.init_with_output(jax.random.key(0), jnp.ones((3, 4)), label)
-        assert images.shape == (3, *shape)
-        assert float(jnp.abs(images).max()) <= 1
-        logits, _ = discriminator.init_with_output(jax.random.key(0), images, label)
-        assert logits.shape == (3,)
+    for label in (None, jnp.eye(4)[:3]):
+
+        def both(noise, label=label):
+            images, _ = generator.init_with_output(jax.random.key(0), noise, label)
+            logits, _ = discriminator.init_with_output(jax.random.key(0), images, label)
+            return images, logits
+
+        images, logits = jax.eval_shape(both, jnp.ones((3, 4)))
+        assert (images.shape, logits.shape) == ((3, *shape), (3,))
 
 
 def test_a_sample_depends_on_its_own_noise_alone():
-    generator = SMALL.generator(SHAPE)
-    noise = jax.random.normal(jax.random.key(1), (6, 4))
-    variables = generator.init(jax.random.key(0), noise)
-    alone = generator.apply(variables, noise[:1], train=False)
-    among = generator.apply(variables, noise, train=False)
-    np.testing.assert_allclose(alone, among[:1], atol=1e-6)
+    generator = PacGAN(generator_channels=(4, 3)).generator((9, 8, 2))
+    noise = 30 * jax.random.normal(jax.random.key(1), (6, 4))
+    variables = jax.jit(generator.init)(jax.random.key(0), noise)
+    sample = jax.jit(lambda noise: generator.apply(variables, noise, train=False))
+    found = sample(noise)
+    assert found.shape == (6, 9, 8, 2)
+    assert float(jnp.abs(found).max()) <= 1
+    others = sample(noise.at[1:].set(0))
+    np.testing.assert_array_equal(found[0], others[0])
+    assert float(jnp.abs(found[1:] - others[1:]).max()) > 1e-3
 
 
-def test_the_discriminator_sees_a_batch_only_with_batch_norm():
-    images = jax.random.normal(jax.random.key(1), (6, *SHAPE))
-    for networks in (SMALL, PacGAN((8, 6, 4, 4), (2, 3, 4, 5), discriminator_normalized=False)):
-        discriminator = networks.discriminator(SHAPE)
-        variables = discriminator.init(jax.random.key(0), images, train=True)
+@pytest.mark.parametrize("normalized", [True, False])
+def test_the_discriminator_sees_a_batch_only_with_batch_norm(normalized):
+    networks = PacGAN((4,), (2, 3), discriminator_normalized=normalized)
+    assert networks.judges_batches == normalized
+    discriminator = networks.discriminator((8, 8, 1))
+    images = jax.random.normal(jax.random.key(1), (6, 8, 8, 1))
+    variables = jax.jit(discriminator.init)(jax.random.key(0), images)
 
-        def judged(images):
-            found, _ = discriminator.apply(  # noqa: B023
-                variables,  # noqa: B023
-                images,
-                train=True,
-                mutable=["batch_stats"],
-            )
-            return found
+    @jax.jit
+    def judge(images):
+        return discriminator.apply(variables, images, train=True, mutable=["batch_stats"])[0]
 
-        is_alone = np.allclose(judged(images)[:3], judged(images[:3]), atol=1e-6)
-        assert is_alone != networks.judges_batches
+    is_alone = np.allclose(judge(images)[0], judge(images.at[1:].set(0))[0], atol=1e-7)
+    assert is_alone != normalized
 
 
 def test_networks_without_layers_are_refused():
