@@ -94,6 +94,7 @@ def twin(config: GanConfig) -> Twin:
         "loss": config.loss not in _LOSSES,
         "augmentation": config.augmentation not in _AUGMENTATIONS,
         "optimizer.epoch_decay": config.optimizer.epoch_decay != 1,
+        "packing": config.packing != 1,
         "networks.spectral_norm": getattr(config.networks, "spectral_norm", False),
     }
     if any(is_beyond.values()):

@@ -21,7 +21,6 @@ from jaxgen.settings import flag, named, setting
 from jaxgen.settings.memory import refuse_too_much
 
 CHANNELS = 3
-CLASSES = 1000
 Part = Literal["train", "held_out"]
 
 
