@@ -18,7 +18,7 @@ each training; what it holds already is not trained again. A table in Markdown a
 steps and over seconds, stand beside it. Seconds are those of training alone, a seed's share;
 processor seconds those of all cores, which other work on the machine inflates less.
 
-On 2 CPU cores the default takes a day: choose.
+The default takes many hours on 2 CPU cores: choose.
 """
 
 import argparse
