@@ -41,6 +41,7 @@ def notebook_of(parameters, reduced, *sources):
     return nbformat.v4.new_notebook(cells=cells, metadata={"jaxgen": {"reduced": reduced}})
 
 
+@pytest.mark.long
 @each_notebook
 def test_reduced_form_runs(path):
     before = path.read_bytes()
