@@ -117,9 +117,9 @@ def use(newcomer: Newcomer) -> None:
     run("python -c", ABSENT)
     run("python -m pip check")
 
-    small = "jaxgen train dcgan --log-every 2 --checkpoint-every 0"
-    newcomer.stopped(f"{small} --steps 500 --workdir runs/a", signal.SIGINT)
-    newcomer.stopped(f"{small} --steps 500 --workdir runs/a", signal.SIGTERM)
+    small = "jaxgen train vanilla_gan --log-every 2 --checkpoint-every 0"
+    newcomer.stopped(f"{small} --steps 5000 --workdir runs/a", signal.SIGINT)
+    newcomer.stopped(f"{small} --steps 5000 --workdir runs/a", signal.SIGTERM)
     steps = len((runs / "a/metrics.csv").read_text().splitlines()) + 1  # two more than are done
     if "interrupted" not in run("jaxgen runs runs"):
         sys.exit("jaxgen runs does not say that runs/a was interrupted")
@@ -129,17 +129,19 @@ def use(newcomer: Newcomer) -> None:
     if ends[0]["parameters_sha256"] != ends[1]["parameters_sha256"]:
         sys.exit("the run that was stopped did not end where the unbroken one did")
     run(f"{small} --steps {steps} --seed 1 --workdir runs/c")
-
-    run("jaxgen sample runs/a --n 16 --out grid.png")
-    run("jaxgen evaluate runs/a")
-    run("jaxgen compare runs/a runs/c")
+    run("jaxgen compare runs/a runs/b runs/c")
     run("jaxgen report runs/a runs/c --out report.html")
     run("jaxgen report runs", status=2)  # which is no run, but holds some
-    run("jaxgen export runs/a --out digits --license apache-2.0")
+
+    run("jaxgen train dcgan --steps 4")
+    run("jaxgen sample runs/dcgan --n 16 --out grid.png")
+    run("jaxgen evaluate runs/dcgan")
+    run("jaxgen report runs/dcgan --out one.html")
+    run("jaxgen export runs/dcgan --out digits --license apache-2.0")
     elsewhere = newcomer.place.parent / "elsewhere"
     shutil.copytree(newcomer.place / "digits", elsewhere / "given")
     given = run("python -c", LOAD, "given", place=elsewhere)
-    if given != run("python -c", LOAD, "runs/a") or "site-packages" not in given:
+    if given != run("python -c", LOAD, "runs/dcgan") or "site-packages" not in given:
         sys.exit(f"the exported model draws other samples than the run: {given}")
     with (elsewhere / "given" / "README.md").open("a") as file:
         file.write(" ")
@@ -155,7 +157,7 @@ def use(newcomer: Newcomer) -> None:
     run("jaxgen export runs/words --out words --license apache-2.0")
     shutil.copytree(newcomer.place / "words", elsewhere / "words")
     run("jaxgen caption words --n 2", place=elsewhere)
-    for name in ("grid.png", "report.html", "captions.png", "runs/a/report.html"):
+    for name in ("grid.png", "report.html", "one.html", "captions.png", "runs/dcgan/report.html"):
         if not (newcomer.place / name).stat().st_size:
             sys.exit(f"{name} is empty")
 
