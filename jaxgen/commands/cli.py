@@ -317,10 +317,9 @@ def _train(
     if outcome.interrupted:
         print(f"stopped at step {outcome.step}; the same command goes on", file=sys.stderr)
         return 128 + outcome.interrupted
-    newest = run.samples_path / f"step_{outcome.step:06d}.png"
-    print(
-        f"done: {outcome.step} steps in {outcome.seconds:.0f} s; samples {newest}, run {run.path}"
-    )
+    shown = [run.samples_path / f"step_{outcome.step:06d}.png", run.report_path]
+    there = ", ".join(str(path) for path in shown if path.is_file())
+    print(f"done: {outcome.step} steps in {outcome.seconds:.0f} s; look at {there or run.path}")
     return 0
 
 

@@ -34,5 +34,6 @@ def main(argv: Sequence[str]) -> int:
     run = Run(config.run)
     add_evaluation(run, figures)
     print(table)
-    print(f"added to {run.summary_path}")
+    and_page = f" and {run.report_path}" if run.report_path.is_file() else ""
+    print(f"added to {run.summary_path}{and_page}")
     return 0

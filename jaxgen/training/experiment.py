@@ -202,13 +202,9 @@ def load(path: str | Path, precision: Precision | None = None, data_dir: str = "
     if exported_folder.is_exported(Path(path)):
         return exported_folder.read(Path(path), precision, data_dir)
     run = Run(path)
-    if not run.config_path.is_file():
-        if not str(path):
-            raise JaxgenError("name the folder of a run, not ''")
-        kind = "there is no such folder"
-        if run.path.exists():
-            kind = "it holds no config.json" if run.path.is_dir() else "it is not a folder"
-        raise JaxgenError(f"{path} is not a run: {kind}")
+    if not str(path):
+        raise JaxgenError("name the folder of a run, not ''")
+    run.refuse_none()
     record = run.record()
     config = configs.placed(read_config(run, record.config), data_dir)
     if precision:
