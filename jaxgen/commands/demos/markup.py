@@ -25,7 +25,9 @@ STYLE = """
 .jg .words { display: flex; flex-wrap: wrap; gap: 8px; padding: 0; margin: 0; }
 .jg figure { margin: 0; width: 112px; }
 .jg figcaption { text-align: center; overflow-wrap: anywhere; }
-.jg-pictures .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+.jg-pictures .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important;
+  grid-auto-rows: auto !important; }
+.jg-pictures .grid-container button { aspect-ratio: 1; height: auto; min-height: 0; }
 .jg-pictures .grid-wrap { padding-top: 2em; }
 """
 """Of what `answer` and `problem` give, and of pictures to choose from."""
