@@ -58,7 +58,7 @@ def test_every_word_has_looked_somewhere(trained):
     ("how", "words"),
     [
         ({"beam": 3, "temperature": 1.0}, "beam or temperature, not both"),
-        ({"beam": 11}, "beam must be in"),
+        ({"beam": 11}, "beam must be at most 10"),
         ({"top_p": 0.0}, "top_p must be in"),
         ({"seed": None}, "seed must be"),
         ({"temperature": 1e-5}, "0 or at least 0.001"),
