@@ -79,7 +79,7 @@ def write_one(
         has_grid: whether the memory tokens may be a grid in reading order.
     """
     is_drawn = way.temperature > 0
-    numbers = np.float32([way.temperature or 1, way.top_p])
+    numbers = np.array([way.temperature or 1, way.top_p], np.float32)
     with placing.around(params):
         words_1L, log_probability_1 = _words(
             writer, way.beam, is_drawn, params, features_1, jax.random.key(way.seed), numbers

@@ -23,12 +23,12 @@ STYLE = """
 .jg .problem { border-left: 4px solid #b91c1c; padding: 0.6em 0.8em; margin: 0.4em 0;
   background: var(--background-fill-secondary); overflow-wrap: anywhere; }
 .jg .words { display: flex; flex-wrap: wrap; gap: 8px; padding: 0; margin: 0; }
-.jg figure { margin: 0; width: 112px; }
+.jg figure { margin: 0; width: clamp(72px, 22vw, 112px); }
 .jg figcaption { text-align: center; overflow-wrap: anywhere; }
 .jg-pictures .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important;
   grid-auto-rows: auto !important; }
 .jg-pictures .grid-container button { aspect-ratio: 1; height: auto; min-height: 0; }
-.jg-pictures .grid-wrap { padding-top: 2em; }
+.jg-pictures .grid-wrap { padding-top: 2em; min-height: 0; }
 """
 """Of what `answer` and `problem` give, and of pictures to choose from."""
 
