@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -146,11 +146,11 @@ class _Damaged(Exception):
     """What is wrong with a file."""
 
 
-def _entry(archive: zipfile.ZipFile, key: str) -> "zipfile.ZipExtFile":
-    return archive.open(f"{key}.npy")  # type: ignore[return-value]
+def _entry(archive: zipfile.ZipFile, key: str) -> IO[bytes]:
+    return archive.open(f"{key}.npy")
 
 
-def _described(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+def _described(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     """The shape and the type of an array; afterwards the file is at its first number."""
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
@@ -163,7 +163,7 @@ def _described(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _read(file: BinaryIO, size: int) -> bytes:
+def _read(file: IO[bytes], size: int) -> bytes:
     content = file.read(size)
     if len(content) < size:
         raise _Damaged("it ends too early")

@@ -194,7 +194,7 @@ def fitting(most: int, size: tuple[int, int]) -> int:
 
 
 def squared(picture: "Picture", side: int) -> "Picture":
-    """The largest square in the middle, scaled with Lanczos' filter as training has it; 0 for all."""
+    """The largest square in the middle, scaled as training has it; all of it for a side of 0."""
     from PIL import Image, ImageOps
 
     if not side or picture.size == (side, side):

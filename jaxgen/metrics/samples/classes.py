@@ -37,7 +37,7 @@ def inception_score(logits_NK: np.ndarray) -> float:
 
 
 def in_parts(logits_NK: np.ndarray, parts: int = 10) -> tuple[float, float]:
-    """Mean and standard deviation of the Inception score over parts of the images, as papers have it.
+    """Mean and standard deviation of the Inception score over parts of the images, as in papers.
 
     Args:
         logits_NK: the logits of N images in a random order; no part is empty.

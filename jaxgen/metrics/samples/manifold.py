@@ -116,7 +116,7 @@ def among_neighbours(
         JaxgenError: k rows or fewer, widths that differ, values that are not finite.
     """
     real_MF, fake_NF = checked_rows(real_MF, fake_NF, least=max(near, dense) + 1)
-    mean_F = np.mean(real_MF, axis=0, dtype=np.float64)
+    mean_F = np.asarray(np.mean(real_MF, axis=0, dtype=np.float64))
     real, fake = _Points(real_MF, mean_F), _Points(fake_NF, mean_F)
     real_near_M, real_dense_M = real.squared_radii(near, dense)
     fake_near_N, _ = fake.squared_radii(near, near)
@@ -169,7 +169,7 @@ class _Points:
             yield rows, block_BF, norm_B, others
 
     def squared_radii(self, *neighbours: int) -> list[np.ndarray]:
-        """Squared distances of each point to its k-th nearest neighbour, float32 (N,) for each k."""
+        """Squared distances of each point to its k-th nearest neighbour, (N,) for each k."""
         found = []
         for rows, block_BF, norm_B, _ in self.blocks():
             with placing.around(self.points_NF), arithmetic.highest():

@@ -155,18 +155,18 @@ def opened(
         return _of_classifier(known)
     encoder = {"lite0": lite0, "inception": inception}[name]
     loaded = weights.load(encoder, file)
+    _, encoded = encoder.shapes()
+    widths = encoded.vector_NF.shape[1], encoded.logits_NK.shape[1]
     told = f"weights SHA-256 {loaded.sha256[:12]}"
     if name == "lite0":
         about = f"{told}, pictures squeezed to 224x224 with Pillow's bicubic filter"
         look = _looks(encoder, loaded.variables)
-        return Network("lite0", "EfficientNet-Lite0", about, loaded.sha256, _for_lite0, look,
-                       1280, 1000)  # fmt: skip
+        return Network(name, "EfficientNet-Lite0", about, loaded.sha256, _for_lite0, look, *widths)
     whose = "those that papers use" if loaded.sha256 == SHA256 else "NOT those that papers use"
     about = f"{told}, {whose}; pictures scaled to 299x299 as TensorFlow 1 does it"
     # The Inception score is of logits without their bias, as its authors' code has it.
     look = _looks(encoder, loaded.variables, loaded.variables["params"]["fc"]["bias"])
-    return Network("inception", "Inception-v3", about, loaded.sha256, AS_IT_IS, look,
-                   2048, 1008)  # fmt: skip
+    return Network(name, "Inception-v3", about, loaded.sha256, AS_IT_IS, look, *widths)
 
 
 def _looks(

@@ -71,8 +71,8 @@ def measured(asked: Asked) -> dict[str, Any]:
     if sets["real"].size != sets["samples"].size:
         raise JaxgenError(
             f"pictures of {asked.samples} are {in_words(sets['samples'].size)} and those of "
-            f"{asked.real} {in_words(sets['real'].size)}: give {flag('size')}, to which all are cut "
-            "and scaled, or pictures of one size"
+            f"{asked.real} {in_words(sets['real'].size)}: give {flag('size')}, to which all are "
+            "cut and scaled, or pictures of one size"
         )
     network = opened(asked.features, asked.weights, asked.classifier)
     seen: dict[str, Measured] = {}
@@ -153,6 +153,6 @@ def _suffix(name: str) -> str:
 def _refuse_few(pictures: PictureSet, name: str, count: int, least: int) -> None:
     if count < least:
         raise JaxgenError(
-            f"{flag(name)} {pictures.path} has {count} pictures that can be measured: give at least "
-            f"{least}"
+            f"{flag(name)} {pictures.path} has {count} pictures that can be measured: give at "
+            f"least {least}"
         )

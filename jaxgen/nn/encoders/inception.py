@@ -96,8 +96,10 @@ class _BlockC(nn.Module):
         inside = self.inside
         narrow = _Unit(192, name="branch1x1")(x_NHWC)
         seven: _Chain = (
-            ("branch7x7_1", inside, 1), ("branch7x7_2", inside, _ROW), ("branch7x7_3", 192, _COLUMN),
-        )  # fmt: skip
+            ("branch7x7_1", inside, 1),
+            ("branch7x7_2", inside, _ROW),
+            ("branch7x7_3", 192, _COLUMN),
+        )
         double: _Chain = (
             ("branch7x7dbl_1", inside, 1),
             ("branch7x7dbl_2", inside, _COLUMN),
@@ -118,8 +120,10 @@ class _BlockD(nn.Module):
         three = _Unit(192, name="branch3x3_1")(x_NHWC)
         three = _Unit(320, 3, 2, "VALID", name="branch3x3_2")(three)
         seven: _Chain = (
-            ("branch7x7x3_1", 192, 1), ("branch7x7x3_2", 192, _ROW), ("branch7x7x3_3", 192, _COLUMN),
-        )  # fmt: skip
+            ("branch7x7x3_1", 192, 1),
+            ("branch7x7x3_2", 192, _ROW),
+            ("branch7x7x3_3", 192, _COLUMN),
+        )
         seven_NHWC = _chained(x_NHWC, seven)
         seven_NHWC = _Unit(192, 3, 2, "VALID", name="branch7x7x3_4")(seven_NHWC)
         return jnp.concatenate([three, seven_NHWC, ops.max_pool(x_NHWC, 3, 2)], axis=-1)
@@ -185,15 +189,19 @@ def averaged(x_NHWC: Array) -> Array:
     padded = jnp.pad(x_NHWC, _AROUND)
     rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
     sums_NHWC = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
-    counts = [np.convolve(np.ones(side), np.ones(3), "same") for side in (height, width)]
-    share_HW = 1 / (counts[0][:, None] * counts[1][None])
+    inside_H, inside_W = (
+        np.minimum(np.arange(side) + 2, side) - np.maximum(np.arange(side) - 1, 0)
+        for side in (height, width)
+    )
+    share_HW = 1 / (inside_H[:, None] * inside_W[None])
     return sums_NHWC * jnp.asarray(share_HW, sums_NHWC.dtype)[None, :, :, None]
 
 
 def scaled(image_NHWC: Array, side: int) -> Array:
-    """Pictures scaled bilinearly as TensorFlow 1 does it: pixel i lies at i times the old side / side.
+    """Pictures scaled bilinearly as TensorFlow 1 does it, which papers' figures depend on.
 
-    Between two pixels, whatever the scale: smaller pictures than before skip pixels.
+    Pixel i lies at i · (the old side) / side, and is between two pixels whatever the scale: where
+    pictures shrink, others are skipped.
 
     Args:
         image_NHWC: float32.
@@ -239,4 +247,4 @@ inception = FIDEncoder(
     size=299,
     least=75,
 )
-"""Pixels are (x - 128) / 128. It measures; `known` does not have it, since captioners do not read it."""
+"""Pixels are (x - 128) / 128. It measures, and is not in `known`: captioners do not read it."""
