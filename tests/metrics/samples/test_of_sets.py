@@ -141,8 +141,8 @@ def test_the_whole_figure_is_torch_fidelitys(tmp_path):
     torch.save(at_work(pixels).state_dict(), file)
     right = fidelity.calculate_metrics(
         input1=str(folders["fake"]), input2=str(folders["real"]), cuda=False, verbose=False,
-        cache=False, fid=True, prc=True, kid=False, feature_extractor="inception-v3-compat",
-        feature_extractor_weights_path=str(file),
+        cache=False, save_cpu_ram=True, fid=True, prc=True, kid=False, batch_size=14,
+        feature_extractor="inception-v3-compat", feature_extractor_weights_path=str(file),
     )  # fmt: skip
     found = measured(Asked(folders["fake"], folders["real"], "inception", file))
     theirs = right["frechet_inception_distance"]

@@ -5,13 +5,14 @@ import pytest
 from tests.nn.encoders.formula import weight
 from tests.nn.encoders.torch_models import torch, torchvision_models
 
+torchvision_models()  # before what imports torchvision by itself
+
 SIDE = 107
 """Of the pictures that the golden numbers are of, which are not scaled: 299 would take seconds."""
 
 
 def extractor():
     """The module, in evaluation, with weights that PyTorch draws."""
-    torchvision_models()
     inception = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
 
     class Unloaded(inception.FeatureExtractorInceptionV3):
