@@ -121,6 +121,7 @@ def test_the_weights_of_another_network_are_refused(asked, monkeypatch):
         measured(asked)
 
 
+@pytest.mark.slow  # torch-fidelity takes all eigenvalues of a matrix that is not symmetric
 def test_the_whole_figure_is_torch_fidelitys(tmp_path):
     from tests.nn.encoders.inception_module import at_work, torch
 
