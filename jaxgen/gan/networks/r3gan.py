@@ -1,9 +1,10 @@
 """The residual networks of R3GAN: no normalisation, grouped convolutions, bilinear resampling.
 
 N batch, Z noise, H height and W width, C channels, K classes, E embedding.
-Reference: Huang et al. 2024, https://arxiv.org/abs/2501.05441, section 4 and appendix. A block is
-1x1, 3x3 in groups, 1x1, wider inside than what it is added to. Kernels are normal with the gain of the leaky ReLU, in the L blocks times
-L^(-1/4), and zero in the last of each block (Zhang et al. 2019, https://arxiv.org/abs/1901.09321).
+Reference: Huang et al. 2024, https://arxiv.org/abs/2501.05441, section 4 and appendix; what they do
+not say is as their code has it. A block is 1x1, 3x3 in groups, 1x1, wider inside than what it is
+added to. Kernels are normal with the gain of the leaky ReLU, in the L blocks times L^(-1/4), and
+zero in the last of each block (Zhang et al. 2019, https://arxiv.org/abs/1901.09321).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Convolutions, resampling, max pooling and products of sequences, fast on CPU as well as on GPU and TPU.
+"""Convolutions, resampling, pooling and products of sequences, fast on CPU, GPU and TPU.
 
 One signature for every platform. While a program is lowered for CPU, convolutions and their
 gradients become products and slices, or the one form of convolution that is fast there, because
