@@ -15,10 +15,37 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
+from jaxgen.nn import batch_axis
+
 Array = jax.Array
-Move = Callable[[Array, Array, int], Array]
-"""(key, probability, n) -> maps (N, 3, 3) of a pixel's place (x, y, 1), in units of half a side
-from the middle, to the place that its value comes from."""
+
+
+class Draws:
+    """Random numbers of each of N images, drawn at once: many small draws take long to compile."""
+
+    def __init__(self, key: Array, n: int) -> None:
+        keys = jax.random.split(key)
+        # As many as all transformations together take.
+        evenly = batch_axis.split(jax.random.uniform(keys[0], (n, 24), jnp.float32))
+        normal = batch_axis.split(jax.random.normal(keys[1], (n, 8), jnp.float32))
+        self._evenly, self._normal = iter(evenly.T), iter(normal.T)
+
+    def uniform(self, least: float, most: float) -> Array:
+        """The next numbers (N,), in [least, most)."""
+        return least + (most - least) * next(self._evenly)
+
+    def normal(self, deviation: float) -> Array:
+        """The next numbers (N,) around 0."""
+        return deviation * next(self._normal)
+
+    def chosen(self, probability: Array, drawn: Array, otherwise: float) -> Array:
+        """Numbers (N,), each with the probability, or else those that change nothing."""
+        return jnp.where(next(self._evenly) < probability, drawn, otherwise)
+
+
+Move = Callable[[Draws, Array], Array]
+"""(draws, probability) -> maps (N, 3, 3) of a pixel's place (x, y, 1), in units of half a side from
+the middle, to the place that its value comes from."""
 
 
 def _map(xx: Array, xy: Array, yx: Array, yy: Array, x: Array, y: Array) -> Array:
@@ -42,58 +69,46 @@ def _moving(x: Array, y: Array) -> Array:
     return _map(one, nothing, nothing, one, x, y)
 
 
-def _chosen(key: Array, probability: Array, drawn: Array, otherwise: float) -> Array:
-    """Numbers (N,), each with the probability, or else those that change nothing."""
-    is_chosen = jax.random.uniform(jax.random.fold_in(key, 1), drawn.shape) < probability
-    return jnp.where(is_chosen, drawn, otherwise)
-
-
-def mirror(key: Array, probability: Array, n: int) -> Array:
+def mirror(draws: Draws, probability: Array) -> Array:
     """Left becomes right, in half of those that it is applied to."""
-    side = jnp.where(jax.random.bernoulli(key, 0.5, (n,)), -1.0, 1.0)
-    side = _chosen(key, probability, side, 1.0)
+    side = draws.chosen(probability, jnp.where(draws.uniform(0, 1) < 0.5, -1.0, 1.0), 1.0)
     return _scaling(side, jnp.ones_like(side))
 
 
-def turn(key: Array, probability: Array, n: int) -> Array:
+def turn(draws: Draws, probability: Array) -> Array:
     """None to three quarters of a turn."""
-    quarters = jax.random.randint(key, (n,), 0, 4, jnp.int32).astype(jnp.float32)
-    return _turning(_chosen(key, probability, quarters, 0.0) * (math.pi / 2))
+    quarters = jnp.floor(draws.uniform(0, 4))
+    return _turning(draws.chosen(probability, quarters, 0.0) * (math.pi / 2))
 
 
-def shift(key: Array, probability: Array, n: int) -> Array:
+def shift(draws: Draws, probability: Array) -> Array:
     """By up to an eighth of the size along both axes."""
-    x, y = jax.random.uniform(key, (2, n), jnp.float32, -0.25, 0.25)
-    return _moving(_chosen(key, probability, x, 0.0), _chosen(key, probability, y, 0.0))
+    x, y = draws.uniform(-0.25, 0.25), draws.uniform(-0.25, 0.25)
+    return _moving(draws.chosen(probability, x, 0.0), draws.chosen(probability, y, 0.0))
 
 
-def _geometry(key: Array, probability: Array, n: int, most: float) -> Array:
-    keys = jax.random.split(key, 5)
-    scale = 2 ** (0.2 * jax.random.normal(keys[0], (n,), jnp.float32))
-    scale = _chosen(keys[0], probability, scale, 1.0)
-    stretch = 2 ** (0.2 * jax.random.normal(keys[1], (n,), jnp.float32))
-    stretch = _chosen(keys[1], probability, stretch, 1.0)
+def _geometry(draws: Draws, probability: Array, most: float) -> Array:
+    scale = draws.chosen(probability, 2 ** draws.normal(0.2), 1.0)
+    stretch = draws.chosen(probability, 2 ** draws.normal(0.2), 1.0)
     # Two turns, so that one of the two is there with the probability.
     of_one = 1 - jnp.sqrt(1 - probability)
 
-    def turned(key: Array) -> Array:
-        angle = jax.random.uniform(key, (n,), jnp.float32, -most, most)
-        return _turning(_chosen(key, of_one, angle, 0.0))
+    def turned() -> Array:
+        return _turning(draws.chosen(of_one, draws.uniform(-most, most), 0.0))
 
-    x, y = 0.25 * jax.random.normal(keys[4], (2, n), jnp.float32)
-    moved = _moving(_chosen(keys[4], probability, x, 0.0), _chosen(keys[4], probability, y, 0.0))
-    shape = _scaling(scale, scale), turned(keys[2]), _scaling(stretch, 1 / stretch), turned(keys[3])
-    return _composed([*shape, moved])
+    x, y = (draws.chosen(probability, draws.normal(0.25), 0.0) for _ in range(2))
+    stretched = _scaling(stretch, 1 / stretch)
+    return _composed([_scaling(scale, scale), turned(), stretched, turned(), _moving(x, y)])
 
 
-def geometry(key: Array, probability: Array, n: int) -> Array:
+def geometry(draws: Draws, probability: Array) -> Array:
     """Scaling, turning by any angle, stretching, turning again, and moving."""
-    return _geometry(key, probability, n, math.pi)
+    return _geometry(draws, probability, math.pi)
 
 
-def upright(key: Array, probability: Array, n: int) -> Array:
+def upright(draws: Draws, probability: Array) -> Array:
     """The same, turning by at most 15 degrees each time."""
-    return _geometry(key, probability, n, math.pi / 12)
+    return _geometry(draws, probability, math.pi / 12)
 
 
 def _composed(maps: Sequence[Array]) -> Array:
@@ -108,11 +123,9 @@ def apply(
     moves: Sequence[Move], has_colours: bool, images_NHWC: Array, key: Array, probability: Array
 ) -> Array:
     """Images (N, H, W, C) after the moves and, where asked for, changes of colour."""
-    n = len(images_NHWC)
-    keys = jax.random.split(key, len(moves) + 1)
-    maps = [move(own, probability, n) for move, own in zip(moves, keys, strict=False)]
-    images_NHWC = resampled(images_NHWC, _composed(maps))
-    return recoloured(images_NHWC, keys[-1], probability) if has_colours else images_NHWC
+    draws = Draws(key, len(images_NHWC))
+    images_NHWC = resampled(images_NHWC, _composed([move(draws, probability) for move in moves]))
+    return recoloured(images_NHWC, draws, probability) if has_colours else images_NHWC
 
 
 def resampled(images_NHWC: Array, map_N33: Array) -> Array:
@@ -152,31 +165,23 @@ def _mirrored(index: Array, size: int) -> Array:
     return jnp.minimum(inside, 2 * size - 1 - inside)
 
 
-def recoloured(images_NHWC: Array, key: Array, probability: Array) -> Array:
+def recoloured(images_NHWC: Array, draws: Draws, probability: Array) -> Array:
     """Brightness, contrast, inverted brightness and, of colour images, hue and saturation."""
-    n, channels = len(images_NHWC), images_NHWC.shape[-1]
-    keys = jax.random.split(key, 5)
+    channels = images_NHWC.shape[-1]
 
-    def drawn(index: int, otherwise: float, make: Callable[[Array], Array]) -> Array:
-        numbers = _chosen(keys[index], probability, make(keys[index]), otherwise)
-        return numbers[:, None, None, None]
+    def drawn(numbers: Array, otherwise: float) -> Array:
+        return draws.chosen(probability, numbers, otherwise)[:, None, None, None]
 
-    def normal(key: Array) -> Array:
-        return jax.random.normal(key, (n,), jnp.float32)
-
-    x = images_NHWC + drawn(0, 0.0, lambda key: 0.2 * normal(key))
-    x = x * drawn(1, 1.0, lambda key: 2 ** (0.5 * normal(key)))
+    x = images_NHWC + drawn(draws.normal(0.2), 0.0)
+    x = x * drawn(2 ** draws.normal(0.5), 1.0)
     grey = x.mean(axis=3, keepdims=True)
-    inverted = drawn(2, 0.0, lambda key: jax.random.bernoulli(key, 0.5, (n,)).astype(jnp.float32))
     colour = x - grey
-    grey = grey * (1 - 2 * inverted)
+    grey = grey * drawn(jnp.where(draws.uniform(0, 1) < 0.5, -1.0, 1.0), 1.0)
     if channels == 3:
-        angle = drawn(
-            3, 0.0, lambda key: jax.random.uniform(key, (n,), jnp.float32, -math.pi, math.pi)
-        )
+        angle = drawn(draws.uniform(-math.pi, math.pi), 0.0)
         # The product of the grey axis, of length 1, with the colour.
         across = (jnp.roll(colour, 1, axis=3) - jnp.roll(colour, -1, axis=3)) / math.sqrt(3)
         colour = jnp.cos(angle) * colour + jnp.sin(angle) * across
     if channels > 1:
-        colour = colour * drawn(4, 1.0, lambda key: 2 ** normal(key))
+        colour = colour * drawn(2 ** draws.normal(1.0), 1.0)
     return grey + colour

@@ -170,7 +170,7 @@ def test_r3gan_without_tanh_is_clipped_where_it_is_sampled():
 
 
 def test_sngan_normalises_by_label_and_keeps_spectral_vectors():
-    (generator, g), (discriminator, d), images = made(SMALL["sngan"], (28, 28, 1), label())
+    (_, g), (discriminator, d), images = made(SMALL["sngan"], (28, 28, 1), label())
     norms = g["params"]["UpBlock_0"]["ConditionalNorm_0"]
     assert norms["scale"].shape == norms["offset"].shape == (5, 6)
     _, kept = discriminator.apply(d, images, label(), train=True, mutable=["batch_stats"])
