@@ -96,6 +96,11 @@ class GanConfig(TrainConfig):
                 f"{flag('batch_size')} {self.batch_size} cannot be divided into {parts} parts, "
                 f"{flag('updates.discriminator')} times {flag('updates.parts')}"
             )
+        if self.augmenting.target and self.burn_in.strength is not None:
+            raise JaxgenError(
+                f"{flag('augmenting.target')} and {flag('burn_in.strength')} both move the "
+                "strength of the augmentation: give one of them"
+            )
         if self.burn_in.b2 is not None and self.optimizer.rule is not adam:
             raise JaxgenError(f"{flag('burn_in.b2')} is of {flag('optimizer.rule')} adam only")
 

@@ -212,6 +212,10 @@ def test_configurations_that_know_no_recipe_are_read():
     [
         ({"updates": Updates(3)}, r"batch_size 8 cannot be divided into 3 parts, updates"),
         ({"burn_in": BurnIn(2, b2=0.9)}, r"burn_in.b2 is of optimizer.rule adam only"),
+        (
+            {"augmenting": Augmenting(target=0.6), "burn_in": BurnIn(2, strength=0.5)},
+            "augmenting.target and burn_in.strength both move",
+        ),
         ({"augmenting": Augmenting(strength=1.5)}, r"augmenting.strength must be in \[0, 1\]"),
         ({"penalty": Penalty(images="both")}, r"penalty.images must be 'made' or 'seen'"),
     ],

@@ -15,7 +15,13 @@ EXPERIMENTS = sorted(
     for path in (Path(__file__).parents[2] / "experiments").glob("*.py")
     if path.stem not in ("__init__", "minimax")  # which trains no network
 )
-VARIANTS = ("dcgan best", "vanilla_gan wasserstein", "vanilla_gan r1r2", "own autoencoder")
+VARIANTS = (
+    "dcgan best",
+    "vanilla_gan wasserstein",
+    "vanilla_gan r1r2",
+    "vanilla_gan recipe",
+    "own autoencoder",
+)
 """What the experiments' own programs do not have: averages, shifts, spectral norm, penalties; and a
 kind of model that is not jaxgen's."""
 
@@ -32,6 +38,9 @@ from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.gan import augmentation, losses
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.r3gan import R3GAN
+from jaxgen.gan.networks.sngan import SNGAN
+from jaxgen.gan.recipe import Penalty, Updates
 from jaxgen.training.loop import Loop
 from jaxgen.training.mesh import make_mesh, replicated
 
@@ -61,6 +70,14 @@ CHANGES = {
     ),
     "vanilla_gan wasserstein": dict(loss=losses.wasserstein_gp),
     "vanilla_gan r1r2": dict(loss=losses.relativistic_r1r2),
+    "vanilla_gan recipe": dict(
+        loss=losses.non_saturating_r1,
+        penalty=Penalty(every=4),
+        updates=Updates(discriminator=2, parts=2),
+    ),
+    # One block has several groups of channels and the other stages are alike.
+    "r3gan": dict(networks=R3GAN((32,), (32,))),
+    "sngan": dict(networks=SNGAN((64,), (64,))),
 }
 # One of the layers, which are alike.
 CHANGES |= {
