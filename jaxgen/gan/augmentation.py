@@ -39,8 +39,8 @@ class Augmentation(Choice):
         return jnp.where(is_seen_N111, self.apply(images_NHWC, key), images_NHWC)
 
 
-def moved(images_NHWC: Array, key: Array, most: Callable[[int], int]) -> Array:
-    """Move each image by up to `most(side)` pixels along both axes; what appears is 0."""
+def _shifts(images_NHWC: Array, key: Array, most: Callable[[int], int]) -> tuple[Array, Array]:
+    """Matrices that move the rows and the columns of each image by up to `most(side)`."""
     n, height, width, _ = images_NHWC.shape
     key_h, key_w = jax.random.split(key)
 
@@ -50,19 +50,19 @@ def moved(images_NHWC: Array, key: Array, most: Callable[[int], int]) -> Array:
         target, source = jnp.arange(size)[None, :, None], jnp.arange(size)[None, None, :]
         return (target - source == offset_N[:, None, None]).astype(images_NHWC.dtype)
 
-    return jnp.einsum(
-        "nyh,nxw,nhwc->nyxc", shifts(key_h, height), shifts(key_w, width), images_NHWC
-    )
+    return shifts(key_h, height), shifts(key_w, width)
 
 
 def translate(images_NHWC: Array, key: Array) -> Array:
     """Move each image by up to an eighth of its size along both axes; what appears is black."""
-    return moved(images_NHWC + 1, key, lambda size: size // 8) - 1
+    shifts = _shifts(images_NHWC, key, lambda size: size // 8)
+    return jnp.einsum("nyh,nxw,nhwc->nyxc", *shifts, images_NHWC + 1) - 1
 
 
 def diff_translate(images_NHWC: Array, key: Array) -> Array:
     """The reference's: an eighth of the size is rounded, and what appears is 0."""
-    return moved(images_NHWC, key, lambda size: int(size / 8 + 0.5))
+    shifts = _shifts(images_NHWC, key, lambda size: int(size / 8 + 0.5))
+    return jnp.einsum("nyh,nxw,nhwc->nyxc", *shifts, images_NHWC)
 
 
 def _with_hole(

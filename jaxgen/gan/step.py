@@ -164,7 +164,7 @@ class Gan:
             real = jax.tree.map(lambda of_each: of_each[-1], reals)
         state, g_metrics = self._update_generator(state, real, key_g, now)
         state = self._update_average(state)
-        sign = d_metrics.pop("sign")
+        sign = d_metrics.pop("sign", jnp.float32(0))
         if now.strength is not None:
             d_metrics["strength"] = now.strength
         course = self.course.after(state.course, sign, len(real_NHWC))
@@ -231,7 +231,8 @@ class Gan:
             if penalty is not None and now.is_due is None:
                 loss_N += penalties(params)
             scores = {"d_real": real_logits_N.mean(), "d_fake": fake_logits_N.mean()}
-            scores["sign"] = jnp.sign(real_logits_N).mean()
+            if self.course.augmenting.target:
+                scores["sign"] = jnp.sign(real_logits_N).mean()
             return loss_N.mean(), (scores, updated.get("batch_stats", {}))
 
         (loss, (scores, d_stats)), gradient = jax.value_and_grad(objective, has_aux=True)(
