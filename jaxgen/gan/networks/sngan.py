@@ -45,7 +45,7 @@ def _halved(x_NHWC: Array) -> Array:
 
 
 class ConditionalNorm(nn.Module):
-    """Batch norm whose scale and offset a label changes; at first by nothing."""
+    """Batch norm whose scale and offset a label changes; at first by little, as in BigGAN."""
 
     @nn.compact
     def __call__(self, x_NHWC: Array, label_NK: Array | None, train: bool) -> Array:
@@ -54,8 +54,8 @@ class ConditionalNorm(nn.Module):
             return x_NHWC
 
         def of_label(name: str) -> Array:
-            zeros, channels = nn.initializers.zeros, x_NHWC.shape[-1]
-            kernel = self.param(name, zeros, (label_NK.shape[1], channels), jnp.float32)
+            shape, init = (label_NK.shape[1], x_NHWC.shape[-1]), nn.initializers.normal(0.02)
+            kernel = self.param(name, init, shape, jnp.float32)
             return ops.matmul(label_NK, kernel)[:, None, None]
 
         return rounded(exact(x_NHWC) * (1 + of_label("scale")) + of_label("offset"))
