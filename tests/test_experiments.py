@@ -23,8 +23,8 @@ MORE_FLAGS = {
     "caption_up_down": LOOKING,
     "caption_pixels": LOOKING,
     "caption_self_critical": TRANSFORMER,
-    "r3gan": [*RESIDUAL, "--batch-size", "8"],
-    "sngan": [*RESIDUAL, "--batch-size", "10"],
+    "r3gan": [*RESIDUAL, *"--batch-size 8 --loss non_saturating_r1".split()],
+    "sngan": [*RESIDUAL, *"--batch-size 10 --networks.last-blocks 0".split()],
 }
 STARTS = {"caption_self_critical": "caption_transformer"}
 """What starts from a trained run, and of what."""
