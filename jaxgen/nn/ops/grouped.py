@@ -17,9 +17,10 @@ _BLOCK = 32
 """Channels of a block of groups that CPUs convolve together, as if its groups saw each other.
 
 Smaller ones run far under the machine's rate, larger ones multiply more zeros. 64 images of 14x14,
-128 channels in groups of 16, forward and backward in a loop on 2 cores beside other work: 100 ms in blocks of 32, 167
-of 64, 204 of all; 95 as sums of shifted products of groups, whose forward pass takes three times
-as long (63 ms against 22); 2,319 as XLA's own. 7x7 with 256 channels: 53, 68, 194, 59 and 557.
+128 channels in groups of 16, forward and backward in a loop, on 2 cores beside other work: 100 ms
+in blocks of 32, 167 of 64, 204 of all; 95 as sums of shifted products of groups, whose forward pass
+takes three times as long (63 ms against 22); 2,319 as XLA's own. 7x7 with 256 channels: 53, 68,
+194, 59 and 557.
 """
 
 
