@@ -177,10 +177,10 @@ class R3GAN(Networks):
     enough for a CPU.
     """
 
-    generator_channels: tuple[int, ...] = setting((128, 64, 32), least=1, most=2**14)
+    generator_channels: tuple[int, ...] = setting((64, 32, 16), least=1, most=2**14)
     """Channels of the stages, the last for images of full size; further small ones have the
     first."""
-    discriminator_channels: tuple[int, ...] = setting((128, 64, 32), least=1, most=2**14)
+    discriminator_channels: tuple[int, ...] = setting((64, 32, 16), least=1, most=2**14)
     """The same of the discriminator, in the same order."""
     blocks: int = setting(1, least=1, most=64)
     """Residual blocks of each stage."""

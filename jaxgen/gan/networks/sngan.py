@@ -158,10 +158,10 @@ class SNGAN(Networks):
     CPU.
     """
 
-    generator_channels: tuple[int, ...] = setting((128, 64, 32), least=1, most=2**14)
+    generator_channels: tuple[int, ...] = setting((64, 32, 16), least=1, most=2**14)
     """Channels of the stages, the last for images of full size; further small ones have the
     first."""
-    discriminator_channels: tuple[int, ...] = setting((128, 64, 32), least=1, most=2**14)
+    discriminator_channels: tuple[int, ...] = setting((64, 32, 16), least=1, most=2**14)
     """The same of the discriminator, in the same order."""
     last_blocks: int = setting(1, least=0, most=64)
     """The discriminator's blocks at the smallest size, which do not halve it."""

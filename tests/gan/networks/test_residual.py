@@ -96,18 +96,17 @@ def test_parameter_counts_of_r3gan_by_hand():
 def test_parameter_counts_of_sngan_by_hand():
     shape = (28, 28, 1)
 
-    def block(i, o, beside=True):
-        return 9 * i * o + o + 9 * o * o + o + (i * o + o) * beside
+    def block(i, o):
+        return 9 * i * o + o + 9 * o * o + o + i * o + o
 
-    shapes = jax.eval_shape(SNGAN().generator(shape).init, jax.random.key(0), noise(2, 64))
+    networks = SNGAN((128, 64, 32), (128, 64, 32))
+    shapes = jax.eval_shape(networks.generator(shape).init, jax.random.key(0), noise(2, 64))
     norms = 2 * (128 + 64 + 64 + 32 + 32)
     ups = block(128, 64) + block(64, 32) + norms
     assert count_params(shapes["params"]) == 65 * 49 * 128 + ups + 9 * 32 + 1
     images = jnp.zeros((2, *shape))
-    shapes = jax.eval_shape(SNGAN().discriminator(shape).init, jax.random.key(0), images)
-    downs = block(1, 32) + block(32, 64) + block(64, 64, beside=False)
-    # The widest of three stages is the smallest, which only the blocks that do not halve have.
-    assert widths((128, 64, 32), 3) == [128, 64, 32]
+    shapes = jax.eval_shape(networks.discriminator(shape).init, jax.random.key(0), images)
+    # Two blocks that halve; only the last one is as wide as the smallest stage.
     downs = block(1, 32) + block(32, 64) + block(64, 128)
     assert count_params(shapes["params"]) == downs + 129
 
