@@ -178,6 +178,4 @@ class Teller:
         if not self._is_over:
             self._is_over = True
             where = "" if step is None else f"step {step}: "
-            self._say(
-                f"warning: {where}the watcher {self._name} {problem}; nothing more is told it"
-            )
+            self._say(f"warning: {where}the watcher {self._name} {problem}; it is left out")
