@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.live import Live
 
     from jaxgen.display.progress import Line
 
@@ -30,7 +31,8 @@ class Plain:
 
     def say(self, sentence: str) -> None:
         """A sentence between them."""
-        print(sentence, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{sentence}\n")  # at once: print would let other threads come between
+        sys.stderr.flush()
 
     def leave(self, line: "Line") -> None:
         """The line's work is over."""
@@ -43,13 +45,12 @@ class Terminal(Plain):
 
     def __init__(self) -> None:
         self._lines: list[Line] = []
-        self._live: Any = None
+        self._live: Live | None = None
 
     def show(self, line: "Line") -> None:
         if line not in self._lines:
             self._lines.append(line)
-        if self._live is None:
-            self._begin()
+        self._live = self._live or self._begun()
         self._live.refresh()
 
     def say(self, sentence: str) -> None:
@@ -62,7 +63,7 @@ class Terminal(Plain):
             live.console.print(Text(sentence), soft_wrap=True)
 
     def leave(self, line: "Line") -> None:
-        if line not in self._lines:
+        if self._live is None or line not in self._lines:
             return
         self._live.refresh()
         if self._lines == [line]:
@@ -70,7 +71,7 @@ class Terminal(Plain):
             self._live = None
         self._lines.remove(line)
 
-    def _begin(self) -> None:
+    def _begun(self) -> "Live":
         # Late: 0.1 s, which `--help` does without.
         from rich.console import Console
         from rich.live import Live
@@ -82,13 +83,14 @@ class Terminal(Plain):
                 return False
 
         console = SteadyConsole(stderr=True, force_terminal=True, force_jupyter=False)
-        self._live = Live(
+        display = Live(
             get_renderable=lambda: drawn(self._lines, console.width),
             console=console,
             refresh_per_second=1,  # so that the time left is seen to run
             redirect_stdout=sys.stdout.isatty(),  # not what goes into a file
         )
-        self._live.start()
+        display.start()
+        return display
 
 
 class Notebook(Plain):

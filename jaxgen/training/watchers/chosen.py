@@ -33,8 +33,9 @@ def chosen(asked: Sequence[str | RunWatcher]) -> dict[str, RunWatcher]:
             found[settings.class_name(cls)] = _made(cls, f"{flag('watch')} {one}")
         else:
             raise JaxgenError(
-                f"{flag('watch')} {one}: there is no such watcher; there are {', '.join(KNOWN)}, "
-                "and FILE.py:CLASS or MODULE:CLASS for one of your own"
+                f"{flag('watch')} {one}: there is no such watcher; there are {', '.join(KNOWN)}, and "
+                "FILE.py:CLASS or MODULE:CLASS for one of your own (tensorboard/ of a run is "
+                "always written)"
             )
     return found
 
@@ -53,7 +54,7 @@ def _complete(watcher: object, what: str) -> RunWatcher:
     missing = [name for name in METHODS if not callable(getattr(watcher, name, None))]
     if missing:
         raise JaxgenError(
-            f"{what} lacks {' and '.join(missing)}: a watcher has {', '.join(METHODS)}, all of "
+            f"{what} lacks {', '.join(missing)}: a watcher has {', '.join(METHODS)}, all of "
             "which jaxgen.training.watchers.base.RunWatcher has for a class of your own"
         )
     return watcher  # type: ignore[return-value]

@@ -33,9 +33,8 @@ class MlflowStore(RunWatcher):
         logging.getLogger("mlflow").setLevel(logging.WARNING)
 
     def start(self, run: WatchedRun) -> None:
-        from mlflow.entities import Metric, Param
-
-        self._metric, self._param = Metric, Param
+        entities = self._mlflow.entities
+        self._metric, self._param = entities.Metric, entities.Param
         place = None
         uri = self._uri
         if not uri:
@@ -56,7 +55,7 @@ class MlflowStore(RunWatcher):
         else:
             created = self._client.create_run(experiment, run_name=run.name, tags={_ID: run.id})
             self._id, artifacts = created.info.run_id, created.info.artifact_uri
-            params = [Param(name, value) for name, value in settings.items()]
+            params = [self._param(name, value) for name, value in settings.items()]
             for first in range(0, len(params), _MOST_PARAMS):
                 self._client.log_batch(self._id, params=params[first : first + _MOST_PARAMS])
         for name, value in _flat(run.session):
