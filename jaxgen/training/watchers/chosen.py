@@ -33,8 +33,8 @@ def chosen(asked: Sequence[str | RunWatcher]) -> dict[str, RunWatcher]:
             found[settings.class_name(cls)] = _made(cls, f"{flag('watch')} {one}")
         else:
             raise JaxgenError(
-                f"{flag('watch')} {one}: there is no such watcher; there are {', '.join(KNOWN)}, and "
-                "FILE.py:CLASS or MODULE:CLASS for one of your own (tensorboard/ of a run is "
+                f"{flag('watch')} {one}: there is no such watcher; there are {', '.join(KNOWN)}, "
+                "and FILE.py:CLASS or MODULE:CLASS for one of your own (tensorboard/ of a run is "
                 "always written)"
             )
     return found
