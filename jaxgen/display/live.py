@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jaxgen.display.progress import Line
 
-_BAR, _MOST_ROWS, _WIDTH_IN_NOTEBOOK = 24, 6, 110
+_BAR, _MOST_ROWS, _WIDTH_IN_NOTEBOOK = 20, 6, 110
 
 
 class Plain:
@@ -163,7 +163,8 @@ def drawn(lines: "list[Line]", width: int) -> "RenderableType":
         first, *rest = _rows(told, beside, width)
         row = Table.grid(padding=(0, 0))
         bar = ProgressBar(total=max(line.total, 1), completed=line.done, width=_BAR)
-        row.add_row(Text(before), bar, Text(f"  {first}", no_wrap=True))
+        cells = [bar, Text(f"  {first}", no_wrap=True)]
+        row.add_row(*([Text(before, no_wrap=True), *cells] if before else cells))
         parts += [row, *(Text(text, no_wrap=True, overflow="ellipsis") for text in rest)]
     return Group(*parts)
 
