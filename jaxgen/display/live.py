@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from jaxgen.display.progress import Line
 
+METADATA = {"jaxgen": "progress"}
+"""Of such an output in a notebook's file."""
 _BAR, _MOST_ROWS, _WIDTH_IN_NOTEBOOK = 20, 6, 110
 
 
@@ -119,9 +121,10 @@ class Notebook(Plain):
 
         bundle = as_text_and_html([line])
         if line in self._handles:
-            self._handles[line].update(bundle, raw=True)
+            self._handles[line].update(bundle, raw=True, metadata=METADATA)
         else:
-            self._handles[line] = display(bundle, raw=True, display_id=True)
+            shown = display(bundle, raw=True, metadata=METADATA, display_id=True)
+            self._handles[line] = shown
 
 
 def as_text_and_html(lines: "list[Line]") -> dict[str, str]:
