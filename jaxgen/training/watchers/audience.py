@@ -11,6 +11,7 @@ import re
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from jaxgen.training.watchers.base import RunWatcher, State, WatchedRun
 
 FOLDER = "watch"
 _MOST_WAITING = 200
-_SECONDS_TO_END = 60.0
+_SECONDS_TO_START, _SECONDS_TO_END = 10.0, 60.0
 _MOST_BYTES = 2**16
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -45,11 +46,18 @@ class Audience:
         session: dict[str, Any],
         say: Callable[[str], None],
     ) -> None:
-        """Training begins in a run's folder, or goes on; `say` prints what goes wrong."""
+        """Training begins in a run's folder, or goes on; `say` prints what goes wrong.
+
+        Waits ten seconds at most until watchers have started: what a killed process had not told
+        yet is never told.
+        """
         for name, watcher in self._watchers.items():
             note = _Note(folder / FOLDER, name)
             run = WatchedRun(folder, note.id, start, steps, config, session, bool(note.before))
             self._tellers.append(Teller(name, watcher, run, note, say))
+        until = time.monotonic() + _SECONDS_TO_START
+        for teller in self._tellers:
+            teller.started.wait(max(0.0, until - time.monotonic()))
 
     def scalars(self, step: int, figures: Mapping[str, float]) -> None:
         """Figures after `step` steps."""
@@ -141,6 +149,8 @@ class Teller:
         self._note, self._say = note, say
         self._waiting: queue.Queue[tuple[str, int, tuple[Any, ...]]] = queue.Queue(_MOST_WAITING)
         self._is_over = False
+        self.started = threading.Event()
+        """Set once its `start` has returned, or failed."""
         self._thread = threading.Thread(target=self._work, name=f"watch-{name}", daemon=True)
         self._thread.start()
 
@@ -164,6 +174,7 @@ class Teller:
         try:
             self._note.write(kind, step)  # first: a run that is killed in between has its id
             self._watcher.start(self._run)
+            self.started.set()
             while not self._is_over:
                 kind, step, content = self._waiting.get()
                 getattr(self._watcher, kind)(step, *content)
@@ -173,6 +184,8 @@ class Teller:
         except (Exception, SystemExit) as error:  # a watcher raises anything, and loses no training
             told = " ".join(f"{type(error).__name__}: {error}".split())
             self._drop(step, f"failed in {kind} ({told[:500]})")
+        finally:
+            self.started.set()
 
     def _drop(self, step: int | None, problem: str) -> None:
         if not self._is_over:

@@ -80,6 +80,7 @@ def test_one_that_raises_is_told_of_once_and_left_out(watched, monkeypatch, meth
 
 
 def test_one_that_hangs_holds_nothing_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(audience, "_SECONDS_TO_START", 0.05)
     monkeypatch.setattr(audience, "_SECONDS_TO_END", 0.05)
     monkeypatch.setattr(audience, "_MOST_WAITING", 3)
     leave = threading.Event()
