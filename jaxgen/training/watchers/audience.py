@@ -25,7 +25,7 @@ from jaxgen.training.watchers.base import RunWatcher, State, WatchedRun
 
 FOLDER = "watch"
 _MOST_WAITING = 200
-_SECONDS_TO_START, _SECONDS_TO_END = 10.0, 60.0
+_SECONDS_TO_START, _SECONDS_TO_END = 30.0, 60.0
 _MOST_BYTES = 2**16
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -48,7 +48,7 @@ class Audience:
     ) -> None:
         """Training begins in a run's folder, or goes on; `say` prints what goes wrong.
 
-        Waits ten seconds at most until watchers have started: what a killed process had not told
+        Waits half a minute at most until watchers have started: what a killed process had not told
         yet is never told.
         """
         for name, watcher in self._watchers.items():

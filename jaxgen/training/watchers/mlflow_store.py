@@ -6,12 +6,16 @@ A run is found again by its id, a tag, so that it goes on in the same run of MLf
 import logging
 import os
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxgen.display.replacing import replacing
 from jaxgen.errors import JaxgenError
 from jaxgen.training.watchers.base import RunWatcher, State, WatchedRun
 from jaxgen.training.watchers.packages import imported
@@ -40,6 +44,7 @@ class MlflowStore(RunWatcher):
         if not uri:
             folder = run.folder.resolve() / "mlflow"
             folder.mkdir(exist_ok=True)
+            self._make(folder / "mlflow.db")
             uri, place = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
         self._client = self._mlflow.MlflowClient(tracking_uri=uri)
         experiment = self._experiment(place)
@@ -92,6 +97,17 @@ class MlflowStore(RunWatcher):
         if why:
             self._client.set_tag(self._id, "why", why[:_MOST_TEXT])
         self._client.set_terminated(self._id, _STATUS.get(state, "FAILED"))
+
+    def _make(self, path: Path) -> None:
+        """Make a database that is whole or not there: one left half made is of no use for ever."""
+        if path.exists():
+            return
+        # Elsewhere, since what made it keeps it open.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            made = Path(folder) / path.name
+            self._mlflow.MlflowClient(tracking_uri=f"sqlite:///{made}").search_experiments()
+            with replacing(path) as temporary:
+                shutil.copyfile(made, temporary)
 
     def _experiment(self, place: str | None) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "jaxgen"

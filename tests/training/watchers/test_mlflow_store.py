@@ -25,6 +25,7 @@ def test_a_run_that_stopped_goes_on_as_one(store, watched, tmp_path):
     import mlflow
 
     assert watched({"mlflow": store()}, 0, (10, 20, 30), "interrupted") == []
+    assert [path.name for path in (tmp_path / "mlflow").glob("*mlflow.db")] == ["mlflow.db"]
     uri = f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("jaxgen").experiment_id
