@@ -18,7 +18,7 @@ from jaxgen.training.devices import memory_in_words
 from jaxgen.training.events import Events
 from jaxgen.training.finishing import finish
 from jaxgen.training.loop import Outcome
-from jaxgen.training.metrics_file import MetricsFile, metrics_of
+from jaxgen.training.metrics_file import MetricsFile, metrics_of, read_metrics
 from jaxgen.training.processes import together
 from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
@@ -88,7 +88,9 @@ class Recorder(Watcher):
         examples = config.batch_size * config.replicas
         self._progress = Progress(config.steps, start, examples, memory_in_words)
         settings, began = self._record.config, dict(self._began)
-        self._audience.start(self._run.path, start, config.steps, settings, began, self._say)
+        self._audience.start(
+            self._run.path, start, config.steps, settings, began, self._say, self._past
+        )
         for step, path in self._run.sample_files():
             if step > self._start:
                 path.unlink()
@@ -136,6 +138,21 @@ class Recorder(Watcher):
     def _tell(self, step: int, figures: dict[str, float]) -> None:
         self._board.scalars(step, figures)
         self._audience.scalars(step, figures)
+
+    def _past(self) -> list[tuple[int, dict[str, float]]]:
+        """The log lines of the steps that were done before, as they are in `metrics.csv`."""
+        every, until = self._config.log_every, self._start - bool(self._row)
+        lines: dict[int, dict[str, float]] = {}
+        for name, (steps, values) in read_metrics(self._run.metrics_path).items():
+            line = -(-steps // every) * every  # that tells of a step
+            first = np.flatnonzero(np.diff(line, prepend=-1))
+            if not len(first):
+                continue
+            means = np.add.reduceat(values, first) / np.diff(first, append=len(line))
+            for step, mean in zip(line[first], means, strict=True):
+                if step <= until:
+                    lines.setdefault(int(step), {})[name] = float(mean)
+        return [(step, self._summed_up(lines[step])) for step in sorted(lines)]
 
     def _say(self, sentence: str) -> None:
         self._progress.say(sentence)

@@ -23,6 +23,8 @@ from jaxgen.data.sealing import is_broken, sealed
 from jaxgen.errors import JaxgenError
 from jaxgen.training.watchers.base import RunWatcher, State, WatchedRun
 
+Lines = list[tuple[int, dict[str, float]]]
+"""Steps, and scalars after them by name."""
 FOLDER = "watch"
 _MOST_WAITING = 200
 _SECONDS_TO_START, _SECONDS_TO_END = 30.0, 60.0
@@ -45,16 +47,28 @@ class Audience:
         config: dict[str, Any],
         session: dict[str, Any],
         say: Callable[[str], None],
+        past: Callable[[], Lines] = list,
     ) -> None:
-        """Training begins in a run's folder, or goes on; `say` prints what goes wrong.
+        """Training begins in a run's folder, or goes on.
 
-        Waits half a minute at most until watchers have started: what a killed process had not told
-        yet is never told.
+        Waits half a minute at most until watchers have started.
+
+        Args:
+            folder: the run's.
+            start: steps that were done before.
+            steps: in all.
+            config: see `WatchedRun`, and so is `session`.
+            session: what takes up training.
+            say: prints what goes wrong.
+            past: gives scalars up to `start`, for watchers that were not told all of them.
         """
+        notes = {name: _Note(folder / FOLDER, name) for name in self._watchers}
+        lacking = any(note.before.get("scalars", 0) < start for note in notes.values())
+        lines = past() if lacking else []
         for name, watcher in self._watchers.items():
-            note = _Note(folder / FOLDER, name)
+            note = notes[name]
             run = WatchedRun(folder, note.id, start, steps, config, session, bool(note.before))
-            self._tellers.append(Teller(name, watcher, run, note, say))
+            self._tellers.append(Teller(name, watcher, run, note, say, lines))
         until = time.monotonic() + _SECONDS_TO_START
         for teller in self._tellers:
             teller.started.wait(max(0.0, until - time.monotonic()))
@@ -143,9 +157,11 @@ class Teller:
         run: WatchedRun,
         note: _Note,
         say: Callable[[str], None],
+        past: Lines,
     ) -> None:
-        """Takes the watcher, and begins with its `start`."""
+        """Takes the watcher, and begins with its `start` and what it lacks of the past."""
         self._name, self._watcher, self._run = name, watcher, run
+        self._past = [line for line in past if line[0] > note.before.get("scalars", 0)]
         self._note, self._say = note, say
         self._waiting: queue.Queue[tuple[str, int, tuple[Any, ...]]] = queue.Queue(_MOST_WAITING)
         self._is_over = False
@@ -175,6 +191,10 @@ class Teller:
             self._note.write(kind, step)  # first: a run that is killed in between has its id
             self._watcher.start(self._run)
             self.started.set()
+            kind = "scalars"
+            for step, figures in self._past:
+                self._watcher.scalars(step, dict(figures))
+                self._note.write(kind, step)
             while not self._is_over:
                 kind, step, content = self._waiting.get()
                 getattr(self._watcher, kind)(step, *content)

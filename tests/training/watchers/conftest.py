@@ -1,6 +1,7 @@
 """Sessions of a watched run, without training: what a recorder would tell, told at once."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -20,7 +21,12 @@ def watched(tmp_path, monkeypatch):
     """
     monkeypatch.setattr("jaxgen.training.watchers.audience._SECONDS_TO_END", 240.0)
 
+    begun = []
+
     def session(watchers, start, steps, state="finished", why="", config=CONFIG):
+        if begun and "wandb" in watchers:
+            time.sleep(1.1)  # it names folders by the second
+        begun.append(start)
         said = []
         audience = Audience(watchers)
         audience.start(tmp_path, start, 40, config, SESSION, said.append)

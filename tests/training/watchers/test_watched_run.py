@@ -31,6 +31,10 @@ class Noting(RunWatcher):
         self.ends.append((step, state))
 
 
+class Late(Noting):
+    """Is told of a run that went without it before."""
+
+
 class Broken(RunWatcher):
     def scalars(self, step, figures):
         raise ValueError("nobody listens")
@@ -55,7 +59,11 @@ def test_what_is_told_is_what_is_recorded(tmp_path, monkeypatch, capsys):
         with pytest.raises(MemoryError):
             jaxgen.run(config, watch=[noting])
     assert noting.ends == [(6, "failed")]
-    jaxgen.run(config, watch=[Broken(), noting])  # goes on at step 4
+    late = Late()
+    jaxgen.run(config, watch=[Broken(), noting, late])  # goes on at step 4
+    assert sorted(late.scalar) == [2, 4, 6, 8]
+    for step, figures in noting.scalar.items():
+        assert late.scalar[step] == pytest.approx(figures, rel=1e-6)
     told = capsys.readouterr().err
     assert told.count("the watcher ") == 1
     assert "failed in scalars (ValueError: nobody listens); it is left out\n" in told
