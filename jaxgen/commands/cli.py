@@ -116,8 +116,8 @@ def main(
 
     Beside the numbers, `--FIELD NAME` takes another class for a field that holds one of several
     (`--data pictures`, `--networks mlp`), `--preset NAME` starts from other defaults, `--import
-    FILE` makes code of a user's own known, and `--reschedule` extends a run whose schedule depends
-    on the number of steps.
+    FILE` makes code of a user's own known, `--watch NAME` tells others of the run, and
+    `--reschedule` extends a run whose schedule depends on the number of steps.
 
     Args:
         config: the experiment's defaults.
