@@ -161,7 +161,7 @@ def drawn(lines: "list[Line]", width: int) -> "RenderableType":
     for line in lines:
         before = f"{line.what}  " if line.what else ""
         percent = f"{100 * line.done // max(line.total, 1)} %"
-        told = [f"{line.done}/{line.total} {line.unit}s", percent, *line.numbers(), *line.words]
+        told = [f"{line.done}/{line.total} {line.unit}s", percent, *line.numbers(True), *line.words]
         beside = max(10, width - len(before) - _BAR - 2)
         first, *rest = _rows(told, beside, width)
         row = Table.grid(padding=(0, 0))

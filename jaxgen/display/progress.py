@@ -30,12 +30,15 @@ class Line:
         """Units a second since it was last told how much is done."""
         self._clock = self._began = time.monotonic()
         self._weighted = [0.0, 0.0]  # units and seconds, older ones for less
+        self._told = 0
 
     def advance(self, done: int) -> None:
         """So much is done now."""
         now = time.monotonic()
         count, seconds = done - self.done, max(now - self._clock, 1e-9)
-        old_count, old_seconds = self._weighted
+        # What came first took longer than the rest will: programs were compiled.
+        old_count, old_seconds = self._weighted if self._told > 1 else (0.0, 0.0)
+        self._told += 1
         self._weighted = [_WEIGHT * old_count + count, _WEIGHT * old_seconds + seconds]
         self.speed, self.done, self._clock = count / seconds, done, now
 
@@ -44,14 +47,19 @@ class Line:
         """Since it began."""
         return time.monotonic() - self._began
 
-    def numbers(self) -> list[str]:
-        """Speed and time left in words, as far as they are known."""
+    def numbers(self, smoothed: bool = False) -> list[str]:
+        """Speed and time left in words, as far as they are known.
+
+        Args:
+            smoothed: tell the speed that the time left is reckoned by, not the newest.
+        """
         count, seconds = self._weighted
         if not count:
             return []
-        told = [_per_second(self.speed, self.unit)]
+        speed = count / seconds if smoothed else self.speed
+        told = [_per_second(speed, self.unit)]
         if self.examples:
-            told.append(_per_second(self.speed * self.examples, "example"))
+            told.append(_per_second(speed * self.examples, "example"))
         rest = (self.total - self.done) * seconds / count
         if self.done < self.total:
             since = time.monotonic() - self._clock

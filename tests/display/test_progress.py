@@ -57,10 +57,11 @@ def test_the_time_left_weighs_what_is_new(clock):
     for done, seconds in ((10, 10), (20, 10), (30, 1), (40, 1)):
         clock[0] += seconds
         line.advance(done)
-    # (10 * .9^3 + 10 * .9^2 + 1 * .9 + 1) seconds for 34.39 steps; 60 are left.
-    assert line.numbers() == ["10.0 steps/s", "0:00:30 left"]
+    # (10 * .9^2 + 1 * .9 + 1) seconds for 10 * .9^2 + 10 * .9 + 10 steps; 60 are left.
+    assert line.numbers() == ["10.0 steps/s", "0:00:22 left"]
+    assert line.numbers(smoothed=True) == ["2.7 steps/s", "0:00:22 left"]
     clock[0] += 20
-    assert line.numbers()[-1] == "0:00:10 left"
+    assert line.numbers()[-1] == "0:00:02 left"
     line.advance(41)
     assert line.numbers()[0] == "20 s/step"
 
