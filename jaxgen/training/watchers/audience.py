@@ -62,13 +62,10 @@ class Audience:
             say: prints what goes wrong.
             past: gives scalars up to `start`, for watchers that were not told all of them.
         """
-        notes = {name: _Note(folder / FOLDER, name) for name in self._watchers}
-        lacking = any(note.before.get("scalars", 0) < start for note in notes.values())
-        lines = past() if lacking else []
         for name, watcher in self._watchers.items():
-            note = notes[name]
+            note = _Note(folder / FOLDER, name)
             run = WatchedRun(folder, note.id, start, steps, config, session, bool(note.before))
-            self._tellers.append(Teller(name, watcher, run, note, say, lines))
+            self._tellers.append(Teller(name, watcher, run, note, say, past))
         until = time.monotonic() + _SECONDS_TO_START
         for teller in self._tellers:
             teller.started.wait(max(0.0, until - time.monotonic()))
@@ -157,11 +154,10 @@ class Teller:
         run: WatchedRun,
         note: _Note,
         say: Callable[[str], None],
-        past: Lines,
+        past: Callable[[], Lines],
     ) -> None:
         """Takes the watcher, and begins with its `start` and what it lacks of the past."""
-        self._name, self._watcher, self._run = name, watcher, run
-        self._past = [line for line in past if line[0] > note.before.get("scalars", 0)]
+        self._name, self._watcher, self._run, self._past = name, watcher, run, past
         self._note, self._say = note, say
         self._waiting: queue.Queue[tuple[str, int, tuple[Any, ...]]] = queue.Queue(_MOST_WAITING)
         self._is_over = False
@@ -189,12 +185,16 @@ class Teller:
         kind, step = "start", self._run.start
         try:
             self._note.write(kind, step)  # first: a run that is killed in between has its id
-            self._watcher.start(self._run)
+            held, known = self._watcher.start(self._run), self._note.before.get("scalars", 0)
+            if isinstance(held, int) and held < known:
+                self._note.before["scalars"] = known = held
+            past = self._past() if known < self._run.start else []
             self.started.set()
             kind = "scalars"
-            for step, figures in self._past:
-                self._watcher.scalars(step, dict(figures))
-                self._note.write(kind, step)
+            for step, figures in past:
+                if step > known:
+                    self._watcher.scalars(step, dict(figures))
+                    self._note.write(kind, step)
             while not self._is_over:
                 kind, step, content = self._waiting.get()
                 getattr(self._watcher, kind)(step, *content)

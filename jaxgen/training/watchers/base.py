@@ -42,8 +42,13 @@ class RunWatcher:
     from a checkpoint, what was told before is not told again.
     """
 
-    def start(self, run: WatchedRun) -> None:
-        """Training begins, or goes on."""
+    def start(self, run: WatchedRun) -> int | None:
+        """Training begins, or goes on.
+
+        Returns:
+            The last step whose scalars the place holds, where it is known to have lost some that it
+            was told of; None otherwise.
+        """
 
     def scalars(self, step: int, figures: dict[str, float]) -> None:
         """Means of the metrics since the last log line, or figures of an evaluation, by name."""

@@ -5,11 +5,13 @@ which `wandb sync` puts together in their order. The library works in a process 
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxgen.training.watchers.base import RunWatcher, State, WatchedRun
+from jaxgen.training.watchers.offline_files import last_step
 from jaxgen.training.watchers.packages import imported
 
 _SECONDS_TO_FINISH = 45.0  # online, what is not uploaded then is left to `wandb sync`
@@ -26,12 +28,16 @@ class WeightsAndBiases(RunWatcher):
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         self._wandb = imported("wandb", lambda wandb: wandb.Settings(mode=self._mode))
 
-    def start(self, run: WatchedRun) -> None:
+    def start(self, run: WatchedRun) -> int | None:
         wandb = self._wandb
+        folder, held = os.environ.get("WANDB_DIR") or str(run.folder), None
+        if run.is_watched_before and self._mode == "offline":
+            # Its process writes late, and not at all once ours is killed.
+            held = last_step(Path(folder), run.id)
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or "jaxgen",
             name=os.environ.get("WANDB_NAME") or run.name,
-            dir=os.environ.get("WANDB_DIR") or str(run.folder),
+            dir=folder,
             id=run.id,
             resume=None if self._mode == "offline" else "allow",
             mode=self._mode,
@@ -47,6 +53,7 @@ class WeightsAndBiases(RunWatcher):
             ),
         )
         self._run.summary["state"] = "running"
+        return held
 
     def scalars(self, step: int, figures: dict[str, float]) -> None:
         self._run.log(figures, step=step, commit=True)

@@ -124,6 +124,18 @@ def test_a_note_that_was_altered_begins_a_new_run(watched, tmp_path, capsys):
         assert json.loads(path.read_text())["told"]["scalars"] == 20
 
 
+def test_what_a_place_lost_is_told_again(watched):
+    class Lost(Noting):
+        def start(self, run):
+            return 10 if run.is_watched_before else None
+
+    first, second = Lost(), Lost()
+    watched({"one": first}, 0, (10, 20, 30), "failed")
+    watched({"one": second}, 15, (20, 30, 40))
+    assert [step for step, told, *_ in second.told if isinstance(told, dict)] == [20, 30, 40]
+    assert [step for step, *_ in second.told if step == 20] == [20]  # its picture was not lost
+
+
 def test_names_make_files_of_their_own(watched, tmp_path):
     watched({"a:B": Noting(), "a-B": Noting(), "../x" * 99: Noting()}, 0, (10,))
     assert len(list((tmp_path / "watch").iterdir())) == 3

@@ -22,6 +22,8 @@ def records(path):
         _, size, kind = struct.unpack("<IHB", data[at : at + 7])
         parts = (b"" if kind in (1, 2) else parts) + data[at + 7 : at + 7 + size]
         at += 7 + size
+        if at > len(data):  # broken off
+            return
         if kind in (1, 4):
             yield wandb_internal_pb2.Record.FromString(parts)
 
@@ -68,6 +70,24 @@ def test_a_run_that_stopped_goes_on_as_one(sessions, tmp_path):
     assert told[20]["samples/caption"] == "a cat"
     media = sorted(tmp_path.glob("wandb/offline-run-*/files/media/images/*.png"))
     assert len(media) == 2
+
+
+def test_what_its_process_did_not_write_is_told_again(sessions, tmp_path, watched):
+    from jaxgen.training.watchers.weights_and_biases import WeightsAndBiases
+
+    # As SIGKILL leaves it: broken off within a record.
+    for path, cut in (sessions[0][0], 0.5), (sessions[1][0], 0.0):
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut) or 7])
+    kept = [
+        r.history.step.num
+        for r in records(sessions[0][0])
+        if r.WhichOneof("record_type") == "history"
+    ]
+    assert 0 < len(kept) < 3
+    watched({"wandb": WeightsAndBiases()}, kept[-1], (20, 30, 40))
+    (new,) = set(tmp_path.glob("wandb/offline-run-*/*.wandb")) - {path for path, _ in sessions}
+    told = [r.history.step.num for r in records(new) if r.WhichOneof("record_type") == "history"]
+    assert told == [step for step in (20, 30, 40) if step > kept[-1]]
 
 
 def test_alarms_and_how_it_ended(sessions):
