@@ -22,12 +22,12 @@ def last_step(folder: Path, run_id: str) -> int | None:
         run_id: the run's.
 
     Returns:
-        None where there is no file, or it cannot be read.
+        0 where they hold none; None where there is no file, or it cannot be read.
     """
-    steps: list[int] = []
+    steps, paths = [0], list(folder.glob(f"wandb/offline-run-*-{run_id}/run-{run_id}.wandb"))
     try:
         messages: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
-        for path in folder.glob(f"wandb/offline-run-*-{run_id}/run-{run_id}.wandb"):
+        for path in paths:
             if path.stat().st_size > _MOST_BYTES:
                 return None
             for content in _records(path.read_bytes()):
@@ -36,7 +36,7 @@ def last_step(folder: Path, run_id: str) -> int | None:
                     steps.append(record.history.step.num)
     except Exception:  # a form that later versions may have: then the note counts
         return None
-    return max(steps, default=None)
+    return max(steps) if paths else None
 
 
 def _records(data: bytes) -> Iterator[bytes]:
