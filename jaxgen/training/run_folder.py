@@ -2,6 +2,7 @@
 
 config.json  metrics.csv  events.jsonl  curves.png  samples/step_000500.png (and .json)  samples.gif
 checkpoints/  tensorboard/  report.html  summary.json
+watch/ (what watchers were told)  wandb/  mlflow/
 """
 
 import json
