@@ -27,6 +27,9 @@ class SampleConfig(ReplicaArgument):
     """Classes to draw, of a conditional model, one after the other until there are n."""
     interpolate: bool = False
     """Instead, rows of images on the way from one random input to another: 10 columns, n images."""
+    truncation: float | None = setting(None, above=0, most=1e6)
+    """The largest number in the noise: smaller ones make samples more typical and less varied.
+    Uniform noise has numbers up to 1, normal noise few above 3. Not given, none is cut."""
     out: Path = Path("samples.png")
     """A picture of the grid, or NAME.npz: images float32 (N, 28, 28) in [-1, 1] and, of a
     conditional model, labels."""
@@ -56,6 +59,11 @@ def main(argv: Sequence[str]) -> int:
     interpolate = getattr(model, "interpolate", None)
     if config.interpolate and interpolate is None:
         raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
+    how = {}
+    if config.truncation is not None:
+        if getattr(model, "most_truncation", None) is None:
+            raise JaxgenError(f"{config.run} holds a model whose noise is not truncated")
+        how["truncation"] = config.truncation
     tell_devices(precision=model.config.precision)
     known = getattr(model, "classes", 0)
     in_rows = 10 if known or config.interpolate else math.ceil(math.sqrt(config.n))
@@ -81,9 +89,9 @@ def main(argv: Sequence[str]) -> int:
         down = _PIXELS * (rows * (height + _PADDING) + _PADDING)
         pictures.refuse_large(config.out, across, down, "give fewer samples, or a .npz file")
     if config.interpolate and interpolate is not None:
-        images = interpolate(config.seed, rows, columns)
+        images = interpolate(config.seed, rows, columns, **how)
     else:
-        images = model.sample(seed=config.seed, n=n, labels=labels)
+        images = model.sample(seed=config.seed, n=n, labels=labels, **how)
     if is_picture:
         grid = plots.grid(images, columns, _PADDING, config.normalize_each)
         plots.save_image(config.out, grid, scale=_PIXELS)

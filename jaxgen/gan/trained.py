@@ -58,29 +58,46 @@ class TrainedGan:
         """Every metric of its run by name: steps int (S,) and values float (S,)."""
         return self._saved.history
 
-    def sample(self, seed: int = 0, n: int = 64, labels: Any = None) -> np.ndarray:
+    @property
+    def most_truncation(self) -> float | None:
+        """The largest bound that truncates its noise; None if it is not truncated."""
+        noise = self._sampler.noise
+        return None if noise.truncate is None else noise.most
+
+    def sample(
+        self,
+        seed: int = 0,
+        n: int = 64,
+        labels: Any = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Draw images.
 
         Args:
             seed: of the noise; the same seed yields the same images.
             n: how many; ignored where labels are given.
             labels: classes to draw, ints (n,), of a conditional model; by default all in turn.
+            truncation: the largest number in the noise, for samples that are more typical and less
+                varied; see `jaxgen.gan.noise`. None for none.
 
         Returns:
             float32 (n, height, width, channels) in [-1, 1]. An image depends on its own place in
             the noise and its label alone, unless the configuration asks for batch statistics.
 
         Raises:
-            JaxgenError: the model takes no labels, or a label is not one of its classes.
+            JaxgenError: the model takes no labels, or a label is not one of its classes; its noise
+                cannot be truncated so.
         """
         if labels is not None:
             labels = self._checked_labels(labels)
             n = len(labels)
         if n < 1:
             raise JaxgenError(f"n must be at least 1, got {n}")
-        return self._sampler.sample(self._weights, n, seed, labels)
+        return self._sampler.sample(self._weights, n, seed, labels, truncation)
 
-    def interpolate(self, seed: int = 0, rows: int = 8, columns: int = 10) -> np.ndarray:
+    def interpolate(
+        self, seed: int = 0, rows: int = 8, columns: int = 10, truncation: float | None = None
+    ) -> np.ndarray:
         """Images on the way from one random input to another, a row of the grid for each pair.
 
         Returns:
@@ -88,21 +105,58 @@ class TrainedGan:
             each row is of one class.
 
         Raises:
-            JaxgenError: memory does not hold them.
+            JaxgenError: memory does not hold them, or the noise cannot be truncated so.
         """
         if rows < 1 or columns < 1:
             raise JaxgenError(f"rows and columns must be at least 1, got {rows} and {columns}")
-        images, size = rows * columns, self._sampler.noise_size
-        refuse_too_much(3 * 4 * images * size, f"the noise of {images} images", "draw fewer")
         sampler = self._sampler
-        ends = sampler.draw_noise(2 * rows, seed)[: 2 * rows].reshape(rows, 2, -1)
+        _refuse_many(rows * columns, sampler.noise_size)
+        drawn_NZ = sampler.draw_noise(2 * rows, seed, truncation)[: 2 * rows]
         shares = np.linspace(0, 1, columns, dtype=np.float32)
-        between: Callable[..., jax.Array] = jax.vmap(
-            jax.vmap(sampler.noise.between, (None, None, 0)), (0, 0, None)
-        )
-        noise_NZ = np.asarray(between(ends[:, 0], ends[:, 1], shares)).reshape(rows * columns, -1)
+        noise_NZ = sampler.between(drawn_NZ[::2], drawn_NZ[1::2], shares)
         labels = np.repeat(sampler.turns(0, rows), columns)
-        return sampler.sample_from(self._weights, noise_NZ, labels, seed)
+        return sampler.sample_from(self._weights, noise_NZ, labels, seed, truncation)
+
+    def walk(
+        self,
+        seed: int = 0,
+        stops: int = 4,
+        steps: int = 12,
+        labels: Any = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Images on a way through random inputs, one after the other, and back to the first.
+
+        Args:
+            seed: of the noise.
+            stops: how many inputs, those of the first samples of this seed.
+            steps: images from one to the next.
+            labels: classes of a conditional model that go the same way side by side; by default the
+                first one.
+            truncation: of the inputs, as for `sample`.
+
+        Returns:
+            float32 (stops * steps, classes that go, height, width, channels) in [-1, 1].
+
+        Raises:
+            JaxgenError: as `sample` does, or memory does not hold them.
+        """
+        if stops < 2 or steps < 1:
+            raise JaxgenError(f"stops must be at least 2 and steps 1, got {stops} and {steps}")
+        label_K = np.zeros(1, int) if labels is None else self._checked_labels(labels)
+        sampler = self._sampler
+        _refuse_many(stops * steps * len(label_K), sampler.noise_size)
+        stop_NZ = sampler.draw_noise(stops, seed, truncation)[:stops]
+        shares = np.arange(steps, dtype=np.float32) / steps
+        noise_NZ = sampler.between(stop_NZ, np.roll(stop_NZ, -1, axis=0), shares)
+        images_NHWC = sampler.sample_from(
+            self._weights,
+            np.repeat(noise_NZ, len(label_K), axis=0),
+            np.tile(label_K, len(noise_NZ)),
+            seed,
+            truncation,
+        )
+        return images_NHWC.reshape(len(noise_NZ), len(label_K), *images_NHWC.shape[1:])
 
     def evaluate(self) -> tuple[dict[str, Any], str]:
         """Sample quality against the training images: figures, and the same as a table.
@@ -135,3 +189,7 @@ class TrainedGan:
                 f"labels must be from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}"
             )
         return labels
+
+
+def _refuse_many(images: int, noise_size: int) -> None:
+    refuse_too_much(3 * 4 * images * noise_size, f"the noise of {images} images", "draw fewer")

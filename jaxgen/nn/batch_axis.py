@@ -97,6 +97,15 @@ def side_by_side(x: Array, count: int) -> Array:
     return split(beside.reshape(*beside.shape[:-2], -1))
 
 
+def one_by_one(x: Array, count: int) -> Array:
+    """The rows (N, ..., F) that `side_by_side` made one of (N / count, ..., count F)."""
+    if count == 1:
+        return x
+    beside = split(x).reshape(*x.shape[:-1], count, -1)
+    together = split(jnp.moveaxis(beside, -2, 1))
+    return split(together.reshape(-1, *together.shape[2:]))
+
+
 def rows(x_TNF: Array) -> Array:
     """Time and batch merged, (R, F), for one product over both; `by_time` takes them apart."""
     time, batch, width = x_TNF.shape

@@ -14,6 +14,7 @@ from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
 from jaxgen.gan.networks.pacgan import PacGAN
+from jaxgen.gan.recipe import Augmenting, BurnIn, Penalty, Updates
 from jaxgen.nn import batch_axis
 from jaxgen.settings import check
 from jaxgen.training.optimizers import Optimizer, sgd
@@ -38,14 +39,18 @@ def real_batch():
 
 def beside(x):
     """Packs of two by hand: neighbours, one after the other in the last axis."""
-    return jnp.stack([jnp.concatenate([x[2 * i], x[2 * i + 1]], axis=-1) for i in range(3)])
+    pairs = range(len(x) // 2)
+    return jnp.stack([jnp.concatenate([x[2 * i], x[2 * i + 1]], axis=-1) for i in pairs])
 
 
 def test_neighbours_stand_side_by_side():
     x = jnp.arange(48.0).reshape(6, 2, 4)
     np.testing.assert_array_equal(batch_axis.side_by_side(x, 2), beside(x))
     np.testing.assert_array_equal(batch_axis.side_by_side(x[:, 0], 3)[1], x[3:, 0].reshape(-1))
-    assert batch_axis.side_by_side(x, 1) is x
+    assert batch_axis.side_by_side(x, 1) is batch_axis.one_by_one(x, 1) is x
+    for count in (2, 3):
+        packs = batch_axis.side_by_side(x, count)
+        np.testing.assert_array_equal(batch_axis.one_by_one(packs, count), x)
 
 
 def test_a_conditional_step_judges_packs():
@@ -165,6 +170,135 @@ def test_real_and_fake_have_batch_statistics_of_their_own():
     np.testing.assert_allclose(metrics["g_loss"], jax.nn.softplus(-after).mean(), rtol=1e-3)
 
 
-def test_packs_that_do_not_divide_the_batch_are_refused():
-    with pytest.raises(JaxgenError, match="packing 4 does not divide batch_size 6"):
-        check(replace(CONFIG, packing=4))
+@pytest.mark.parametrize("images", ["made", "seen"])
+def test_the_penalty_is_of_packs_of_images_as_they_are_made_or_seen(images):
+    """An augmentation that multiplies each image by a number of its own."""
+    times = jnp.arange(1.0, 7)[:, None, None, None]
+    config = replace(
+        CONFIG,
+        loss=losses.non_saturating_r1,
+        penalty=Penalty(images=images),
+        augmentation=augmentation.Augmentation(lambda images, key: times * images),
+    )
+    gan, batch = config.gan(ABOUT), real_batch()
+    state = gan.init(jax.random.key(1), batch)
+    told = {}
+    for weight in (0.0, 1.0):
+        weighed = replace(gan, course=replace(gan.course, penalty_weight=weight))
+        told[weight] = jax.jit(weighed.step)(state, batch, jax.random.key(0))[1]["d_loss"]
+    params = {"params": state.discriminator.params}
+
+    @jax.jit
+    def slopes(real):
+        """Of logits with respect to each of the six images."""
+        judge = config.networks.discriminator((8, 8, 4)).apply
+        factor, seen = (times, real) if images == "made" else (1.0, times * real)
+        return jax.grad(lambda x: judge(params, beside(factor * x)).sum())(seen)
+
+    squares = np.square(slopes(to_model_range(batch["image"]))).sum(axis=(1, 2, 3))
+    # Of three packs, each with the sum of its two.
+    np.testing.assert_allclose(told[1.0] - told[0.0], 0.5 * squares.sum() / 3, rtol=2e-3)
+
+
+def test_packs_go_with_all_parts_of_a_recipe():
+    """Two updates, each of two parts of one pack: penalties, signs and gradients by hand."""
+    config = replace(
+        CONFIG,
+        batch_size=8,
+        optimizer=Optimizer(rule=sgd, learning_rate=0.1),
+        loss=losses.non_saturating_r1,
+        penalty=Penalty(every=3, images="made"),
+        penalty_weight=0.5,
+        updates=Updates(discriminator=2, parts=2),
+        augmenting=Augmenting(target=0.6, every=2),  # of no augmentation: nothing but its signs
+        average_decay=0.9,
+    )
+    check(config)
+    gan = config.gan(replace(ABOUT, examples=8))
+    pixels = np.random.default_rng(0).integers(256, size=(8, *SHAPE), dtype=np.uint8)
+    batch = {"image": pixels, "label": np.zeros(8, np.int32)}
+    state = jax.jit(gan.init)(jax.random.key(1), batch)
+    new, metrics = jax.jit(gan.step)(state, batch, jax.random.key(7))
+
+    judge = config.networks.discriminator((8, 8, 4)).apply
+    make = config.networks.generator(SHAPE).apply
+
+    def objective(params, real, key):
+        noise = jax.random.uniform(key, (2, 5), minval=-1, maxval=1)
+        fake = beside(make({"params": state.generator.params}, noise))
+        real_logit, fake_logit = judge({"params": params}, real), judge({"params": params}, fake)
+        gradient = jax.grad(lambda x: judge({"params": params}, x).sum())(real)
+        penalty = 3 * 0.5 * 0.5 * jnp.square(gradient).sum()
+        loss = (jax.nn.softplus(-real_logit) + jax.nn.softplus(fake_logit)).mean()
+        return loss + penalty, (loss, jnp.sign(real_logit).mean())
+
+    slope = jax.jit(jax.grad(objective, has_aux=True))
+    key_d, _ = jax.random.split(jax.random.key(7))
+    params, told = state.discriminator.params, []
+    for index in range(2):
+        key, slopes = jax.random.fold_in(key_d, index), []
+        for part in range(2):
+            first = 4 * index + 2 * part
+            real = beside(to_model_range(pixels[first : first + 2]))
+            found, aside = slope(params, real, jax.random.fold_in(key, part))
+            slopes.append(found)
+            told.append(aside)
+        params = jax.tree.map(lambda p, a, b: p - 0.1 * (a + b) / 2, params, *slopes)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, 2e-4, 2e-6), new.discriminator.params, params
+    )
+    loss, sign = np.mean(told, axis=0)
+    np.testing.assert_allclose(metrics["d_loss"], loss, rtol=1e-4)
+    np.testing.assert_allclose(new.course["signs"], sign, atol=1e-6)
+    assert int(new.average["count"]) == int(new.course["steps"]) == 1
+
+
+def test_replicas_of_batch_statistics_in_packs_are_each_its_own():
+    config = replace(
+        CONFIG,
+        batch_size=8,
+        networks=PacGAN(generator_channels=(3,), discriminator_channels=(2, 2)),
+        loss=losses.non_saturating_r1,
+        augmentation=augmentation.diff_translation,
+        augmenting=Augmenting(strength=0.5),
+        burn_in=BurnIn(3, penalty_weight=0.1, average_decay=0.9),
+        penalty=Penalty(every=2, images="made"),
+        updates=Updates(parts=2),
+        optimizer=Optimizer(rule=sgd, learning_rate=0.01),
+    )
+    gan = config.gan(AboutImages((8, 8, 1), classes=3, examples=8))
+    pixels = np.random.default_rng(0).integers(256, size=(8, 8, 8, 1), dtype=np.uint8)
+    batch = {"image": pixels, "label": np.arange(8) % 3}
+    states = jax.jit(jax.vmap(gan.init, (0, None)))(jax.random.split(jax.random.key(1)), batch)
+    states = states.replace(course={"steps": jnp.int32([0, 1])})
+    keys = jax.random.split(jax.random.key(3))
+    step = jax.jit(jax.vmap(gan.step, (0, None, 0)))
+    together, metrics = step(states, batch, keys)
+    assert all(np.isfinite(value).all() for value in metrics.values())
+    for index in range(2):
+        # Beside itself a replica is what it was beside the other.
+        own, found = (jax.tree.map(lambda x: x[index], s) for s in (states, together))  # noqa: B023
+        twice = jax.tree.map(lambda x: jnp.stack([x, x]), own)
+        beside_itself, _ = step(twice, batch, keys[jnp.array([index, index])])
+        for place in range(2):
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b[place], 1e-5, 1e-6),  # noqa: B023
+                found,
+                beside_itself,
+            )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "packing 4 does not divide batch_size 6: give a batch of a multiple of 4"),
+        (
+            {"batch_size": 12, "updates": Updates(discriminator=3, parts=2)},
+            "packing 4 does not divide batch_size 12 in 6 parts, updates.discriminator times "
+            "updates.parts: give a batch of a multiple of 24",
+        ),
+    ],
+)
+def test_packs_that_do_not_divide_what_is_judged_are_refused(changes, sentence):
+    with pytest.raises(JaxgenError, match=sentence):
+        check(replace(CONFIG, packing=4, **changes))

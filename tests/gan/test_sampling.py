@@ -10,6 +10,8 @@ from jaxgen.errors import JaxgenError
 from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.r3gan import R3GAN
+from jaxgen.gan.networks.sngan import SNGAN
 from jaxgen.gan.step import weights
 
 ABOUT = AboutImages((28, 28, 1), classes=10, examples=8)
@@ -22,6 +24,8 @@ FULLY_CONNECTED = MLP(
 NETWORKS = {
     "mlp": FULLY_CONNECTED,
     "dcgan": DCGAN(hidden=6, generator_channels=(4, 3), discriminator_channels=(2, 3)),
+    "r3gan": R3GAN((4,), (4,), group=4),
+    "sngan": SNGAN((4,), (4,)),
 }
 SMALL = GanConfig(
     workdir="", steps=1, batch_size=8, noise_size=5, networks=FULLY_CONNECTED, conditional=True

@@ -20,6 +20,7 @@ from jaxgen.metrics.samples import classifier
 from jaxgen.metrics.samples.base import Measured, SampleMetric
 
 COLOURS = 3
+FEATURES = COLOURS * classifier.FEATURES
 MODES = classifier.CLASSES**COLOURS
 SHAPE = (28, 28, COLOURS)
 SAMPLES = 26_000
@@ -111,7 +112,9 @@ def _of_modes(function: Any) -> Any:
     """A metric's `measure`, without a figure where there are no modes but classes."""
 
     def measure(_: Measured, fake: Measured) -> float | None:
-        return function(fake.logits) if fake.logits.shape[1] == MODES else None
+        # ImageNet's classes are as many, but its networks' features are wider.
+        shapes = fake.features.shape[1], fake.logits.shape[1]
+        return function(fake.logits) if shapes == (FEATURES, MODES) else None
 
     return measure
 

@@ -9,6 +9,7 @@ from jaxgen.data.images.base import load_images, to_model_range
 from jaxgen.data.images.stacked_digits import StackedDigits
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.samples import classifier, report, stacked
+from jaxgen.metrics.samples.base import Measured
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +99,13 @@ def test_other_images_have_no_modes():
     grey = rng.uniform(-1, 1, (16, 28, 28)).astype(np.float32)
     told = report.report(grey, grey, classifier.load("digits"))
     assert "modes" not in told and "reverse_kl" not in told
+
+
+def test_a_thousand_classes_of_photographs_are_no_modes():
+    """EfficientNet-Lite0 measures pictures of any origin, and has as many classes."""
+    rng = np.random.default_rng(0)
+    seen = Measured(None, rng.normal(size=(8, 1280)), logits_of(np.arange(8)))
+    assert stacked.modes.measure(seen, seen) is None
+    assert stacked.reverse_kl.measure(seen, seen) is None
+    digits = Measured(None, rng.normal(size=(8, 192)), seen.logits)
+    assert stacked.modes.measure(digits, digits) == 8
