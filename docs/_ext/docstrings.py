@@ -1,0 +1,124 @@
+"""Docstrings are written to be read as they are; this makes of them what Sphinx understands.
+
+Signs such as `*` and `|` mean themselves, what is indented after a blank line is code, tables are
+Markdown's, and backticks hold code, which becomes a link where it is a name that is known.
+"""
+
+import ast
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sphinx.application import Sphinx
+
+_SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
+_BULLET = re.compile(r"( *)- ")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Sphinx calls this."""
+    app.connect("autodoc-process-docstring", _process, priority=100)  # before napoleon
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = converted(lines)
+    if what == "module" and hasattr(value, "__path__"):
+        lines += _modules(value)
+
+
+def _modules(package: ModuleType) -> list[str]:
+    """A table of what is in a package, each with the first line of its docstring."""
+    rows = []
+    for found in pkgutil.iter_modules(package.__path__):
+        folder = Path(package.__path__[0], found.name)
+        source = folder / "__init__.py" if found.ispkg else folder.with_suffix(".py")
+        told = ast.get_docstring(ast.parse(source.read_text())) or ""
+        if not found.name.startswith("_"):
+            name = f":py:mod:`{found.name} <{package.__name__}.{found.name}>`"
+            rows += [f"   * - {name}", f"     - {_spans(told.partition(chr(10))[0])}"]
+    return ["", ".. list-table::", "", *rows, ""] if rows else []
+
+
+def converted(lines: list[str]) -> list[str]:
+    """The lines of a docstring as reStructuredText."""
+    made: list[str] = []
+    for kind, block in _blocks(lines):
+        if kind == "code":
+            indent = " " * (_indent(block[0]) - 4)
+            made += [f"{indent}::", "", *block]
+        elif kind == "table":
+            made += [*_table(block), ""]
+        else:
+            made += _spans("\n".join(block)).split("\n")
+    return made
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _blocks(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Parts of a docstring in their order: text, code and tables."""
+    text: list[str] = []
+    last = 0  # indentation of the last line of text
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        begin = index
+        if line.startswith("|"):
+            while index < len(lines) and lines[index].startswith("|"):
+                index += 1
+            kind = "table"
+        elif line.strip() and text and not text[-1].strip() and _indent(line) >= last + 4:
+            while index < len(lines) and (
+                not lines[index].strip() or _indent(lines[index]) >= last + 4
+            ):
+                index += 1
+            kind = "code"
+        else:
+            previous = text[-1] if text else ""
+            bullet = _BULLET.match(line)
+            if bullet and previous.strip() and _indent(previous) == len(bullet[1]):
+                if not _BULLET.match(previous):
+                    text.append("")  # or it would go on with the paragraph
+            text.append(line)
+            if line.strip():
+                last = _indent(line)
+            index += 1
+            continue
+        yield "text", text
+        text = [""]
+        yield kind, lines[begin:index]
+    yield "text", text
+
+
+def _table(rows: list[str]) -> list[str]:
+    """A table of Markdown's as a list-table."""
+    head, _, *body = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+    made = [".. list-table::", "   :header-rows: 1", ""]
+    for row in (head, *body):
+        for number, cell in enumerate(row):
+            made.append(f"   {' ' if number else '*'} - {_spans(cell)}")
+    return ["", *made]
+
+
+def _spans(text: str) -> str:
+    """Text whose code is marked as Sphinx wants it, and whose other signs mean themselves."""
+    parts, end = [], 0
+    for span in _SPAN.finditer(text):
+        parts.append(_escaped(text[end : span.start()]))
+        words = re.sub(r"\s*\n\s*", " ", span[2])
+        ticks = "`" if len(span[1]) == 1 and _NAME.fullmatch(words) else "``"
+        follows = text[span.end() : span.end() + 1]
+        parts.append(f"{ticks}{words}{ticks}" + "\\ " * (follows.isalnum()))
+        end = span.end()
+    return "".join([*parts, _escaped(text[end:])])
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[*|]|(?<=\w)_(?!\w)", r"\\\g<0>", text)

@@ -1,0 +1,228 @@
+"""Blocks of code in the README and the pages: run as they stand, or marked with why not.
+
+An HTML comment above a block says what is done with it:
+
+    <!-- not run: WHY -->      its commands are held against the parsers only, its Python is compiled
+    <!-- run with: NAME -->    `jaxgen train` gets the flags of `SMALLER[NAME]`, to be quick
+    <!-- file: NAME -->        it is run, and lies as a file beside the blocks that follow
+
+Blocks of a page are run one after the other, in a folder that `place` fills with small runs; the
+Python of a page has one namespace. Blocks of language text are what commands print.
+"""
+
+import csv
+import importlib.util
+import re
+import shlex
+import shutil
+from configparser import ConfigParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgen.__main__ import COMMANDS
+from jaxgen.commands import cli
+from tests.docs.pages import LANGUAGES, PAGES, ROOT, SHELL, blocks, name
+
+GAN = (
+    "--steps 4 --batch-size 8 --log-every 2 --evaluate-samples 64 --networks.generator-hidden 8 "
+    "--networks.discriminator-hidden 8"
+)
+DCGAN = (
+    "--steps 2 --batch-size 8 --log-every 2 --sample-every 0 --noise-size 4 --networks.hidden 8 "
+    "--networks.generator-channels 4 4 --networks.discriminator-channels 2 2"
+)
+CAPTIONS = "--steps 2 --batch-size 8 --data.scenes 40 --captioner.hidden 8 --captioner.word-size 8"
+SMALLER = {"SMALL_GAN": GAN.split(), "SMALL_DCGAN": DCGAN.split()}
+RUNS = {
+    "a": f"vanilla_gan {GAN}",
+    "a2": f"vanilla_gan {GAN} --seed 1",
+    "b": f"caption_rnn {CAPTIONS}",
+}
+
+
+class Parsed(SystemExit):
+    """A command line was understood."""
+
+    def __init__(self):
+        super().__init__(0)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with small runs, pictures and captions."""
+    folder = tmp_path_factory.mktemp("blocks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for key, flags in RUNS.items():
+            experiment, *words = flags.split()
+            module = importlib.import_module(f"experiments.{experiment}")
+            with pytest.raises(SystemExit) as stop:
+                cli.main(module.config, "", [*words, "--workdir", f"runs/{key}"])
+            assert stop.value.code == 0
+    shutil.copytree(folder / "runs" / "b", folder / "RUN")
+    (folder / "PICTURES").mkdir()
+    with (folder / "captions.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("image", "caption"))
+        for number, pixels in enumerate(np.random.default_rng(0).integers(256, size=(20, 16, 16))):
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / "PICTURES" / f"{number}.png")
+            rows.writerow((f"{number}.png", "a picture of grey noise"))
+    return folder
+
+
+@pytest.fixture
+def place(runs, tmp_path, monkeypatch):
+    """A copy of that folder, which commands begin in."""
+    shutil.copytree(runs, tmp_path / "place")
+    monkeypatch.chdir(tmp_path / "place")
+    monkeypatch.syspath_prepend(tmp_path / "place")  # where files that are imported lie
+    return tmp_path / "place"
+
+
+def kinds(page):
+    return [block for block in blocks(page) if block.language != "text"]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if kinds(page)], ids=name)
+def test_blocks_run_as_they_stand(page, place, run_module):
+    namespace = {"__name__": "page"}
+    for block in kinds(page):
+        if block.why_not:
+            continue
+        if block.language == "python":
+            exec(compile(block.text, block.place, "exec"), namespace)
+        if block.mark.startswith("file: "):
+            (place / block.mark.removeprefix("file: ")).write_text(block.text)
+        if block.language not in SHELL:
+            continue
+        for command in block.commands():
+            words = shlex.split(command, comments=True)
+            assert words[0] == "jaxgen", f"{block.place}: mark it with why it is not run"
+            if words[1] == "train":
+                key = block.mark.removeprefix("run with: ")
+                assert key in SMALLER, f"{block.place}: say what to run it with, or why not"
+                words += SMALLER[key]
+            status, told = run_module(*words)
+            assert status == 0, f"{block.place}: {command}\n{told}"
+
+
+@pytest.fixture
+def parsed(monkeypatch, run_module):
+    """Hold the words of a command against its parser, and do nothing; returns what it says."""
+
+    def then_stop(function):
+        def parse(*arguments, **options):
+            function(*arguments, **options)
+            raise Parsed
+
+        return parse
+
+    def train(default, description, argv, *others):
+        cli.chosen(default, argv, "jaxgen train")
+        return 0
+
+    monkeypatch.setattr(cli, "_train", train)
+    monkeypatch.setattr(cli, "_member", lambda job, train: train())
+    monkeypatch.setattr(cli, "parse_command", then_stop(cli.parse_command))
+
+    def run(words):
+        # `jaxgen import` goes on to parse the flags of its experiment, and stops there.
+        with monkeypatch.context() as patch:
+            if words[1] == "import":
+                patch.setattr(cli, "chosen", then_stop(cli.chosen))
+            return run_module(*words)
+
+    return run
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if kinds(page)], ids=name)
+def test_what_is_not_run_is_understood(page, place, parsed):
+    for block in kinds(page):
+        if block.mark.startswith("file: "):
+            (place / block.mark.removeprefix("file: ")).write_text(block.text)
+        if block.language == "python":
+            compile(block.text, block.place, "exec")
+        elif block.why_not:
+            for command in block.commands():
+                check(shlex.split(command.replace("...", ""), comments=True), parsed, block.place)
+
+
+def check(words, parsed, where):
+    """Hold a command line against what there is."""
+    if "&&" in words:
+        middle = words.index("&&")
+        check(words[:middle], parsed, where)
+        return check(words[middle + 1 :], parsed, where)
+    if words[0].endswith(".sh"):
+        assert (ROOT / words[0]).is_file(), where
+        return check(words[1:], parsed, where)
+    if words[:2] == ["pip", "install"]:
+        return check_extras(words[2:], where)
+    if words[:2] == ["python", "-m"]:
+        return check_module(words[2], words[3:], parsed, where)
+    if words[0] == "jaxgen":
+        if words[1:2] == ["train"] and words[2] == "my_file.py":
+            return None  # stands for any file
+        assert words[1] in COMMANDS, f"{where}: there is no command {words[1]}"
+        status, told = parsed(words)
+        assert status == 0, f"{where}: {shlex.join(words)}\n{told}"
+    return None
+
+
+def check_extras(words, where):
+    """Extras that a line installs exist."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    for extras in re.findall(r"(?:\.|jaxgen)\[([\w,]+)\]", " ".join(words)):
+        for extra in extras.split(","):
+            assert extra in setup["options.extras_require"], f"{where}: no extra {extra}"
+
+
+def check_module(module, flags, parsed, where):
+    """A module of ours that a line runs exists, and so do its flags."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None, f"{where}: there is no {module}"
+    if module.startswith("experiments."):
+        return check(["jaxgen", "train", module.partition(".")[2], *flags], parsed, where)
+    if module.split(".")[0] in ("benchmarks", "tests"):  # whose imports are not installed here
+        folder = ROOT / module.replace(".", "/")
+        sources = [folder.with_suffix(".py")] if folder.with_suffix(".py").exists() else [
+            *folder.glob("*.py")
+        ]  # fmt: skip
+        text = "".join(source.read_text() for source in sources)
+        for word in flags:
+            known = not word.startswith("--") or f'"{word}"' in text
+            assert known, f"{where}: {module} has no {word}"
+    return None
+
+
+def test_every_block_says_what_it_is():
+    for page in PAGES:
+        for block in blocks(page):
+            assert block.language in LANGUAGES, f"{block.place}: {block.language}"
+            known = not block.mark or block.mark.startswith(("not run: ", "file: ", "run with: "))
+            assert known, f"{block.place}: {block.mark}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "jaxgen train dcgan --stepss 3",
+        "jaxgen train dcgan --steps many",
+        "jaxgen train dcgan --batch-size 0",
+        "jaxgen train no_such",
+        "jaxgen sample runs/a --nn 3",
+        "jaxgen draw runs/a",
+        "python -m experiments.dcgan --preset none",
+        "python -m benchmarks --no-such-flag",
+        "python -m benchmarks.no_such",
+        "pip install -e '.[no_such]'",
+        "jaxgen import --torch a.pth --as dcgan --out b --no-such 3",
+        "jaxgen train dcgan --coordinator nowhere --processes 2",
+    ],
+)
+def test_what_is_wrong_is_noticed(line, parsed, place):
+    with pytest.raises(AssertionError, match="here"):
+        check(shlex.split(line), parsed, "here")
