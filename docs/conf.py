@@ -24,10 +24,10 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "docstrings",
+    "sources",
     "sidebar",
 ]
 exclude_patterns = ["_build", "_templates", "reference/*/modules.rst"]
-suppress_warnings = ["toc.empty_glob"]  # pages that a pattern in a table of contents leaves room for
 default_role = "py:obj"
 highlight_language = "none"
 myst_heading_anchors = 4

@@ -1,6 +1,7 @@
 """The README and the pages of the site as tests read them: blocks of code, headings, links, tables."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,11 +43,18 @@ class Block:
     def place(self) -> str:
         return f"{name(self.page)}:{self.line}"
 
-    def commands(self) -> Iterator[str]:
-        """Those of a block of shell, one a line, without what continues over several."""
+    def commands(self) -> Iterator[list[str]]:
+        """The words of those of a block of shell, which may go on over several lines."""
+        lines = ""
         for line in re.sub(r"\\\n\s*", "", self.text).splitlines():
-            if line.strip() and not line.lstrip().startswith("#"):
-                yield line.strip()
+            lines += line + "\n"
+            try:
+                words = shlex.split(lines, comments=True)
+            except ValueError:  # a quotation that is not closed yet
+                continue
+            lines = ""
+            if words:
+                yield words
 
 
 def name(page: Path) -> str:
