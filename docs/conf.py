@@ -19,31 +19,21 @@ version = release = jaxgen.__version__
 
 extensions = [
     "myst_parser",
-    "sphinx.ext.apidoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "docstrings",
+    "reference",
     "sources",
     "sidebar",
+    "checks",
 ]
-exclude_patterns = ["_build", "_templates", "reference/*/modules.rst"]
+exclude_patterns = ["_build"]
+smartquotes = False  # `--flag` in a sentence is no dash
 default_role = "py:obj"
 highlight_language = "none"
 myst_heading_anchors = 4
 
-apidoc_modules = [
-    {
-        "path": f"../{name}",
-        "destination": f"reference/{name}",
-        "exclude_patterns": ["**/standalone/**", "**/__main__.py"],
-        "template_dir": "_templates",
-        "separate_modules": True,
-        "module_first": True,
-        "automodule_options": {"members", "show-inheritance"},
-    }
-    for name in ("jaxgen", "experiments")
-]
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 toc_object_entries_show_parents = "hide"

@@ -4,12 +4,8 @@ Signs such as `*` and `|` mean themselves, what is indented after a blank line i
 Markdown's, and backticks hold code, which becomes a link where it is a name that is known.
 """
 
-import ast
-import pkgutil
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -22,26 +18,17 @@ _BULLET = re.compile(r"( *)- ")
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx calls this."""
     app.connect("autodoc-process-docstring", _process, priority=100)  # before napoleon
+    app.connect("autodoc-skip-member", _skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     lines[:] = converted(lines)
-    if what == "module" and hasattr(value, "__path__"):
-        lines += _modules(value)
 
 
-def _modules(package: ModuleType) -> list[str]:
-    """A table of what is in a package, each with the first line of its docstring."""
-    rows = []
-    for found in pkgutil.iter_modules(package.__path__):
-        folder = Path(package.__path__[0], found.name)
-        source = folder / "__init__.py" if found.ispkg else folder.with_suffix(".py")
-        told = ast.get_docstring(ast.parse(source.read_text())) or ""
-        if not found.name.startswith("_"):
-            name = f":py:mod:`{found.name} <{package.__name__}.{found.name}>`"
-            rows += [f"   * - {name}", f"     - {_spans(told.partition(chr(10))[0])}"]
-    return ["", ".. list-table::", "", *rows, ""] if rows else []
+def _skip(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out a field whose only docstring is that of `jnp.float32`, which it holds."""
+    return True if name == "param_dtype" else None
 
 
 def converted(lines: list[str]) -> list[str]:
@@ -54,7 +41,7 @@ def converted(lines: list[str]) -> list[str]:
         elif kind == "table":
             made += [*_table(block), ""]
         else:
-            made += _spans("\n".join(block)).split("\n")
+            made += spans("\n".join(block)).split("\n")
     return made
 
 
@@ -70,7 +57,7 @@ def _blocks(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
     while index < len(lines):
         line = lines[index]
         begin = index
-        if line.startswith("|"):
+        if line.startswith("|") and lines[index + 1 : index + 2] and "|--" in lines[index + 1]:
             while index < len(lines) and lines[index].startswith("|"):
                 index += 1
             kind = "table"
@@ -103,11 +90,11 @@ def _table(rows: list[str]) -> list[str]:
     made = [".. list-table::", "   :header-rows: 1", ""]
     for row in (head, *body):
         for number, cell in enumerate(row):
-            made.append(f"   {' ' if number else '*'} - {_spans(cell)}")
+            made.append(f"   {' ' if number else '*'} - {spans(cell)}")
     return ["", *made]
 
 
-def _spans(text: str) -> str:
+def spans(text: str) -> str:
     """Text whose code is marked as Sphinx wants it, and whose other signs mean themselves."""
     parts, end = [], 0
     for span in _SPAN.finditer(text):

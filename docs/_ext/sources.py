@@ -34,4 +34,4 @@ def _read(app: Sphinx, page: str, source: list[str]) -> None:
 def _to_reference(link: re.Match[str]) -> str:
     path = Path(link[1])
     parts = path.parts[:-1] if path.name == "__init__" else path.parts
-    return f"](reference/{parts[0]}/{'.'.join(parts)}.rst)"
+    return f"](reference/{'.'.join(parts)}.rst)"

@@ -13,7 +13,7 @@ SHELL = ("", "sh")
 """Languages of commands; a block without any is one, too."""
 LANGUAGES = (*SHELL, "python", "text")
 
-_FENCE = re.compile(r"^( *)```(\{?[\w+-]*\}?)\s*$")
+_FENCE = re.compile(r"^( *)```(\{?[\w+-]*\}?)(?: \S+)?\s*$")
 _COMMENT = re.compile(r"^ *<!-- (.*) -->$")
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 
