@@ -1,7 +1,7 @@
 """How Sphinx makes the site: `python -m sphinx -W docs docs/_build`.
 
-The pages are the Markdown files beside this one; the reference is made of the docstrings, a page for
-each module. What comes out needs no server: docs/_build/index.html opens from the disk, search
+The pages are the Markdown files beside this one; the reference is made of the docstrings, a page
+for each module. What comes out needs no server: docs/_build/index.html opens from the disk, search
 included.
 """
 

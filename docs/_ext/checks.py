@@ -1,4 +1,4 @@
-"""What is made is looked at: pages that are too heavy, and links that lead nowhere, end the build."""
+"""Looks at what was made: pages that are too heavy and links that lead nowhere end the build."""
 
 import re
 from pathlib import Path

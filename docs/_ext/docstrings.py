@@ -24,6 +24,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     lines[:] = converted(lines)
+    if what in ("attribute", "data", "property"):
+        lines.insert(0, "")  # or napoleon takes what stands before a colon for a type
 
 
 def _skip(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
@@ -70,9 +72,9 @@ def _blocks(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
         else:
             previous = text[-1] if text else ""
             bullet = _BULLET.match(line)
-            if bullet and previous.strip() and _indent(previous) == len(bullet[1]):
-                if not _BULLET.match(previous):
-                    text.append("")  # or it would go on with the paragraph
+            follows = previous.strip() and not _BULLET.match(previous)
+            if bullet and follows and _indent(previous) == len(bullet[1]):
+                text.append("")  # or it would go on with the paragraph
             text.append(line)
             if line.strip():
                 last = _indent(line)

@@ -18,9 +18,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _set_tree(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
-) -> None:
+def _set_tree(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     context["toctree"] = lambda **options: "".join(_tree(app, page))
 
 
@@ -29,13 +27,12 @@ def _tree(app: Sphinx, page: str) -> Iterator[str]:
     opened = _above(app, page)
     for toctree in app.env.tocs[app.config.root_doc].findall(addnodes.toctree):
         if caption := toctree.get("caption"):
-            yield f'<p class="caption" role="heading"><span class="caption-text">{caption}</span></p>'
+            told = f'<span class="caption-text">{escape(caption)}</span>'
+            yield f'<p class="caption" role="heading">{told}</p>'
         yield from _list(app, page, toctree["includefiles"], opened, 1)
 
 
-def _list(
-    app: Sphinx, page: str, names: list[str], opened: set[str], level: int
-) -> Iterator[str]:
+def _list(app: Sphinx, page: str, names: list[str], opened: set[str], level: int) -> Iterator[str]:
     yield "<ul>"
     for name in names:
         current = " current" * (name in opened)
@@ -54,9 +51,7 @@ def _list(
 def _above(app: Sphinx, page: str) -> set[str]:
     """The page and those that lead to it."""
     parents = {
-        child: parent
-        for parent, children in app.env.toctree_includes.items()
-        for child in children
+        child: parent for parent, children in app.env.toctree_includes.items() for child in children
     }
     found = set()
     while page is not None and page not in found:

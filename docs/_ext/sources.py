@@ -1,7 +1,7 @@
 """Links to the repository's files: what has a page on the site is that page there.
 
-In the repository a link to `../jaxgen/gan/losses.py` shows the source; on the site it leads to the page
-of the reference. A link to any other file outside of docs/ gives the file itself.
+In the repository a link to `../jaxgen/gan/losses.py` shows the source; on the site it leads to the
+page of the reference. A link to any other file outside of docs/ gives the file itself.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The README and the pages of the site as tests read them: blocks of code, headings, links, tables."""
+"""The README and the pages of the site as tests read them: blocks, headings, links, tables."""
 
 import re
 import shlex
@@ -96,7 +96,9 @@ def prose(page: Path) -> str:
 
 def links(page: Path) -> list[str]:
     """Where a page points to."""
-    return _LINK.findall(re.sub(r"`[^`\n]+`", "", prose(page).replace("[`", "[").replace("`]", "]")))
+    return _LINK.findall(
+        re.sub(r"`[^`\n]+`", "", prose(page).replace("[`", "[").replace("`]", "]"))
+    )
 
 
 def anchors(page: Path) -> set[str]:

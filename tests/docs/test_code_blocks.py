@@ -2,7 +2,7 @@
 
 An HTML comment above a block says what is done with it:
 
-    <!-- not run: WHY -->      its commands are held against the parsers only, its Python is compiled
+    <!-- not run: WHY -->      its commands are only parsed, its Python is compiled
     <!-- run with: NAME -->    `jaxgen train` gets the flags of `SMALLER[NAME]`, to be quick
     <!-- file: NAME -->        it is run, and lies as a file beside the blocks that follow; with
                                NAME, 200 as 8 the number 200 in it is 8, to be quick

@@ -1,4 +1,4 @@
-"""Figures in the README and the pages: where they come from, and that they agree with each other."""
+"""Figures in the README and the pages: where they come from, and that they agree."""
 
 import importlib
 import re
