@@ -25,13 +25,15 @@ from PIL import Image
 
 from jaxgen.__main__ import COMMANDS
 from jaxgen.commands import cli
-from tests.docs.pages import LANGUAGES, PAGES, ROOT, SHELL, blocks, name
+from tests.docs.pages import LANGUAGES, PAGES, ROOT, SHELL, blocks, name, prose
 
 SMALL_DCGAN = (
     "--steps 2 --batch-size 8 --log-every 2 --sample-every 0 --noise-size 4 --networks.hidden 8 "
     "--networks.generator-channels 4 4 --networks.discriminator-channels 2 2"
 )
 SMALLER = {"SMALL_DCGAN": SMALL_DCGAN.split()}
+FOREIGN = {"ntasks_per_node", "requeue"}
+"""Flags of other programs that are talked about."""
 RUNS = ROOT / "tests" / "runs_0_1"
 """Runs that are kept for other tests: nothing has to be trained."""
 PLACES = {
@@ -208,6 +210,20 @@ def test_every_block_says_what_it_is():
             assert block.language in LANGUAGES, f"{block.place}: {block.language}"
             known = not block.mark or block.mark.startswith(("not run: ", "file: ", "run with: "))
             assert known, f"{block.place}: {block.mark}"
+
+
+def test_flags_in_sentences_exist():
+    """The name of each is somewhere in the code: a field, or a word of a command line."""
+    folders = ("jaxgen", "experiments", "benchmarks", "tests/faults")
+    code = "".join(path.read_text() for name in folders for path in (ROOT / name).rglob("*.py"))
+    words = set(re.findall(r"[a-z][a-z0-9_]*", code.replace("-", "_")))
+    lost = {
+        f"{name(page)}: --{flag}"
+        for page in PAGES
+        for flag in re.findall(r"`--(?:no-)?([a-z0-9][\w.-]*)", prose(page))
+        if not {part.replace("-", "_") for part in flag.split(".")} <= words | FOREIGN
+    }
+    assert lost == set()
 
 
 @pytest.mark.parametrize(
