@@ -25,7 +25,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     lines[:] = converted(lines)
     if what in ("attribute", "data", "property"):
-        lines.insert(0, "")  # or napoleon takes what stands before a colon for a type
+        lines[:0] = ["..", ""]  # or napoleon takes what stands before a colon for a type
 
 
 def _skip(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
