@@ -21,7 +21,7 @@ _IDS = re.compile(r'\sid="([^"]+)"')
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx calls this."""
-    app.connect("build-finished", _check)
+    app.connect("build-finished", _check, priority=900)  # after the theme has finished its styles
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
