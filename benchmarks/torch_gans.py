@@ -98,6 +98,7 @@ def twin(config: GanConfig) -> Twin:
         "updates": config.updates != Updates(),
         "burn_in": config.burn_in.steps > 0,
         "optimizer.epoch_decay": config.optimizer.epoch_decay != 1,
+        "packing": config.packing != 1,
         "networks.spectral_norm": getattr(config.networks, "spectral_norm", False),
     }
     if any(is_beyond.values()):

@@ -23,6 +23,8 @@ MORE_FLAGS = {
     "caption_up_down": LOOKING,
     "caption_pixels": LOOKING,
     "caption_self_critical": TRANSFORMER,
+    # 26,000 samples take a while.
+    "stacked_digits": ["--evaluate-every", "0", "--data.train", "128"],
     "r3gan": [*RESIDUAL, *"--batch-size 8 --loss non_saturating_r1".split()],
     "sngan": [*RESIDUAL, *"--batch-size 10 --networks.last-blocks 0".split()],
 }

@@ -67,6 +67,9 @@ class GanConfig(TrainConfig):
     """Numbers in the generator's input."""
     optimizer: Optimizer = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.999)
     """For both networks."""
+    packing: int = setting(1, least=1, most=64, before=1)
+    """Images of one origin, real or fake, that the discriminator judges together, side by side in
+    their channels (PacGAN); it divides the batch, or the parts that `updates` makes of it."""
     updates: Updates = setting(Updates(), before=Updates())
     """How many updates of each network a step has."""
     augmentation: Augmentation = augmentations.none
@@ -85,16 +88,22 @@ class GanConfig(TrainConfig):
     drawn together; then ask for mixed classes only."""
     evaluate_samples: int = setting(5000, least=2, most=2**20, may_change=True)
     """Samples to measure the quality on, where `evaluate_every` or `jaxgen evaluate` asks for
-    it."""
+    it; stacked digits are measured on at least 26,000, as papers do."""
 
     def check_together(self) -> None:
         """Refuses a batch that cannot be divided, and a schedule of what is not there."""
         super().check_together()
         parts = self.updates.discriminator * self.updates.parts
+        in_parts = f"{parts} parts, {flag('updates.discriminator')} times {flag('updates.parts')}"
         if self.batch_size % parts:
             raise JaxgenError(
-                f"{flag('batch_size')} {self.batch_size} cannot be divided into {parts} parts, "
-                f"{flag('updates.discriminator')} times {flag('updates.parts')}"
+                f"{flag('batch_size')} {self.batch_size} cannot be divided into {in_parts}"
+            )
+        if self.batch_size % (parts * self.packing):
+            raise JaxgenError(
+                f"{flag('packing')} {self.packing} does not divide {flag('batch_size')} "
+                f"{self.batch_size}{f' in {in_parts}' if parts > 1 else ''}: give a batch of a "
+                f"multiple of {parts * self.packing}"
             )
         if self.augmenting.target and self.burn_in.strength is not None:
             raise JaxgenError(
@@ -148,10 +157,12 @@ class GanConfig(TrainConfig):
 
     def gan(self, about: AboutImages) -> Gan:
         """The pure functions of its training, for images like these."""
+        height, width, channels = about.image_shape
         return Gan(
             generator=self._generator(about),
             discriminator=in_precision(
-                self.networks.discriminator(about.image_shape), self.precision
+                self.networks.discriminator((height, width, self.packing * channels)),
+                self.precision,
             ),
             image_shape=about.image_shape,
             loss=self.loss,
@@ -169,6 +180,8 @@ class GanConfig(TrainConfig):
             ),
             updates=self.updates,
             classes=about.classes if self.conditional else 0,
+            packing=self.packing,
+            judges_batches=self.networks.judges_batches,
         )
 
     def sampler(self, about: AboutImages) -> Sampler:

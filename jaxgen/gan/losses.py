@@ -131,6 +131,16 @@ non_saturating_r1 = AdversarialLoss(
 """The non-saturating loss with R1, weight 1 (`--penalty-weight`): Mescheder et al. 2018,
 https://arxiv.org/abs/1801.04406."""
 
+non_saturating_r1r2 = AdversarialLoss(
+    discriminator_terms=_binary_cross_entropy,
+    generator_terms=non_saturating.generator_terms,
+    penalty=lambda critic, real, fake, key: (
+        zero_centred_penalty(critic, real) + zero_centred_penalty(critic, fake)
+    ),
+)
+"""The non-saturating loss with R1 and R2, weight 1: Mescheder et al. 2018,
+https://arxiv.org/abs/1801.04406, equations 9 and 10."""
+
 relativistic_r1r2 = AdversarialLoss(
     discriminator_terms=lambda real, fake: jax.nn.softplus(fake - real),
     generator_terms=lambda real, fake: jax.nn.softplus(real - fake),

@@ -16,7 +16,7 @@ from jaxgen.display import plots
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.losses import AdversarialLoss
 from jaxgen.gan.sampling import Sampler, Weights
-from jaxgen.metrics.samples import classifier, report
+from jaxgen.metrics.samples import classifier, report, stacked
 from jaxgen.metrics.samples.diversity import spread_ratio
 from jaxgen.settings import flag
 from jaxgen.settings.memory import refuse_too_much
@@ -24,8 +24,9 @@ from jaxgen.training.task import Shown
 
 SATURATED, FROZEN = 0.02, 1e-6
 PATIENCE = 20  # log lines within which samples should become as diverse as they ought to be
-KNOWN_SHAPE = (28, 28, 1)  # of the images that the classifiers know
+KNOWN_SHAPE = (28, 28, 1)  # of the images that the classifiers know, beside stacked digits
 LEAST_REAL = 8  # real images that figures can be taken of, and twice the samples
+_MOST_CLASSES = 20  # that are shown, and whose diversity is watched
 _MOST_REAL = 500  # real images of a class that samples are compared with at each log line
 MOST_BYTES = 2**27
 """Of the real images that are held in memory to compare with, once for each of both comparisons."""
@@ -53,7 +54,8 @@ class GanQuality:
             classes: how many the real images have.
             seed: of the samples that are shown, where no other one is asked for; those that are
                 measured have the next one.
-            evaluate_samples: how many are measured.
+            evaluate_samples: how many are measured; of stacked digits at least as many as papers
+                measure.
         """
         self._sampler, self._real, self._loss = sampler, real, loss
         self._classes, self._seed, self._evaluate_samples = classes, seed, evaluate_samples
@@ -61,7 +63,7 @@ class GanQuality:
     def check_measurable(self) -> None:
         """Raise JaxgenError if figures cannot be taken: no classifier, or too few images."""
         _ = self._classifier
-        real, made = len(self._measured), self._evaluate_samples
+        real, made = len(self._measured), self._samples
         if real < LEAST_REAL or made < LEAST_REAL // 2:
             raise JaxgenError(
                 f"{real} real images and {flag('evaluate_samples')} {made} are too few to measure: "
@@ -79,16 +81,27 @@ class GanQuality:
         return StoredImages.of(images)
 
     @cached_property
-    def _classifier(self) -> classifier.Classifier:
-        if self._real.shape != KNOWN_SHAPE:
-            height, width, channels = self._real.shape
-            raise JaxgenError(
-                f"there is no classifier of images of {height}x{width} pixels and {channels} "
-                "channels to measure quality by, only of 28x28 grey digits and Fashion-MNIST; "
-                f"without {flag('evaluate_every')} losses, samples and diversity are still reported"
-            )
-        measured = self._measured.arrays()
-        return classifier.for_data(to_model_range(measured["image"]), measured["label"])
+    def _classifier(self) -> classifier.Classifier | stacked.StackedClassifier:
+        n = len(self._measured)
+        place_N = np.linspace(0, n - 1, min(n, classifier.BATCH)).astype(int)
+        images_NHWC = to_model_range(self._measured.gather(place_N))
+        labels_N = self._measured.label_N[place_N]
+        if self._real.shape == KNOWN_SHAPE:
+            return classifier.for_data(images_NHWC, labels_N)
+        if self._real.shape == stacked.SHAPE and (known := stacked.for_data(images_NHWC, labels_N)):
+            return known
+        height, width, channels = self._real.shape
+        raise JaxgenError(
+            f"there is no classifier of these images of {height}x{width} pixels and {channels} "
+            "channels to measure quality by, only of 28x28 grey digits and Fashion-MNIST and of "
+            f"stacked digits; without {flag('evaluate_every')} losses, samples and diversity are "
+            "still reported"
+        )
+
+    @property
+    def _samples(self) -> int:
+        """How many samples are measured: as many as asked for, or as papers measure."""
+        return max(self._evaluate_samples, self._classifier.samples)
 
     def show(self, weights: Weights, seed: int | None = None) -> Shown:
         """A grid of samples from the same noise each time: a row for each class, or 8 by 8."""
@@ -115,17 +128,16 @@ class GanQuality:
         labels, classes = self._shown_labels, self._sampler.classes
         ratios = [
             spread_ratio(to_model_range(some), made[labels == k] if classes else made)
-            for k, some in enumerate(self._real_of_each)
+            for k, some in zip(self._shown_classes or [0], self._real_of_each, strict=True)
             if len(some) > 1 and (some != some[0]).any()  # else there is nothing to compare with
         ]
         return {"diversity": min(ratios)} if ratios else {}
 
     @cached_property
     def _real_of_each(self) -> list[np.ndarray]:
-        """Real images of each class, or of all where the model is not conditional, (K, H, W, C)."""
+        """Real images of each class shown, or of all where there are none, each (N, H, W, C)."""
         # Class by class where there are classes, or one that collapsed would hide among the others.
-        classes = self._sampler.classes
-        places = [np.flatnonzero(self._real.label_N == k) for k in range(classes)] or [
+        places = [np.flatnonzero(self._real.label_N == k) for k in self._shown_classes] or [
             np.arange(len(self._real))
         ]
         most = MOST_BYTES // (self._real.bytes_of_one * len(places))
@@ -134,8 +146,13 @@ class GanQuality:
 
     @cached_property
     def _shown_labels(self) -> np.ndarray:
+        return np.repeat(self._shown_classes, 10) if self._shown_classes else np.zeros(64, int)
+
+    @cached_property
+    def _shown_classes(self) -> list[int]:
+        """The classes that are shown of a conditional model: all, or some of many."""
         classes = self._sampler.classes
-        return np.repeat(np.arange(classes), 10) if classes else np.zeros(64, int)
+        return np.linspace(0, classes - 1, min(classes, _MOST_CLASSES)).astype(int).tolist()
 
     def _shown_samples(self, weights: Weights, seed: int) -> np.ndarray:
         labels = self._shown_labels
@@ -143,19 +160,28 @@ class GanQuality:
 
     def evaluate(self, weights: Weights, seed: int | None = None) -> dict[str, float]:
         """The figures that are declared to be measured in training: FID, KID and their kin."""
-        compared = self._compared(weights, self._seed if seed is None else seed)
-        return report.while_training(*compared, real_labels=self._measured.label_N)
+        made, asked = self._made(weights, self._seed if seed is None else seed)
+        if not self._classifier.compares_in_training:
+            return report.while_training(None, made, self._classifier, asked)
+        real_labels = self._measured.label_N
+        return report.while_training(
+            self._real_images(), made, self._classifier, asked, real_labels=real_labels
+        )
 
     def report(self, weights: Weights) -> dict[str, Any]:
         """All figures of `jaxgen.metrics.samples.report`, each beside its floor."""
-        compared = self._compared(weights, self._seed)
-        return report.report(*compared, real_labels=self._measured.label_N)
+        made, asked = self._made(weights, self._seed)
+        real_labels = self._measured.label_N
+        return report.report(
+            self._real_images(), made, self._classifier, asked, real_labels=real_labels
+        )
 
-    def _compared(
-        self, weights: Weights, seed: int
-    ) -> tuple[np.ndarray, np.ndarray, classifier.Classifier, np.ndarray | None]:
-        """Real images, samples, the classifier that knows them, and the labels asked for."""
-        n = self._evaluate_samples
+    def _real_images(self) -> np.ndarray:
+        return to_model_range(self._measured.arrays()["image"])
+
+    def _made(self, weights: Weights, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Samples, and the labels asked for."""
+        n = self._samples
         refuse_too_much(
             3 * 4 * n * self._real.bytes_of_one,
             f"measuring {n} samples",
@@ -164,8 +190,7 @@ class GanQuality:
         labels = np.arange(n) % self._classes
         # Not the seed of the pictures: figures are of samples that nobody picked.
         made = self._sampler.sample(weights, n, seed + 1, labels)
-        asked = labels if self._sampler.classes else None
-        return to_model_range(self._measured.arrays()["image"]), made, self._classifier, asked
+        return made, labels if self._sampler.classes else None
 
     def alarms(self, history: dict[str, np.ndarray]) -> list[str]:
         """What looks wrong since the last log line, in words.

@@ -1,6 +1,7 @@
 """One training step of generative adversarial networks, for any networks and any loss.
 
-N batch, Z noise, H height, W width, C channels, K classes.
+N batch, Z noise, H height, W width, C channels, K classes; M packs of images with D channels and
+labels of L numbers, as `jaxgen.gan.judging` makes them: without packing N, C and K.
 
 The discriminator is updated on a real batch and on fakes from fresh noise, with no gradient into
 the generator; then the generator is updated on *other* fresh noise through the *updated*
@@ -25,6 +26,7 @@ from jaxgen.data.images.base import to_model_range
 from jaxgen.gan.accumulation import in_parts, mean_gradient
 from jaxgen.gan.augmentation import Augmentation
 from jaxgen.gan.course import Course, Kept, Now
+from jaxgen.gan.judging import Judge
 from jaxgen.gan.losses import AdversarialLoss
 from jaxgen.gan.noise import Noise
 from jaxgen.gan.recipe import Updates
@@ -112,29 +114,37 @@ class Gan:
     """The discriminator's own; None for the same."""
     classes: int = 0
     """K, given to both networks as one-hot vectors; 0 for networks that see no labels."""
+    packing: int = 1
+    """Images that the discriminator judges together; it divides the images of each pass."""
+    judges_batches: bool = False
+    """Whether the discriminator normalises by the statistics of what it is given."""
 
     def init(self, key: Array, batch: dict[str, Array]) -> GanState:
         """The state before the first step."""
         key_g, key_d = jax.random.split(key)
         noise_NZ = jnp.zeros((2, self.noise_size), jnp.float32)
-        images_NHWC = jnp.zeros((2, *self.image_shape), jnp.float32)
-        label_NK = self._one_hot(jnp.zeros(2, jnp.int32))
+        images_NHWC = jnp.zeros((2 * self.packing, *self.image_shape), jnp.float32)
+        images_MHWD = self._judge.packs(images_NHWC)
 
         def network(
-            module: nn.Module, optimizer: optax.GradientTransformation, *args: Array
+            module: nn.Module, optimizer: optax.GradientTransformation, *args: Array | None
         ) -> NetworkState:
-            variables = module.init(*args, label_NK, train=True)
+            variables = module.init(*args, train=True)
             params = variables["params"]
             stats = variables.get("batch_stats", {})
             return NetworkState(params, stats, optimizer.init(params))
 
-        generator = network(self.generator, self.optimizer, key_g, noise_NZ)
+        label_NK = self._one_hot(jnp.zeros(2, jnp.int32))
+        label_ML = self._judge.packs(self._one_hot(jnp.zeros(2 * self.packing, jnp.int32)))
+        generator = network(self.generator, self.optimizer, key_g, noise_NZ, label_NK)
         average = None
         if self.course.has_average:
             average = {"params": generator.params, "stats": generator.stats, "count": jnp.int32(0)}
         return GanState(
             generator=generator,
-            discriminator=network(self.discriminator, self._optimizer_d, key_d, images_NHWC),
+            discriminator=network(
+                self.discriminator, self._optimizer_d, key_d, images_MHWD, label_ML
+            ),
             average=average,
             course=self.course.init(),
         )
@@ -195,45 +205,42 @@ class Gan:
         self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array, now: Now
     ) -> tuple[GanState, PyTree, Metrics]:
         key_noise, key_view, key_penalty = self._keys(key)
+        packs = self._judge.packs
         network = state.discriminator
         fake_NHWC, stats = self._fake(state.generator, key_noise, real_NHWC, label_NK)
-        made = real_NHWC, fake_NHWC
-        real_NHWC, fake_NHWC = (
-            self._seen(images_NHWC, jax.random.fold_in(key_view, index), now)
-            for index, images_NHWC in enumerate(made)
+        real_MHWD, fake_MHWD = (
+            packs(self._seen(images_NHWC, jax.random.fold_in(key_view, index), now))
+            for index, images_NHWC in enumerate((real_NHWC, fake_NHWC))
         )
-        both_NHWC = batch_axis.join(real_NHWC, fake_NHWC)
-        both_NK = None if label_NK is None else batch_axis.join(label_NK, label_NK)
+        label_ML = packs(label_NK)
         penalty = self.loss.penalty
 
         def penalties(params: PyTree) -> Array:
             assert penalty is not None
+            is_of_made = self.course.penalty.images == "made"
 
-            def critic(images_NHWC: Array) -> Array:
-                if self.course.penalty.images == "made":
-                    images_NHWC = self._seen(images_NHWC, jax.random.fold_in(key_view, 0), now)
-                return self._score(replace(network, params=params), images_NHWC, label_NK)
+            def critic(images_MHWD: Array) -> Array:
+                if is_of_made:
+                    images_NHWC = self._judge.images(images_MHWD)
+                    key = jax.random.fold_in(key_view, 0)
+                    images_MHWD = packs(self._seen(images_NHWC, key, now))
+                return self._score(replace(network, params=params), images_MHWD, label_ML)
 
-            images = made if self.course.penalty.images == "made" else (real_NHWC, fake_NHWC)
+            seen = real_MHWD, fake_MHWD
+            images = (packs(real_NHWC), packs(fake_NHWC)) if is_of_made else seen
             return now.penalty_weight * penalty(critic, *images, key_penalty)
 
         def objective(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
-            # One pass over both: a discriminator never mixes examples.
-            logits, updated = self.discriminator.apply(
-                {"params": params, "batch_stats": network.stats},
-                both_NHWC,
-                both_NK,
-                train=True,
-                mutable=["batch_stats"],
+            real_logits_M, fake_logits_M, stats = self._judge.both(
+                params, network.stats, real_MHWD, fake_MHWD, label_ML
             )
-            real_logits_N, fake_logits_N = batch_axis.parts(logits, 2)
-            loss_N = self.loss.discriminator(real_logits_N, fake_logits_N)
+            loss_M = self.loss.discriminator(real_logits_M, fake_logits_M)
             if penalty is not None and now.is_due is None:
-                loss_N += penalties(params)
-            scores = {"d_real": real_logits_N.mean(), "d_fake": fake_logits_N.mean()}
+                loss_M += penalties(params)
+            scores = {"d_real": real_logits_M.mean(), "d_fake": fake_logits_M.mean()}
             if self.course.augmenting.target:
-                scores["sign"] = jnp.sign(real_logits_N).mean()
-            return loss_N.mean(), (scores, updated.get("batch_stats", {}))
+                scores["sign"] = jnp.sign(real_logits_M).mean()
+            return loss_M.mean(), (scores, stats)
 
         (loss, (scores, d_stats)), gradient = jax.value_and_grad(objective, has_aux=True)(
             network.params
@@ -258,17 +265,19 @@ class Gan:
         self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array, now: Now
     ) -> tuple[GanState, PyTree, Metrics]:
         key_noise, key_view, _ = self._keys(key)
+        packs = self._judge.packs
+        label_ML = packs(label_NK)
 
         def score(images_NHWC: Array, index: int) -> Array:
             seen_NHWC = self._seen(images_NHWC, jax.random.fold_in(key_view, index), now)
-            return self._score(state.discriminator, seen_NHWC, label_NK)
+            return self._score(state.discriminator, packs(seen_NHWC), label_ML)
 
         def objective(params: PyTree) -> tuple[Array, PyTree]:
             generator = replace(state.generator, params=params)
             fake_NHWC, stats = self._fake(generator, key_noise, real_NHWC, label_NK)
             # The real logits cost nothing unless the loss uses them: XLA drops what is unused.
-            loss_N = self.loss.generator(score(real_NHWC, 0), score(fake_NHWC, 1))
-            return loss_N.mean(), stats
+            loss_M = self.loss.generator(score(real_NHWC, 0), score(fake_NHWC, 1))
+            return loss_M.mean(), stats
 
         (loss, stats), gradient = jax.value_and_grad(objective, has_aux=True)(
             state.generator.params
@@ -300,10 +309,8 @@ class Gan:
     def _one_hot(self, label_N: Array) -> Array | None:
         return jax.nn.one_hot(label_N, self.classes, dtype=jnp.float32) if self.classes else None
 
-    def _score(self, network: NetworkState, images_NHWC: Array, label_NK: Array | None) -> Array:
-        variables = {"params": network.params, "batch_stats": network.stats}
-        logits_N: Any = self.discriminator.apply(variables, images_NHWC, label_NK)
-        return logits_N
+    def _score(self, network: NetworkState, images_MHWD: Array, label_ML: Array | None) -> Array:
+        return self._judge.score(network.params, network.stats, images_MHWD, label_ML)
 
     def _fake(
         self, generator: NetworkState, key: Array, real_NHWC: Array, label_NK: Array | None
@@ -318,6 +325,10 @@ class Gan:
             mutable=["batch_stats"],
         )
         return fake_NHWC, updated.get("batch_stats", {})
+
+    @property
+    def _judge(self) -> Judge:
+        return Judge(self.discriminator, self.packing, self.judges_batches)
 
     @property
     def _optimizer_d(self) -> optax.GradientTransformation:

@@ -85,6 +85,27 @@ def parts(x: Array, count: int) -> list[Array]:
     return [split(by_device[:, index].reshape(-1, *x.shape[1:])) for index in range(count)]
 
 
+def side_by_side(x: Array, count: int) -> Array:
+    """Each `count` neighbouring rows of (N, ..., F) as one row: (N / count, ..., count F).
+
+    Neighbours are on one device, so that nothing travels as long as the devices divide N / count.
+    """
+    if count == 1:
+        return x
+    together = split(x.reshape(-1, count, *x.shape[1:]))
+    beside = jnp.moveaxis(together, 1, -2)
+    return split(beside.reshape(*beside.shape[:-2], -1))
+
+
+def one_by_one(x: Array, count: int) -> Array:
+    """The rows (N, ..., F) that `side_by_side` made one of (N / count, ..., count F)."""
+    if count == 1:
+        return x
+    beside = split(x).reshape(*x.shape[:-1], count, -1)
+    together = split(jnp.moveaxis(beside, -2, 1))
+    return split(together.reshape(-1, *together.shape[2:]))
+
+
 def rows(x_TNF: Array) -> Array:
     """Time and batch merged, (R, F), for one product over both; `by_time` takes them apart."""
     time, batch, width = x_TNF.shape

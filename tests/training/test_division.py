@@ -22,10 +22,12 @@ VARIANTS = (
     "vanilla_gan wasserstein",
     "vanilla_gan r1r2",
     "vanilla_gan recipe",
+    "conditional_gan packed",
+    "dcgan pacgan",
     "own autoencoder",
 )
-"""What the experiments' own programs do not have: averages, shifts, spectral norm, penalties; and a
-kind of model that is not jaxgen's."""
+"""What the experiments' own programs do not have: averages, shifts, spectral norm, penalties, parts
+of recipes, packs, a discriminator with batch norm; and a kind of model that is not jaxgen's."""
 
 CONFIGS = """
 import dataclasses, importlib, json, math, sys
@@ -40,6 +42,7 @@ from jaxgen.data.captions.vocabulary import SPECIAL, Vocabulary
 from jaxgen.gan import augmentation, losses
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.pacgan import PacGAN
 from jaxgen.gan.networks.r3gan import R3GAN
 from jaxgen.gan.networks.sngan import SNGAN
 from jaxgen.gan.recipe import Augmenting, Penalty, Updates
@@ -72,6 +75,16 @@ CHANGES = {
     ),
     "vanilla_gan wasserstein": dict(loss=losses.wasserstein_gp),
     "vanilla_gan r1r2": dict(loss=losses.relativistic_r1r2),
+    "conditional_gan packed": dict(
+        packing=4,
+        loss=losses.relativistic_r1r2,
+        penalty=Penalty(images="made"),
+        augmentation=augmentation.translation,
+    ),
+    "dcgan pacgan": dict(
+        networks=PacGAN(generator_channels=(32, 16, 8, 8), discriminator_channels=(8, 8, 8, 8)),
+        packing=2,
+    ),
     "vanilla_gan recipe": dict(
         loss=losses.non_saturating_r1,
         penalty=Penalty(every=4),
@@ -131,6 +144,8 @@ def learnt(shapes, name):
 PENALTIES = {
     "vanilla_gan r1r2": 2,
     "vanilla_gan wasserstein": 1,
+    "conditional_gan packed": 2,
+    "stacked_digits": 2,
     "vanilla_gan recipe": 1,
     "r3gan": 2,
 }

@@ -11,7 +11,7 @@ sets meet.
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,6 +20,19 @@ from jaxgen.errors import JaxgenError
 from jaxgen.metrics.base import Metric
 
 T = TypeVar("T")
+
+
+class Looking(Protocol):
+    """A classifier, as reports see it."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    def features_and_logits(self, images: Any, /) -> tuple[np.ndarray, np.ndarray]:
+        """Features (N, F) and logits (N, K) of images (N, H, W, C) in [-1, 1], float32."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +76,10 @@ class SampleMetric(Metric):
 
     scale: float = field(default=1, kw_only=True)
     """The table shows the figure times this."""
+
+    of_samples_alone: bool = field(default=False, kw_only=True)
+    """Whether `measure` looks at the samples only; where real images are too many to be compared
+    with as a run trains, it then gets the samples as both."""
 
     of_pixels: bool = field(default=False, kw_only=True)
     """Whether it reads pixels alone, so that it is the same whatever network measures."""

@@ -90,6 +90,7 @@ classifier_score = SampleMetric(
     "closer to the floor",
     lambda real, fake: inception_score(fake.logits),
     order=40,
+    of_samples_alone=True,
 )
 
 class_imbalance = SampleMetric(
@@ -101,5 +102,11 @@ class_imbalance = SampleMetric(
 )
 
 label_agreement = SampleMetric(
-    "label_agreement", "label agreement", "higher", _agreement, order=60, while_training=True
+    "label_agreement",
+    "label agreement",
+    "higher",
+    _agreement,
+    order=60,
+    while_training=True,
+    of_samples_alone=True,
 )

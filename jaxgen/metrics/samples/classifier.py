@@ -11,7 +11,7 @@ import functools
 import hashlib
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -54,6 +54,10 @@ class Classifier:
 
     name: str
     params: Any
+    samples: ClassVar[int] = 0
+    """How many samples are measured at the least."""
+    compares_in_training: ClassVar[bool] = True
+    """Whether real images are few enough to be compared with as a run trains."""
 
     def features_and_logits(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
         """What the network sees in images, computed in batches.

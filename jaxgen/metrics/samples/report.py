@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from jaxgen.errors import JaxgenError
-from jaxgen.metrics.samples.base import Measured, SampleMetric
+from jaxgen.metrics.samples.base import Looking, Measured, SampleMetric
 from jaxgen.metrics.samples.classes import checked_labels, class_shares
-from jaxgen.metrics.samples.classifier import Classifier
 
 _COLUMNS = ("value", "matched", "floor")
+_MOST_SHARES = 100  # classes whose shares fit into a line
 
 
 def report(
     real_images: np.ndarray,
     fake_images: np.ndarray,
-    classifier: Classifier,
+    classifier: Looking,
     labels: np.ndarray | None = None,
     seed: int = 0,
     *,
@@ -100,9 +100,9 @@ def figures(
 
 
 def while_training(
-    real_images: np.ndarray,
+    real_images: np.ndarray | None,
     fake_images: np.ndarray,
-    classifier: Classifier,
+    classifier: Looking,
     labels: np.ndarray | None = None,
     seed: int = 0,
     *,
@@ -111,7 +111,8 @@ def while_training(
     """The figures that a run measures as it trains: `value` of `report`, and nothing else.
 
     Args:
-        real_images, fake_images, classifier, labels, seed, real_labels: as for `report`.
+        real_images, fake_images, classifier, labels, seed, real_labels: as for `report`; without
+            real images only what is `of_samples_alone` is measured.
 
     Returns:
         {key: figure} of every `SampleMetric` with `while_training` that has one.
@@ -120,7 +121,11 @@ def while_training(
         JaxgenError: as `report`.
     """
     metrics = [metric for metric in SampleMetric.ordered() if metric.while_training]
-    real, fake = _measured(real_images, fake_images, classifier, labels, seed, real_labels)
+    if real_images is None:
+        metrics = [metric for metric in metrics if metric.of_samples_alone]
+        real = fake = _seen(fake_images, classifier, labels, seed)
+    else:
+        real, fake = _measured(real_images, fake_images, classifier, labels, seed, real_labels)
     figures = {metric.key: metric.figure(real, fake) for metric in metrics}
     return {key: figure for key, figure in figures.items() if figure is not None}
 
@@ -167,6 +172,8 @@ def table(report: Mapping[str, Any]) -> str:
     ]
     for name, of_classes in report["classes"].items():
         shares = " ".join(f"{100 * share:.1f}" for share in of_classes)
+        if len(of_classes) > _MOST_SHARES:
+            shares = f"{100 * min(of_classes):.3f} to {100 * max(of_classes):.3f}"
         lines.append(f"classes of {name}, %: {shares}")
     return "\n".join(lines)
 
@@ -183,7 +190,7 @@ def row_of(
 def _measured(
     real_images: np.ndarray,
     fake_images: np.ndarray,
-    classifier: Classifier,
+    classifier: Looking,
     labels: np.ndarray | None,
     seed: int,
     real_labels: np.ndarray | None,
@@ -201,7 +208,7 @@ def _measured(
 
 
 def _seen(
-    images: np.ndarray, classifier: Classifier, labels: np.ndarray | None, seed: int
+    images: np.ndarray, classifier: Looking, labels: np.ndarray | None, seed: int
 ) -> Measured:
     features_NF, logits_NK = classifier.features_and_logits(images)
     labels_N = None if labels is None else checked_labels(labels, len(logits_NK))

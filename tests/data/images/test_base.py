@@ -111,6 +111,7 @@ def test_every_set_is_found_by_its_name_and_has_no_field_of_another():
         "idx": ["train", "dir"],
         "pictures": ["train", "dir", "size", "colour"],
         "packed": ["train", "dir", "size", "colour"],
+        "stacked_digits": ["train", "draw_seed", "digits"],
         "tfds": ["train", "name", "dir", "size", "colour", "download"],
     }
 

@@ -11,19 +11,23 @@ from jaxgen.metrics.samples.manifold import precision_recall
 
 
 def likeness(seed):
-    """120 images of three classes of which the classifier is sure, all labelled rightly."""
+    """120 images of three of 1,000 classes, of which the classifier is sure, rightly labelled.
+
+    Features are as wide as those of stacked digits, so that their metrics have figures too.
+    """
     rng = np.random.default_rng(seed)
     classes = np.arange(120) % 3
     features = rng.normal(size=(120, 4)) + 3 * classes[:, None]
     images = features.repeat(4, axis=1).reshape(120, 4, 4, 1)
-    return Measured(images, features, 9 * np.eye(3)[classes], classes)
+    return Measured(images, features.repeat(48, axis=1), 30 * np.eye(1000)[classes], classes)
 
 
 def caricature():
     """As many copies, nearly, of one image far away, which is not of the class asked for."""
     noise = 0.01 * np.random.default_rng(9).normal(size=(120, 4))
     images = (noise + 20).repeat(4, axis=1).reshape(120, 4, 4, 1)
-    return Measured(images, noise + 20, np.tile([9.0, 0, 0], (120, 1)), np.ones(120, int))
+    logits = np.tile(30 * np.eye(1000)[:1], (120, 1))
+    return Measured(images, (noise + 20).repeat(48, axis=1), logits, np.ones(120, int))
 
 
 # That its mean over subsets is sure makes samples no better.
