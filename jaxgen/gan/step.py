@@ -127,9 +127,12 @@ class Gan:
         images_MHWD = self._judge.packs(images_NHWC)
 
         def network(
-            module: nn.Module, optimizer: optax.GradientTransformation, *args: Array | None
+            module: nn.Module,
+            optimizer: optax.GradientTransformation,
+            key: Array,
+            *args: Array | None,
         ) -> NetworkState:
-            variables = module.init(*args, train=True)
+            variables = module.init(key, *args, train=True)
             params = variables["params"]
             stats = variables.get("batch_stats", {})
             return NetworkState(params, stats, optimizer.init(params))

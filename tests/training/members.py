@@ -21,13 +21,16 @@ import jax
 
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.captioning.objectives.self_critical import SelfCritical
+from jaxgen.data.images.stacked_digits import StackedDigits
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
 from jaxgen.gan.networks.r3gan import R3GAN
 from jaxgen.training import experiment
 
-GANS = "vanilla_gan lsgan mlp_gan conditional_gan dcgan conditional_dcgan r3gan sngan".split()
+GANS = (
+    "vanilla_gan lsgan mlp_gan conditional_gan dcgan conditional_dcgan r3gan sngan stacked_digits"
+).split()
 CAPTIONERS = [
     f"caption_{name}"
     for name in "rnn lstm transformer char attention up_down pixels self_critical".split()
@@ -42,6 +45,8 @@ def small(name, **numbers):
     numbers = {"batch_size": 8, "log_every": 10, "sample_every": 0} | numbers
     if name in GANS:
         numbers["batch_size"] *= config.updates.discriminator
+        if isinstance(config.data, StackedDigits):
+            numbers["data"] = dataclasses.replace(config.data, train=64)
         networks = config.networks
         if isinstance(networks, MLP):
             networks = dataclasses.replace(
