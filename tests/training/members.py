@@ -44,6 +44,7 @@ def small(name, **numbers):
     config = import_module(f"experiments.{name}").config
     numbers = {"batch_size": 8, "log_every": 10, "sample_every": 0} | numbers
     if name in GANS:
+        numbers = {"evaluate_every": 0} | numbers
         numbers["batch_size"] *= config.updates.discriminator
         if isinstance(config.data, StackedDigits):
             numbers["data"] = dataclasses.replace(config.data, train=64)
