@@ -12,6 +12,9 @@ from jaxgen.errors import JaxgenError
 COMMANDS = {
     "train": "train an experiment, or go on with it",
     "sample": "draw samples from a run",
+    "project": "find pictures in a generator's noise",
+    "directions": "draw what directions of a generator's noise do",
+    "nearest": "draw samples beside their nearest training images",
     "caption": "caption images with a run",
     "evaluate": "measure a run",
     "report": "write a page about runs",
