@@ -42,7 +42,7 @@ def main() -> None:
     if not argv or argv[0] in ("-h", "--help"):
         print(f"jaxgen {jaxgen.__version__}: generative models in JAX\n")
         print("usage: jaxgen COMMAND ...\n")
-        print("\n".join(f"  {name:10}{words}" for name, words in COMMANDS.items()))
+        print("\n".join(f"  {name:12}{words}" for name, words in COMMANDS.items()))
         print("\njaxgen COMMAND --help tells more.")
         sys.exit(0 if argv else JaxgenError.exit_code)
     if argv[0] == "--version":

@@ -50,8 +50,8 @@ def main(argv: Sequence[str]) -> int:
     n = min(config.n, model.noise_size)
     if n < config.n:
         note(f"--n {config.n}: the noise has {n} numbers, and no more directions")
-    strengths = np.linspace(-config.strength, config.strength, config.columns)
-    headings = [f"{strength:+.3g}" for strength in strengths]
+    strengths = np.linspace(-1, 1, config.columns) * config.strength  # whose middle is exactly 0
+    headings = [f"{strength:+.3g}" if strength else "0" for strength in strengths]
     found = model.directions(n)
     names = [f"{i}  {share:.1%}" for i, share in enumerate(found.shares, 1)]
     if config.out.suffix != ".npz":

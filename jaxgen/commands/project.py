@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     if config.labels:
         labels = np.resize(config.labels, len(given))[places]
     steps = np.linspace(0, config.steps, min(config.stages, config.steps + 1)).astype(int)
-    headings = ["given", *map(str, steps[:-1]), f"{steps[-1]} steps"]
+    headings = ["given", *map(str, steps)]
     if config.out.suffix != ".npz":
         across = tables_of_images.size(len(images), images.shape[1:3], headings, (), _PIXELS)
         pictures.refuse_large(config.out, *across, "name fewer pictures, or give a .npz file")

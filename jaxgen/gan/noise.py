@@ -104,8 +104,8 @@ def _through_quantiles(start: Array, end: Array, share: Array) -> Array:
     What is spherical in the uniform numbers themselves leaves their box. On this way every point
     lies inside it, and half of the way between two random inputs is one too.
     """
-    ends = [ndtri((jnp.clip(x, -_NEAR_ONE, _NEAR_ONE) + 1) / 2) for x in (start, end)]
-    point = 2 * ndtr(slerp(*ends, share)) - 1
+    first, last = (ndtri((jnp.clip(x, -_NEAR_ONE, _NEAR_ONE) + 1) / 2) for x in (start, end))
+    point = 2 * ndtr(slerp(first, last, share)) - 1
     return jnp.where(share <= 0, start, jnp.where(share >= 1, end, point))
 
 

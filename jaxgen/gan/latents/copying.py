@@ -159,7 +159,7 @@ def table(copying: Copying) -> str:
     ]
     if not copying.held_out:
         return "\n".join(
-            [*lines, "", "with fewer --data.train in training, images would have been held out"]
+            [*lines, "", "no images were held out of training, which --data.train does"]
         )
     return "\n".join(
         [

@@ -3,6 +3,7 @@
 N batch, Z noise, K classes, F features, D directions, S strengths.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -14,6 +15,9 @@ from jaxgen.errors import JaxgenError
 from jaxgen.gan.noise import Noise
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.nn.precision import plain
+
+_ROWS = 8  # of noise that layers are known by
+_ALIKE = 0.9999  # cosine of what a layer makes and of what its kernel would, but for rounding
 
 
 class Directions(NamedTuple):
@@ -51,52 +55,60 @@ def factorised(kernel_ZF: np.ndarray, count: int) -> Directions:
 
 
 def first_kernel(sampler: Sampler, weights: Weights) -> np.ndarray:
-    """What dense layers do to the noise before anything else: a kernel (Z, F).
+    """What dense layers do to the noise before anything else does: a kernel (Z, F).
 
     Where several layers see the noise their kernels stand side by side. Rows of a kernel that
-    belong to a label, which some networks join to the noise, are left out.
+    belong to a label, which some networks join to the noise, are left out. A layer is known by what
+    comes out of it, so that it may scale its kernel, or be of a user's own.
 
     Raises:
-        JaxgenError: the first layer that sees the noise is not dense.
+        JaxgenError: no dense layer sees the noise itself.
     """
-    noise_NZ = jnp.asarray(sampler.draw_noise(2, 0)[:2])
-    size = noise_NZ.shape[1]
-    kernels, others = [], []
+    noise_NZ = sampler.draw_noise(_ROWS, 0)[:_ROWS]
+    label_NK = np.eye(sampler.classes, dtype=np.float32)[[0] * _ROWS] if sampler.classes else None
+    network: nn.Module = plain(sampler.generator)
 
-    def sees_noise(value: Any) -> bool:
-        """Whether it begins with the noise itself: numbers that come about in no other way."""
-        if not isinstance(value, jax.Array) or value.ndim != 2 or value.shape[1] < size:
-            return False
-        seen_NZ = value[:, :size].astype(noise_NZ.dtype)
-        return bool(jnp.allclose(seen_NZ, noise_NZ, rtol=1e-2))  # it may have been rounded
-
-    def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        module: nn.Module = context.module
-        if context.method_name == "__call__" and args and sees_noise(args[0]):
-            own = weights.params
-            for name in module.path:
-                own = own.get(name, {})
-            kernel = own.get("kernel")
-            if kernel is not None and kernel.shape[:1] == args[0].shape[1:] and kernel.ndim == 2:
-                kernels.append(np.asarray(kernel)[:size])
-            elif module.path:
-                others.append(f"{'/'.join(module.path)} ({type(module).__name__})")
-        return call(*args, **kwargs)
-
-    label_NK = jnp.eye(sampler.classes)[:1].repeat(2, axis=0) if sampler.classes else None
-    with nn.intercept_methods(look):
-        plain(sampler.generator).apply(
-            {"params": jax.tree.map(np.asarray, weights.params), "batch_stats": weights.stats},
+    @jax.jit
+    def outputs(weights: Weights) -> Any:
+        return network.apply(
+            {"params": weights.params, "batch_stats": weights.stats},
             noise_NZ,
             label_NK,
             train=False,
-        )
+            capture_intermediates=True,
+            mutable=["intermediates"],
+        )[1]["intermediates"]
+
+    given_NZ = noise_NZ - noise_NZ.mean(axis=0)
+    kernels = [
+        kernel[: noise_NZ.shape[1]]
+        for made, kernel in _calls(outputs(weights), weights.params)
+        if kernel.shape[0] >= noise_NZ.shape[1]
+        and made.shape == (_ROWS, kernel.shape[1])
+        and _is_proportional(made - made.mean(axis=0), given_NZ @ kernel[: noise_NZ.shape[1]])
+    ]
     if not kernels:
-        seen = f"it is {others[0]}" if others else "it takes the noise apart first"
         raise JaxgenError(
-            f"directions are those of a dense first layer, and this generator has none ({seen})"
+            "directions are those of a dense first layer, and none of this generator's dense "
+            "layers sees the noise as it is drawn"
         )
     return np.concatenate(kernels, axis=1)
+
+
+def _calls(outputs: Any, params: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What each module gave, beside each matrix that is a parameter of its own."""
+    for name, own in params.items():
+        if isinstance(own, Mapping):
+            yield from _calls(outputs.get(name, {}), own)
+        elif own.ndim == 2:
+            for made in outputs.get("__call__", ()):
+                if hasattr(made, "shape"):
+                    yield np.asarray(made, np.float32), np.asarray(own, np.float32)
+
+
+def _is_proportional(a: np.ndarray, b: np.ndarray) -> bool:
+    lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return lengths > 0 and abs(float(np.vdot(a, b))) > _ALIKE * lengths
 
 
 def along(

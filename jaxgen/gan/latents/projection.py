@@ -1,10 +1,9 @@
 """The input of a generator whose image is nearest to a given picture.
 
-N pictures, R restarts of each, B = P·R rows of one compiled program, M random samples, Z noise, K
-classes, S stages that are shown, H height, W width, C channels, F features.
+N pictures, R restarts of each, B = P·R rows of one compiled program, Z noise, S stages that are
+shown, H height, W width, C channels, F features.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ import optax
 
 from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
+from jaxgen.gan.latents.candidates import candidates
 from jaxgen.gan.latents.search import Search
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.nn import placing
@@ -24,7 +24,6 @@ from jaxgen.settings.memory import refuse_too_much
 
 Array = jax.Array
 _ROWS = 128  # of one program, at most, unless a picture has more restarts
-_MOST_CANDIDATES, _CANDIDATE_BYTES = 1024, 2**26
 
 
 class Projected(NamedTuple):
@@ -106,7 +105,8 @@ class Projection:
         nearer_B = distance_B < state.least_B
         best_BZ = jnp.where(nearer_B[:, None], state.noise_BZ, state.best_BZ)
         update_BZ, moments = self._adam.update(slope_BZ, state.moments)
-        noise_BZ = self.sampler.noise.typical(optax.apply_updates(state.noise_BZ, update_BZ))
+        moved_BZ: Any = optax.apply_updates(state.noise_BZ, update_BZ)
+        noise_BZ = self.sampler.noise.typical(moved_BZ)
         return _State(noise_BZ, moments, best_BZ, jnp.minimum(distance_B, state.least_B))
 
     @partial(jax.jit, static_argnums=0)
@@ -155,7 +155,8 @@ def project(
         )
     kept = 4 * pictures.nbytes * stages
     refuse_too_much(kept, f"the way of {len(pictures)} pictures", "give fewer")
-    candidates = _candidates(sampler, weights, pictures, labels, search.restarts, seed)
+    seen = partial(_seen, projection)
+    random = candidates(sampler, weights, search, seen, pictures, labels, seed)
     pictures_of_block = min(len(pictures), max(1, _ROWS // search.restarts))
     reached = np.unique(np.linspace(0, search.steps, stages).astype(int))
     found = []
@@ -166,8 +167,8 @@ def project(
         for start in blocks:
             # The last block is filled up with its last picture, so that one program is compiled.
             rows_P = np.arange(start, start + pictures_of_block).clip(max=len(pictures) - 1)
-            best = candidates.nearest_NR[rows_P].reshape(-1)
-            noise_BZ, label_B = candidates.noise_MZ[best], candidates.label_M[best]
+            best = random.first_NR[rows_P].reshape(-1)
+            noise_BZ, label_B = random.noise_MZ[best], random.label_M[best]
             picture_BHWC = np.repeat(pictures[rows_P], search.restarts, axis=0)
             stages_SBZ, least_B = _searched(
                 projection, weights, noise_BZ, picture_BHWC, label_B, reached, done
@@ -187,11 +188,11 @@ def project(
         labels=label_N if sampler.classes else None,
         images=images,
         distance=np.sqrt(((images - pictures) ** 2).reshape(count, -1).mean(1)) / 2,
-        at_random=candidates.distance_N,
+        at_random=random.distance_N,
         feature_distance=_features_apart(projection, images, pictures),
         way=way,
         steps=reached,
-        negative=candidates.negative_N,
+        negative=random.negative_N,
     )
 
 
@@ -220,80 +221,18 @@ def _searched(
     return np.stack(stages), np.asarray(state.least_B)
 
 
-class _Candidates(NamedTuple):
-    """Random samples that searches begin from, and the nearest R of them to each picture."""
-
-    noise_MZ: np.ndarray
-    label_M: np.ndarray
-    nearest_NR: np.ndarray
-    distance_N: np.ndarray
-    negative_N: np.ndarray
-
-
-def _candidates(
-    sampler: Sampler,
-    weights: Weights,
-    pictures: np.ndarray,
-    labels: np.ndarray | None,
-    restarts: int,
-    seed: int,
-) -> _Candidates:
-    """They are as many for a given class as for all of them."""
-    fitting = _CANDIDATE_BYTES // pictures[0].nbytes
-    count = max(restarts, min(_MOST_CANDIDATES, fitting))
-    noise_MZ = sampler.draw_noise(count, seed)[:count]
-    if labels is None:
-        return _nearest_of(sampler, weights, pictures, noise_MZ, sampler.turns(0, count), restarts)
-    parts = {}
-    for label in np.unique(labels):
-        label_M = np.full(count, label)
-        some = pictures[labels == label]
-        parts[label] = _nearest_of(sampler, weights, some, noise_MZ, label_M, restarts)
-    order = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
-    moved = [part.nearest_NR + index * count for index, part in enumerate(parts.values())]
-    return _Candidates(
-        np.concatenate([noise_MZ] * len(parts)),
-        np.concatenate([part.label_M for part in parts.values()]),
-        np.concatenate(moved)[order],
-        np.concatenate([part.distance_N for part in parts.values()])[order],
-        np.concatenate([part.negative_N for part in parts.values()])[order],
-    )
-
-
-def _nearest_of(
-    sampler: Sampler,
-    weights: Weights,
-    pictures: np.ndarray,
-    noise_MZ: np.ndarray,
-    label_M: np.ndarray,
-    restarts: int,
-) -> _Candidates:
-    made_MD = sampler.sample_from(weights, noise_MZ, label_M).reshape(len(noise_MZ), -1)
-    squared_M = (made_MD**2).mean(1)
-    nearest, distances, negatives = [], [], []
-    for picture in pictures:
-        picture_D = picture.reshape(-1)
-        # |made|^2 - 2 made·picture + |picture|^2, whose middle term changes sign for the negative.
-        shared_M = 2 * made_MD @ picture_D / picture_D.size
-        own = float((picture_D**2).mean())
-        apart_M = squared_M - shared_M + own
-        first = np.argpartition(apart_M, restarts - 1)[:restarts]
-        nearest.append(first[np.argsort(apart_M[first])])
-        distances.append(math.sqrt(max(float(apart_M.min()), 0.0)) / 2)
-        negatives.append(float((squared_M + shared_M + own).min()) < float(apart_M.min()))
-    return _Candidates(
-        noise_MZ, label_M, np.stack(nearest), np.array(distances), np.array(negatives)
-    )
+def _seen(projection: Projection, images: np.ndarray) -> np.ndarray | None:
+    """Features (N, F) of images, in blocks; None where pixels alone are compared."""
+    if projection.features is None:
+        return None
+    blocks = [images[start : start + _ROWS] for start in range(0, len(images), _ROWS)]
+    return np.concatenate([np.asarray(projection.seen(jnp.asarray(block))) for block in blocks])
 
 
 def _features_apart(
     projection: Projection, images: np.ndarray, pictures: np.ndarray
 ) -> np.ndarray | None:
-    apart = []
-    for start in range(0, len(images), _ROWS):
-        rows = slice(start, start + _ROWS)
-        seen = [projection.seen(jnp.asarray(some[rows])) for some in (images, pictures)]
-        if seen[0] is None or seen[1] is None:
-            return None
-        apart.append(np.sqrt(np.asarray(squared(seen[0], seen[1]))))
-    return np.concatenate(apart)
+    seen = _seen(projection, images), _seen(projection, pictures)
+    if seen[0] is None or seen[1] is None:
+        return None
+    return np.sqrt(np.square(seen[0] - seen[1]).mean(1))
