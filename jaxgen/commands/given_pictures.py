@@ -1,6 +1,5 @@
 """Pictures that a command line names, as a model's data set would read them."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ def read(
     """Pictures of any size, colour and orientation as images of a model.
 
     The largest part of the model's proportions in the middle of a picture is scaled to its size.
-    Of one that cannot be read a sentence on standard error says why, and it is left out.
+    Of those that cannot be read sentences on standard error say why, and they are left out.
 
     Args:
         paths: of the files.
@@ -33,18 +32,20 @@ def read(
 
     height, width, channels = shape
     picture_batches.quiet()
-    images, places = [], []
+    images, places, problems = [], [], []
     for place, path in enumerate(paths):
         try:
             upright = picture_files.opened(path, max(height, width))
             fitted = ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS)
         except Exception as error:  # foreign files make decoders raise nearly anything
-            print(f"error: {picture_files.problem(path, error)}", file=sys.stderr)
+            problems.append(picture_files.problem(path, error))
             continue
         images.append(np.asarray(fitted))
         places.append(place)
     if not images:
-        raise JaxgenError("none of the pictures can be read")
+        others = f", and neither can the other {len(problems) - 1}" if problems[1:] else ""
+        raise JaxgenError(f"a picture cannot be read: {problems[0]}{others}")
+    picture_files.report(problems, len(paths))
     colour = "grey" if channels == 1 else "rgb"
     image_NHWC = picture_files.in_colour(np.stack(images), colour)
     return (255 - image_NHWC if negative else image_NHWC), places

@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     rows = min(config.rows, config.n)
     shape = model.image_shape[:2]
     width, height = tables_of_images.size(rows, shape, headings, ["0.0000"], _PIXELS)
-    pictures.refuse_large(config.out, 2 * width + 50, 2 * height + 50, "give smaller --rows")
+    pictures.refuse_large(config.out, 2 * width + 50, 2 * height + 50, "give fewer --rows")
     compared = model.nearest(config.n, config.neighbours, config.seed, None, config.features)
     panels, titles = [], []
     for measure, beside in compared.measures.items():

@@ -4,6 +4,7 @@ N images, Z noise, D directions, S strengths.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -221,6 +222,8 @@ class ExploredGan:
             n = len(labels)
         if n < 1 or neighbours < 1:
             raise JaxgenError(f"n and neighbours must be at least 1, got {n} and {neighbours}")
+        size = math.prod(self.image_shape)
+        refuse_too_much(5 * 4 * n * size, f"comparing {n} samples", "draw fewer")
         whole = self._whole
         known = seeing.chosen(features, self.image_shape, lambda: self._real)
         images = self._sampler.sample(self._weights, n, seed, labels)

@@ -58,13 +58,13 @@ def nearest(
     block = max(1, BLOCK_BYTES // (4 * max(size, total)))
     count_of_parts, in_parts = parts[0], parts[0] * parts[1]
     of_part_NP = np.full((total, count_of_parts), np.inf, np.float32)
-    own_N = np.square(images_ND).sum(1)
+    own_N, doubled_ND = np.square(images_ND).sum(1), -2 * images_ND
     squared_NK, place_NK = np.zeros((total, 0), np.float32), np.zeros((total, 0), int)
     with progress.bar(total=count, desc="comparing", unit="image", delay=1) as done:
         for start in range(0, count, block):
             place_B = np.arange(start, min(count, start + block))
             others_BD = others(place_B)
-            squared_NB = -2 * images_ND @ others_BD.T
+            squared_NB = doubled_ND @ others_BD.T
             squared_NB += own_N[:, None]
             squared_NB += np.square(others_BD).sum(1)[None, :]
             if self_N is not None:
