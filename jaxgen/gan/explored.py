@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxgen.data.images.base import open_images
@@ -33,6 +32,7 @@ class ExploredGan:
     _sampler: Sampler
     _weights: Weights
     _saved: Saved
+    _checked_labels: Callable[[Any], np.ndarray]
 
     @property
     def noise_size(self) -> int:
@@ -76,34 +76,6 @@ class ExploredGan:
         if len(label_N) != n:
             raise JaxgenError(f"{n} rows of noise need as many labels, got {len(label_N)}")
         return self._sampler.sample_from(self._weights, noise_NZ, label_N)
-
-    def interpolate(
-        self, seed: int = 0, rows: int = 8, columns: int = 10, walk: str | None = None
-    ) -> np.ndarray:
-        """Images on the way from one random input to another, a row of the grid for each pair.
-
-        Args:
-            seed: of the inputs.
-            rows: pairs of them.
-            columns: images on each way, both ends included.
-            walk: "linear", "spherical", or by default what suits the noise: `linear` for uniform,
-                `spherical` for normal noise. A spherical walk of uniform noise goes through the
-                normal distribution, number by number, and stays in the box.
-
-        Returns:
-            float32 (rows * columns, height, width, channels) in [-1, 1]; in a conditional model
-            each row is of one class.
-
-        Raises:
-            JaxgenError: memory does not hold them, or there is no such walk.
-        """
-        way = self._sampler.noise.way(walk)
-        ends = self._noise_of_rows(2 * rows, columns, seed).reshape(rows, 2, -1)
-        shares = np.linspace(0, 1, columns, dtype=np.float32)
-        between: Callable[..., jax.Array] = jax.vmap(jax.vmap(way, (None, None, 0)), (0, 0, None))
-        noise_NZ = np.asarray(between(ends[:, 0], ends[:, 1], shares)).reshape(rows * columns, -1)
-        labels = np.repeat(self._sampler.turns(0, rows), columns)
-        return self._sampler.sample_from(self._weights, noise_NZ, labels, seed)
 
     def interpolate_classes(
         self, start: int, end: int, seed: int = 0, rows: int = 8, columns: int = 10
@@ -255,18 +227,3 @@ class ExploredGan:
         images, size = count * columns, self._sampler.noise_size
         refuse_too_much(3 * 4 * images * size, f"the noise of {images} images", "draw fewer")
         return self._sampler.draw_noise(count, seed)[:count]
-
-    def _checked_labels(self, labels: Any) -> np.ndarray:
-        try:
-            labels = np.atleast_1d(np.asarray(labels))
-        except ValueError as error:  # rows of different lengths
-            raise JaxgenError(f"labels must be a list of whole numbers ({error})") from error
-        if not self.classes:
-            raise JaxgenError("this model is not conditional: it takes no labels")
-        if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
-            raise JaxgenError("labels must be a list of whole numbers")
-        if labels.min() < 0 or labels.max() >= self.classes:
-            raise JaxgenError(
-                f"labels must be from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}"
-            )
-        return labels

@@ -133,10 +133,13 @@ def _in_the_shell(noise: Array) -> Array:
 uniform = Noise(
     lambda key, shape: jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0),
     linear,
-    _through_quantiles,
-    _in_the_box,
-    3**-0.5,
+    spherical=_through_quantiles,
+    typical=_in_the_box,
+    spread=3**-0.5,
 )
 normal = Noise(
-    lambda key, shape: jax.random.normal(key, shape, jnp.float32), slerp, slerp, _in_the_shell
+    lambda key, shape: jax.random.normal(key, shape, jnp.float32),
+    slerp,
+    spherical=slerp,
+    typical=_in_the_shell,
 )

@@ -15,6 +15,7 @@ from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
 from jaxgen.nn.placing import on_each_device
 from jaxgen.nn.precision import plain
+from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.exporting.exportable import Exportable
 from jaxgen.training.metrics_file import History
@@ -80,6 +81,40 @@ class TrainedGan(ExploredGan):
             raise JaxgenError(f"n must be at least 1, got {n}")
         return self._sampler.sample(self._weights, n, seed, labels)
 
+    def interpolate(
+        self, seed: int = 0, rows: int = 8, columns: int = 10, walk: str | None = None
+    ) -> np.ndarray:
+        """Images on the way from one random input to another, a row of the grid for each pair.
+
+        Args:
+            seed: of the inputs.
+            rows: pairs of them.
+            columns: images on each way, both ends included.
+            walk: "linear", "spherical", or by default what suits the noise: linear for uniform,
+                spherical for normal noise. A spherical walk of uniform noise goes through the
+                normal distribution, number by number, and stays in the box.
+
+        Returns:
+            float32 (rows * columns, height, width, channels) in [-1, 1]; in a conditional model
+            each row is of one class.
+
+        Raises:
+            JaxgenError: memory does not hold them, or there is no such walk.
+        """
+        if rows < 1 or columns < 1:
+            raise JaxgenError(f"rows and columns must be at least 1, got {rows} and {columns}")
+        images, size = rows * columns, self._sampler.noise_size
+        refuse_too_much(3 * 4 * images * size, f"the noise of {images} images", "draw fewer")
+        sampler = self._sampler
+        ends = sampler.draw_noise(2 * rows, seed)[: 2 * rows].reshape(rows, 2, -1)
+        shares = np.linspace(0, 1, columns, dtype=np.float32)
+        between: Callable[..., jax.Array] = jax.vmap(
+            jax.vmap(sampler.noise.way(walk), (None, None, 0)), (0, 0, None)
+        )
+        noise_NZ = np.asarray(between(ends[:, 0], ends[:, 1], shares)).reshape(rows * columns, -1)
+        labels = np.repeat(sampler.turns(0, rows), columns)
+        return sampler.sample_from(self._weights, noise_NZ, labels, seed)
+
     def evaluate(self) -> tuple[dict[str, Any], str]:
         """Sample quality against the training images: figures, and the same as a table.
 
@@ -96,3 +131,18 @@ class TrainedGan(ExploredGan):
     @cached_property
     def _quality(self) -> GanQuality:
         return self._saved.with_data(self._make_quality)
+
+    def _checked_labels(self, labels: Any) -> np.ndarray:
+        try:
+            labels = np.atleast_1d(np.asarray(labels))
+        except ValueError as error:  # rows of different lengths
+            raise JaxgenError(f"labels must be a list of whole numbers ({error})") from error
+        if not self.classes:
+            raise JaxgenError("this model is not conditional: it takes no labels")
+        if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
+            raise JaxgenError("labels must be a list of whole numbers")
+        if labels.min() < 0 or labels.max() >= self.classes:
+            raise JaxgenError(
+                f"labels must be from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}"
+            )
+        return labels

@@ -78,12 +78,13 @@ def copying(
             f"samples are of the shape {samples.shape[1:]} and the data of {whole.shape}: give "
             "the data that the model was trained on"
         )
-    held_out = _spread(np.arange(train, len(whole)))
+    # Not more than the training images, of which as many are to be compared.
+    held_out = _spread(np.arange(train, len(whole)), min(train, _MOST_REAL))
     if len(held_out) < LEAST_HELD_OUT:
         held_out = held_out[:0]
     # Where nothing was held out, training images stand in, each without itself: it is as near to
     # the others as a new one is.
-    real = held_out if len(held_out) else _spread(np.arange(train))
+    real = held_out if len(held_out) else _spread(np.arange(train), _MOST_REAL)
     parts = min(_MOST_PARTS, train // len(held_out)) if len(held_out) else 0
 
     def read(place: np.ndarray) -> np.ndarray:
@@ -124,11 +125,11 @@ def copying(
     return Copying(samples, labels, train, len(held_out), measures, read)
 
 
-def _spread(place: np.ndarray) -> np.ndarray:
-    """At most `_MOST_REAL` of these places, evenly spaced."""
-    if len(place) <= _MOST_REAL:
+def _spread(place: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of these places, evenly spaced."""
+    if len(place) <= most:
         return place
-    return place[np.linspace(0, len(place) - 1, _MOST_REAL).astype(int)]
+    return place[np.linspace(0, len(place) - 1, most).astype(int)]
 
 
 def table(copying: Copying) -> str:

@@ -153,7 +153,9 @@ def project(
             "this model is sampled with batch statistics, so that an image has no input of its "
             "own to be found; set its sampling_statistics to running"
         )
-    refuse_too_much(3 * pictures.nbytes * stages, f"the way of {len(pictures)} pictures", "give fewer")
+    refuse_too_much(
+        3 * pictures.nbytes * stages, f"the way of {len(pictures)} pictures", "give fewer"
+    )
     seen = partial(_seen, projection)
     random = candidates(sampler, weights, search, seen, pictures, labels, seed)
     pictures_of_block = min(len(pictures), max(1, _ROWS // search.restarts))
