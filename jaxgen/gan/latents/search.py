@@ -18,7 +18,7 @@ class Search:
     about a thousand random samples that are nearest to it."""
     steps: int = setting(300, least=1, most=100_000)
     """Steps of Adam."""
-    learning_rate: float = setting(0.05, above=0, most=10)
+    learning_rate: float = setting(0.15, above=0, most=10)
     """Of the first step, in standard deviations of the noise; it falls to 0 along a cosine."""
     feature_weight: float = setting(0.02, least=0, most=1e6)
     """Of the squared difference of features beside that of pixels, both as means."""
