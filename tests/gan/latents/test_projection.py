@@ -54,22 +54,16 @@ def test_the_class_is_found_or_given(conditional):
     assert (asked.distance[[0, 2]] > asked.distance[[1, 3]].max()).all()
 
 
-def test_a_picture_is_found_alone_as_among_others(conditional):
-    pictures = conditional.generate(conditional.noise(3, seed=2), [0, 1, 2])
-    among = conditional.project(pictures, search=SHORT, features="none")
-    for index in range(3):
-        alone = conditional.project(pictures[[index]], search=SHORT, features="none")
-        np.testing.assert_allclose(alone.noise[0], among.noise[index], atol=1e-4)
-        assert alone.labels[0] == among.labels[index]
-
-
-def test_many_pictures_go_in_blocks(monkeypatch, conditional):
+def test_a_picture_is_found_alone_as_among_others_and_in_blocks(monkeypatch, conditional):
     pictures = conditional.generate(conditional.noise(5, seed=2), [0, 1, 2, 0, 1])
-    at_once = conditional.project(pictures, search=SHORT, features="none", stages=2)
-    monkeypatch.setattr("jaxgen.gan.latents.projection._ROWS", 8)
+    among = conditional.project(pictures, search=SHORT, features="none", stages=2)
+    alone = conditional.project(pictures[[3]], search=SHORT, features="none", stages=2)
+    monkeypatch.setattr("jaxgen.gan.latents.projection._ROWS", 4)  # one picture a block
     in_blocks = conditional.project(pictures, search=SHORT, features="none", stages=2)
-    np.testing.assert_allclose(in_blocks.noise, at_once.noise, atol=1e-4)
-    np.testing.assert_allclose(in_blocks.way, at_once.way, atol=1e-3)
+    for found, index in ((alone, slice(3, 4)), (in_blocks, slice(None))):
+        np.testing.assert_allclose(found.noise, among.noise[index], atol=1e-4)
+        np.testing.assert_allclose(found.way, among.way[index], atol=1e-3)
+        np.testing.assert_array_equal(found.labels, among.labels[index])
 
 
 def test_features_are_compared_where_a_classifier_knows_the_images():
