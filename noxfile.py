@@ -41,6 +41,13 @@ def extras(session: nox.Session) -> None:
             session.error(f"jaxgen[{extra}] brings no accelerator, or parts that differ: {told}")
 
 
+@nox.session(python=["3.11", "3.12", "3.13"], default=False)
+def wheel(session: nox.Session) -> None:
+    """The wheel built, checked, installed in a fresh environment of each Python, and used there."""
+    session.install("build", "twine")
+    session.run("python", "-m", "tests.installed", *session.posargs)
+
+
 def _of_jax(name: str) -> bool:
     return name in ("jax", "jaxlib", "libtpu") or name.startswith("jax-cuda")
 

@@ -6,15 +6,18 @@
 RNN, LSTM and Transformer read the same vector of 512 numbers; the rows that say grid are of those
 that look at its 16 tokens, and one reads the pixels, its encoder learning with it. Each keeps the
 numbers of its experiment but for the steps and the batch, which are the same for all, from each
-seed. One row is added to the JSON file after each training; what it holds already is not trained
-again. The loss is the mean over words, END included, whatever the training's own reduction is. Time
-is that of the processor, all cores together, for the training's loop, compilation included: other
+seed. From each of these runs a second training goes on by reward, which is CIDEr-D. One row is
+added to the JSON file after each training; what it holds already is not trained again. The runs lie
+in a folder beside that file. The loss is the mean over words, END included, whatever the training's
+own reduction is. Time is that of the processor, all cores together, compilation included: other
 work on the machine hardly counts in it.
 """
 
 import argparse
 import importlib
 import math
+import re
+import shutil
 import statistics
 import time
 from collections.abc import Callable
@@ -23,15 +26,17 @@ from functools import partial
 from pathlib import Path
 
 import jax
-from flax import serialization
 
+import jaxgen
 from benchmarks import records
 from benchmarks.records import Row
 from jaxgen.captioning.config import CaptionConfig
-from jaxgen.training.loop import Loop
-from jaxgen.training.task import Saved
+from jaxgen.captioning.objectives.self_critical import SelfCritical
+from jaxgen.training.experiment import train
 
 STEPS, BATCH = 1500, 64
+REWARD_STEPS, REWARD_RATE = 100, 3e-4
+BY_REWARD = ", then by reward"
 MODELS = {
     "RNN": ("caption_rnn", "vector"),
     "LSTM": ("caption_lstm", "vector"),
@@ -64,20 +69,30 @@ def captioner_config(model: str, seed: int, steps: int) -> CaptionConfig:
     )
 
 
+def rewarded_config(start: CaptionConfig, steps: int) -> CaptionConfig:
+    """Self-critical training from that run on."""
+    return replace(
+        start,
+        objective=SelfCritical(start=start.workdir),
+        optimizer=replace(start.optimizer, learning_rate=REWARD_RATE, warm_up=20),
+        steps=steps,
+        workdir=f"{start.workdir}_reward",
+    )
+
+
 def measured(config: CaptionConfig) -> Row:
     """One training and its figures on validation images, those of the baseline among them."""
-    task = config.task()
-    loop = Loop(replace(task, show=lambda state: None), config)
-    state, start = loop.initial_state(), time.process_time()
-    outcome = loop.run(state)
+    shutil.rmtree(config.workdir, ignore_errors=True)  # what was begun, whose time nobody knows
+    start = time.process_time()
+    outcome = train(config)
     seconds = time.process_time() - start
-    if outcome.interrupted:
+    if outcome is not None and outcome.interrupted:
         raise SystemExit(128 + outcome.interrupted)
-    trained = config.restored(Saved(serialization.to_state_dict(outcome.state), task.about))
+    trained = jaxgen.load(config.workdir)
     report, _ = trained.evaluate(java=False)
     report["loss_of_a_word"] = math.log(report["validation_perplexity"])
     return {
-        "parameters": sum(leaf.size for leaf in jax.tree.leaves(outcome.state.params)),
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(trained.params)),
         "processor_seconds": seconds,
         "figures": report,
         "date": time.strftime("%Y-%m-%d"),
@@ -135,22 +150,31 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument(
+        "--reward-steps", type=int, default=REWARD_STEPS, help="0 for cross-entropy alone"
+    )
     parser.add_argument("--out", type=Path, default=Path("captioners.json"))
     args = parser.parse_args()
     kept = records.Records(args.out, decisive=["evaluate_images"])
-    rows: dict[str, list[Row]] = {model: [] for model in args.models}
+    runs = args.out.with_suffix(".runs")
+    rows: dict[str, list[Row]] = {}
     for seed in args.seeds:
         for model in args.models:
-            config = captioner_config(model, seed, args.steps)
-            identity = {"model": model, "seed": seed}
-            row = kept.row(identity, config, partial(measured, config))
-            rows[model].append(row)
-            figures = row["figures"]
-            print(
-                f"{model} seed {seed}: CIDEr-D {figures['cider_d']:.3f}, "
-                f"true {figures['true']:.1%}, {row['processor_seconds']:.0f} s",
-                flush=True,
-            )
+            place = runs / f"{re.sub('[^a-z]+', '_', model.lower())}_{seed}"
+            start = replace(captioner_config(model, seed, args.steps), workdir=str(place))
+            trainings = {model: start}
+            if args.reward_steps:
+                trainings[f"{model}{BY_REWARD}"] = rewarded_config(start, args.reward_steps)
+            for name, config in trainings.items():
+                identity = {"model": name, "seed": seed}
+                row = kept.row(identity, config, partial(measured, config))
+                rows.setdefault(name, []).append(row)
+                figures = row["figures"]
+                print(
+                    f"{name} seed {seed}: CIDEr-D {figures['cider_d']:.3f}, "
+                    f"true {figures['true']:.1%}, {row['processor_seconds']:.0f} s",
+                    flush=True,
+                )
     print(f"\n{table(rows)}\n")
 
 

@@ -32,6 +32,7 @@ from jaxgen.gan import losses, noise
 from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.recipe import Augmenting, Updates
 from jaxgen.training.batches import epoch_indices
 
 
@@ -93,6 +94,9 @@ def twin(config: GanConfig) -> Twin:
     is_beyond = {
         "loss": config.loss not in _LOSSES,
         "augmentation": config.augmentation not in _AUGMENTATIONS,
+        "augmenting": config.augmenting != Augmenting(),
+        "updates": config.updates != Updates(),
+        "burn_in": config.burn_in.steps > 0,
         "optimizer.epoch_decay": config.optimizer.epoch_decay != 1,
         "networks.spectral_norm": getattr(config.networks, "spectral_norm", False),
     }

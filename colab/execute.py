@@ -91,7 +91,9 @@ def clean(notebook: NotebookNode) -> None:
             cell.outputs = [
                 output
                 for output in cell.outputs
-                if output.get("name") != "stderr" and WIDGET not in output.get("data", {})
+                if output.get("name") != "stderr"
+                and WIDGET not in output.get("data", {})
+                and output.get("metadata", {}).get("jaxgen") != "progress"
             ]
             for output in cell.outputs:
                 if "image/png" in output.get("data", {}):  # Pillow's pictures come twice

@@ -7,15 +7,19 @@ trained; both give something ready to sample, or to caption.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from jaxgen.nn.precision import Precision
     from jaxgen.training.task import TrainConfig
+    from jaxgen.training.watchers.base import RunWatcher
 
 __version__ = "0.2.0"
 
 
-def run(config: "TrainConfig", *, reschedule: bool = False) -> Any:
+def run(
+    config: "TrainConfig", *, reschedule: bool = False, watch: "Sequence[str | RunWatcher]" = ()
+) -> Any:
     """Train `config` in its `workdir`, or go on there, and open the run as `load` does.
 
     The same as the command line: a finished run is opened at once, or extended if `config` has more
@@ -24,6 +28,7 @@ def run(config: "TrainConfig", *, reschedule: bool = False) -> Any:
     Args:
         config: of an experiment, such as `dataclasses.replace(experiments.dcgan.config, steps=99)`.
         reschedule: extend also a run whose schedule depends on the number of steps.
+        watch: who else is told: "wandb", "mlflow", "FILE.py:CLASS", or a watcher of your own.
 
     Returns:
         The trained model, a `jaxgen.training.task.TrainedModel`; see `load`.
@@ -34,7 +39,7 @@ def run(config: "TrainConfig", *, reschedule: bool = False) -> Any:
     """
     from jaxgen.training import experiment
 
-    outcome = experiment.train(config, reschedule=reschedule)
+    outcome = experiment.train(config, reschedule=reschedule, watch=watch)
     if outcome is not None and outcome.interrupted:
         raise KeyboardInterrupt(f"interrupted after step {outcome.step}")
     return load(config.workdir)

@@ -20,6 +20,7 @@ COMMANDS = {
     "report": "write a page about runs",
     "compare": "compare runs in the terminal",
     "runs": "list the runs in a folder",
+    "demo": "play with a run in the browser",
     "score": "measure a file of captions",
     "features": "compute features of photographs with an encoder",
     "export": "write a trained model as a folder to give away",

@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxgen.training.watchers.audience import Audience
+from jaxgen.training.watchers.chosen import chosen
+
 FOLDER = Path(__file__).parents[1] / "examples"
 FEW = "--steps 6 --batch-size 8 --log-every 3 --checkpoint-every 3 --sample-every 0".split()
 SMALL = ["--networks.generator-hidden", "8", "--networks.discriminator-hidden", "8"]
@@ -48,7 +51,7 @@ def process(*command, code=0, cwd):
 
 def test_every_example_is_tested():
     names = {path.stem for path in FOLDER.glob("*.py")}
-    assert names == {*TRAINED, "own_metric", "photographs"}
+    assert names == {*TRAINED, "own_metric", "own_watcher", "photographs"}
 
 
 def checksum(run):
@@ -121,6 +124,23 @@ def test_a_metric_of_ones_own_is_measured_where_its_file_is_named(tmp_path):
         cwd=tmp_path,
     )  # fmt: skip
     assert "sharpness" in told
+
+
+def test_a_watcher_of_ones_own_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    audience = Audience(chosen([f"{FOLDER / 'own_watcher.py'}:Lines"]))
+    audience.start(tmp_path, 0, 9, {}, {}, pytest.fail)
+    audience.scalars(9, {"d_loss": 0.5})
+    audience.picture(9, np.full((2, 2), 51, np.uint8), "")
+    audience.alarm(9, "looks wrong")
+    audience.end(9, "finished")
+    assert [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()] == [
+        {"step": 0, "going_on": False, "steps": 9},
+        {"step": 9, "d_loss": 0.5},
+        {"step": 9, "mean_brightness": 0.2},
+        {"step": 9, "alarm": "looks wrong"},
+        {"step": 9, "state": "finished", "why": ""},
+    ]
 
 
 def test_own_choices_and_classes_are_flags_of_every_experiment(tmp_path):

@@ -12,6 +12,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init
 CAPTION_FLAGS = ["--data.scenes", "20", "--batch-size", "4"]
 RECURRENT = [*CAPTION_FLAGS, "--captioner.hidden", "8", "--captioner.word-size", "8"]
 LOOKING = [*RECURRENT, "--captioner.attention", "8"]
+RESIDUAL = "--networks.generator-channels 8 --networks.discriminator-channels 8".split()
 TRANSFORMER = [*CAPTION_FLAGS, *"--captioner.width 8 --captioner.layers 1".split()]
 MORE_FLAGS = {
     "caption_rnn": RECURRENT,
@@ -22,6 +23,8 @@ MORE_FLAGS = {
     "caption_up_down": LOOKING,
     "caption_pixels": LOOKING,
     "caption_self_critical": TRANSFORMER,
+    "r3gan": [*RESIDUAL, *"--batch-size 8 --loss non_saturating_r1".split()],
+    "sngan": [*RESIDUAL, *"--batch-size 10 --networks.last-blocks 0".split()],
 }
 STARTS = {"caption_self_critical": "caption_transformer"}
 """What starts from a trained run, and of what."""

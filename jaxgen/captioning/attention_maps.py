@@ -1,6 +1,6 @@
 """Pictures of where the words of captions looked.
 
-N captions, L words of a caption, M memory tokens.
+N captions, L words of a caption, M memory tokens, T side of their grid.
 """
 
 import math
@@ -12,6 +12,7 @@ import numpy as np
 from jaxgen.captioning.writing import Writer
 from jaxgen.display import plots
 from jaxgen.errors import JaxgenError
+from jaxgen.nn.precision import plain
 from jaxgen.settings import flag
 
 PyTree = Any
@@ -45,7 +46,19 @@ def maps(
     side = 0 if weights_NLM is None else math.isqrt(weights_NLM.shape[2])
     if weights_NLM is None or side < 2 or side * side != weights_NLM.shape[2]:
         return nowhere
-    return [weights_LM.reshape(-1, side, side) for weights_LM in weights_NLM]
+    return [_placed(writer, weights_LM.reshape(-1, side, side)) for weights_LM in weights_NLM]
+
+
+def _placed(writer: Writer, maps_LTT: np.ndarray) -> np.ndarray:
+    """Maps over the picture, (L, h, w): of an encoder whose tokens see cells' corners, in quarters.
+
+    The first row and column then have a half of their cells outside of the picture.
+    """
+    encoder = getattr(plain(writer.module), "encoder", None)
+    if not getattr(encoder, "at_corners", False):
+        return maps_LTT
+    quarters = maps_LTT.repeat(2, axis=1).repeat(2, axis=2)
+    return np.pad(quarters[:, 1:, 1:], ((0, 0), (0, 1), (0, 1)))
 
 
 def drawn(
@@ -93,5 +106,6 @@ def drawn(
         words = writer.vocabulary.tokens(words_L, markers=True)
         shape = (grid_side, grid_side) if is_grid else (1, -1)
         maps = weights_LM[: len(words)].reshape(len(words), *shape)
+        maps = _placed(writer, maps) if is_grid else maps
         rows.append((picture if is_grid else None, words, maps))
     return plots.attended(rows, columns, side)

@@ -4,7 +4,7 @@ N captions, T time, L words of a generated caption, M memory tokens.
 """
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,20 @@ _SHOWN = (
 )
 
 _AT_ONCE = 1024  # images whose features are in memory together
+_MOST_MISSING = 3  # pictures, after which no more are asked for
+
+
+class ValidationImage(NamedTuple):
+    """One that can be shown, with what the captioner reads of it."""
+
+    picture: np.ndarray
+    """uint8 (H, W, 3)."""
+    features: np.ndarray
+    """Floats, or uint8 of pictures, of the captioner's `feature_shape`."""
+    true: str
+    """A sentence that is right."""
+    has_grid: bool
+    """Whether its memory tokens may be a grid in reading order."""
 
 
 class CaptionQuality:
@@ -94,6 +108,22 @@ class CaptionQuality:
             looked = looked if words else None
             captions.append(ShownCaption(int(image), picture, words, joined_by, true, looked))
         return Shown(plots.captioned(found, made, right), text, tuple(captions))
+
+    def pictured(self, n: int) -> list[ValidationImage]:
+        """Those of `n` validation images, evenly spaced, whose pictures are there."""
+        found, missing = [], 0
+        for image in _spaced(self._data.validation, n):
+            picture, problem = self._picture(image)
+            if picture is not None:
+                features = self._data.validation.features.gather(np.array([image]))[0]
+                true = self._sentences_of(image)[0]
+                found.append(ValidationImage(picture, features, true, self._data.has_grid))
+            elif problem:
+                note(problem)
+                missing += 1
+            if missing == _MOST_MISSING:  # each may have waited for a network
+                break
+        return found
 
     def attended(
         self, params: PyTree, n: int, decoding: Decoding, seed: int = 0, columns: int = 10

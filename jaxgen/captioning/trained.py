@@ -11,7 +11,8 @@ from jaxgen import settings
 from jaxgen.captioning import attention_maps
 from jaxgen.captioning.decoding import Decoding
 from jaxgen.captioning.exporting import exportable
-from jaxgen.captioning.quality import CaptionQuality
+from jaxgen.captioning.one_caption import OneCaption, Way, write_one
+from jaxgen.captioning.quality import CaptionQuality, ValidationImage
 from jaxgen.captioning.writing import Writer
 from jaxgen.data.photographs.identity import EncoderIdentity
 from jaxgen.errors import JaxgenError
@@ -133,6 +134,32 @@ class TrainedCaptioner:
         return attention_maps.drawn(
             self._writer, self.params, self._sound(features), words_NL, pictures, True, side=side
         )
+
+    def caption_one(self, features: Any, way: Way = Way(), has_grid: bool = True) -> OneCaption:  # noqa: B008 - it is frozen
+        """One image's caption, soon after the first: other numbers of `way` compile nothing new.
+
+        Args:
+            features: of the image, as `caption` takes them of several, without their first axis.
+            way: how the words are chosen.
+            has_grid: whether its memory tokens may be a grid of the picture in reading order.
+
+        Returns:
+            The caption, with where its words looked.
+
+        Raises:
+            JaxgenError: as `caption` does.
+        """
+        settings.check(way)
+        features_1 = self._sound(np.asarray(features)[None])
+        return write_one(self._writer, self.params, features_1, way, has_grid)
+
+    def pictured(self, n: int) -> list[ValidationImage]:
+        """Those of `n` validation images, evenly spaced, whose pictures are there.
+
+        Raises:
+            JaxgenError: the data are not here.
+        """
+        return self._quality.pictured(n)
 
     def _sound(self, features: Any) -> np.ndarray:
         """Features as float32, pictures as they are, if they are such as it was trained on."""

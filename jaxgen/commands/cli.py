@@ -116,8 +116,8 @@ def main(
 
     Beside the numbers, `--FIELD NAME` takes another class for a field that holds one of several
     (`--data pictures`, `--networks mlp`), `--preset NAME` starts from other defaults, `--import
-    FILE` makes code of a user's own known, and `--reschedule` extends a run whose schedule depends
-    on the number of steps.
+    FILE` makes code of a user's own known, `--watch NAME` tells others of the run, and
+    `--reschedule` extends a run whose schedule depends on the number of steps.
 
     Args:
         config: the experiment's defaults.
@@ -137,15 +137,16 @@ def main(
         switches = {name for name in ("--reschedule", "--distributed") if name in flags}
         flags = [flag for flag in flags if flag not in switches]
         names = ("coordinator", "processes", "process")
+        watched = _taken(flags, "--watch")
         given = {name: values[-1] for name in names if (values := _taken(flags, f"--{name}"))}
         told = description or ""
         if {"-h", "--help"} & set(flags):  # only then: to find every class takes half a second
             told = _described(config, _with_classes(default, list(flags)), told, presets)
-        reschedule = "--reschedule" in switches
+        how = {"reschedule": "--reschedule" in switches, "watch": watched}
         if not given and "--distributed" not in switches:
-            return _train(default, told, flags, reschedule, line)
+            return _train(default, told, flags, line, how)
         joined = Job.of_flags(given)
-        return _member(joined, lambda: _train(default, told, flags, reschedule, line))
+        return _member(joined, lambda: _train(default, told, flags, line, how))
 
     run_guarded(command)
 
@@ -265,6 +266,7 @@ def _described(
     description += _described_classes(chosen)
     return (
         f"{description}\n--import FILE: code of your own, for its classes and choices\n"
+        "\n--watch NAME: also tell wandb, mlflow or FILE.py:CLASS, once or several times\n"
         "\n--distributed: train with the other processes of a TPU pod or a SLURM job; elsewhere "
         "--coordinator HOST:PORT --processes N --process I\n"
         "\n--reschedule: extend a run whose schedule depends on the number of steps\n"
@@ -288,7 +290,7 @@ def _prog() -> str:
 
 
 def _train(
-    default: TrainConfig, description: str, argv: list[str], reschedule: bool, line: str
+    default: TrainConfig, description: str, argv: list[str], line: str, how: dict[str, Any]
 ) -> int:
     def chosen_over(base: TrainConfig) -> TrainConfig:
         flags = list(argv)
@@ -310,17 +312,16 @@ def _train(
     used = devices.chosen(chosen.devices)
     tell_devices(used, precision=chosen.precision)
     said = {"command": line, "hardware": in_words(used, jax.devices())}
-    outcome = experiment.train(chosen, default, reschedule=reschedule, said=said)
+    outcome = experiment.train(chosen, default, said=said, **how)
     if outcome is None:
         print(f"{run.path} is finished: {chosen.steps} steps, pictures in {run.samples_path}")
         return 0
     if outcome.interrupted:
         print(f"stopped at step {outcome.step}; the same command goes on", file=sys.stderr)
         return 128 + outcome.interrupted
-    newest = run.samples_path / f"step_{outcome.step:06d}.png"
-    print(
-        f"done: {outcome.step} steps in {outcome.seconds:.0f} s; samples {newest}, run {run.path}"
-    )
+    shown = [run.samples_path / f"step_{outcome.step:06d}.png", run.report_path]
+    there = ", ".join(str(path) for path in shown if path.is_file())
+    print(f"done: {outcome.step} steps in {outcome.seconds:.0f} s; look at {there or run.path}")
     return 0
 
 

@@ -29,6 +29,8 @@ class DirectionsConfig(ReplicaArgument):
     """Class of the image, of a conditional model; the first if not given."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of the noise that is moved."""
+    truncation: float | None = setting(None, above=0, most=1e6)
+    """The largest number in the noise, as of jaxgen sample. Not given, none is cut."""
     out: Path = Path("directions.png")
     """A picture with a row for each direction, or NAME.npz: vectors, gains, strengths, images."""
 
@@ -57,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     if config.out.suffix != ".npz":
         across = tables_of_images.size(n, model.image_shape[:2], headings, names, _PIXELS)
         pictures.refuse_large(config.out, *across, "give a smaller --n, or a .npz file")
-    images = model.along(found.vectors, strengths, config.seed, config.label)
+    images = model.along(found.vectors, strengths, config.seed, config.label, config.truncation)
     images = images.reshape(n, len(strengths), *images.shape[1:])
     if config.out.suffix == ".npz":
         arrays: dict[str, Any] = {

@@ -1,7 +1,6 @@
 """`jaxgen import --torch FILE --as NAME --out FOLDER`: a PyTorch model of the notebooks'."""
 
 import hashlib
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from jaxgen.commands import cli
+from jaxgen.commands import cli, named_experiments
 from jaxgen.commands.devices import tell_devices
 from jaxgen.commands.export import refuse_license
 from jaxgen.errors import JaxgenError
@@ -65,8 +64,7 @@ def main(argv: Sequence[str]) -> int:
     from jaxgen.gan.config import GanConfig
     from jaxgen.training.exporting import folder
 
-    # Found by name: experiments are above the commands.
-    default = importlib.import_module(f"experiments.{config.as_}").config
+    default = named_experiments.config(config.as_)
     experiment: Any = cli.chosen(default, flags, f"jaxgen import --as {config.as_}")
     arrays, digest = _arrays(config.torch)
     if isinstance(experiment, GanConfig):

@@ -35,6 +35,8 @@ class NearestConfig(ReplicaArgument):
     """Whose features are compared beside the pixels; auto is the classifier that knows the data."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of the noise."""
+    truncation: float | None = setting(None, above=0, most=1e6)
+    """The largest number in the noise, as of jaxgen sample. Not given, none is cut."""
     out: Path = Path("nearest.png")
     """The picture; before each row stands the distance to its nearest training image."""
 
@@ -56,7 +58,9 @@ def main(argv: Sequence[str]) -> int:
     shape = model.image_shape[:2]
     width, height = tables_of_images.size(rows, shape, headings, ["0.0000"], _PIXELS)
     pictures.refuse_large(config.out, 2 * width + 50, 2 * height + 50, "give fewer --rows")
-    compared = model.nearest(config.n, config.neighbours, config.seed, None, config.features)
+    compared = model.nearest(
+        config.n, config.neighbours, config.seed, None, config.features, config.truncation
+    )
     panels, titles = [], []
     for measure, beside in compared.measures.items():
         nearest_N = beside.found.distance_NK[:, 0]

@@ -1,12 +1,12 @@
 """`jaxgen train EXPERIMENT`: train an experiment of jaxgen's, or a file of your own."""
 
-import importlib.util
-import pkgutil
+import difflib
 import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxgen.commands import named_experiments
 from jaxgen.errors import JaxgenError
 
 USAGE = "usage: jaxgen train EXPERIMENT [--help] [flags of the experiment]"
@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         JaxgenError: there is no such experiment.
     """
-    known = _experiments()
+    known = named_experiments.names()
     listed = ", ".join(known)
     if not argv or argv[0] in ("-h", "--help"):
         print(f"{USAGE}\n\nEXPERIMENT is one of {listed},\nor the path of a file of your own.")
@@ -36,14 +36,9 @@ def main(argv: Sequence[str]) -> int:
         sys.path.insert(0, str(path.resolve().parent))  # as `python FILE` does
         runpy.run_path(str(path), run_name="__main__")
     elif name in known:
-        runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=False)
+        named_experiments.run(name)
     else:
-        raise JaxgenError(f"jaxgen train {name}: there is no such experiment; there are {listed}")
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {listed}"
+        raise JaxgenError(f"jaxgen train {name}: there is no such experiment; {hint}")
     return 0
-
-
-def _experiments() -> list[str]:
-    """Names of the experiments, found as files: they are above the commands and import them."""
-    spec = importlib.util.find_spec("experiments")
-    folders = spec.submodule_search_locations if spec else None
-    return sorted(module.name for module in pkgutil.iter_modules(folders or []))

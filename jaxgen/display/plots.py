@@ -141,12 +141,18 @@ def attended(
             shown = np.asarray(Image.fromarray(picture).resize((side, side)))
         cell(shown, 0, first, "")
         for index, (word, weights) in enumerate(zip(words, maps, strict=True)):
-            share = Image.fromarray(np.float32(weights / weights.max()))
-            light = np.asarray(share.resize((side, side), Image.Resampling.NEAREST))
-            # Light is added too, since on a dark background a factor alone hardly shows.
-            lit = shown * (0.4 + 0.3 * light[..., None]) + 70 * light[..., None]
-            cell(lit.astype(np.uint8), 1 + index % columns, first + index // columns, word)
+            cell(lit(shown, weights), 1 + index % columns, first + index // columns, word)
     return np.asarray(canvas)
+
+
+def lit(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A picture, uint8 (H, W, 3), lit up where weights, floats (h, w), are large, else darkened."""
+    from PIL import Image
+
+    share = Image.fromarray(np.float32(weights / weights.max()))
+    light = np.asarray(share.resize(picture.shape[1::-1], Image.Resampling.NEAREST))
+    # Light is added too, since on a dark background a factor alone hardly shows.
+    return (picture * (0.4 + 0.3 * light[..., None]) + 70 * light[..., None]).astype(np.uint8)
 
 
 def titled(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:

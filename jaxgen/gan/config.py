@@ -1,19 +1,24 @@
 """What a GAN experiment sets, and what it builds from that: a task to train, a trained model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
+
+import optax
 
 from jaxgen.data.images.base import Images, open_images
 from jaxgen.data.images.mnist5k import Mnist5k
 from jaxgen.data.images.stored import StoredImages
 from jaxgen.display.report.told import FigureWords
+from jaxgen.errors import JaxgenError
 from jaxgen.gan import augmentation as augmentations
 from jaxgen.gan import losses
 from jaxgen.gan.augmentation import Augmentation
+from jaxgen.gan.course import Course, between
 from jaxgen.gan.losses import AdversarialLoss
 from jaxgen.gan.networks.base import Networks
 from jaxgen.gan.noise import Noise, uniform
 from jaxgen.gan.quality import GanQuality
+from jaxgen.gan.recipe import Augmenting, BurnIn, Penalty, Updates
 from jaxgen.gan.sampling import Sampler, Statistics
 from jaxgen.gan.step import Gan, weights
 from jaxgen.gan.trained import TrainedGan
@@ -22,7 +27,7 @@ from jaxgen.nn.precision import in_precision
 from jaxgen.settings import flag, named, setting
 from jaxgen.training import configs
 from jaxgen.training.image_source import image_source
-from jaxgen.training.optimizers import Optimizer
+from jaxgen.training.optimizers import Optimizer, adam
 from jaxgen.training.state_size import fitting
 from jaxgen.training.task import Saved, Task, TrainConfig
 from jaxgen.training.told_run import words_of
@@ -52,6 +57,8 @@ class GanConfig(TrainConfig):
     """What both minimise."""
     penalty_weight: float = setting(1.0, least=0)
     """Factor on the penalty of the losses that have one (wasserstein_gp, the R1 and R2 ones)."""
+    penalty: Penalty = setting(Penalty(), before=Penalty())
+    """When it is taken, and of what."""
     conditional: bool = False
     """Give the class label to both networks."""
     noise: Noise = uniform
@@ -60,10 +67,16 @@ class GanConfig(TrainConfig):
     """Numbers in the generator's input."""
     optimizer: Optimizer = Optimizer(learning_rate=1e-3, b1=0.5, b2=0.999)
     """For both networks."""
+    updates: Updates = setting(Updates(), before=Updates())
+    """How many updates of each network a step has."""
     augmentation: Augmentation = augmentations.none
     """What the discriminator sees of real and fake images alike (differentiable augmentation)."""
+    augmenting: Augmenting = setting(Augmenting(), before=Augmenting())
+    """How much of it."""
     average_decay: float = setting(0.0, least=0, below=1)
     """Decay of a moving average of the generator, which then makes the samples; 0 for none."""
+    burn_in: BurnIn = setting(BurnIn(), before=BurnIn())
+    """Numbers that change over the first steps."""
     data: Images = Mnist5k()
     """Real images."""
     sampling_statistics: Statistics = setting("running", before="running", may_change=True)
@@ -73,6 +86,23 @@ class GanConfig(TrainConfig):
     evaluate_samples: int = setting(5000, least=2, most=2**20, may_change=True)
     """Samples to measure the quality on, where `evaluate_every` or `jaxgen evaluate` asks for
     it."""
+
+    def check_together(self) -> None:
+        """Refuses a batch that cannot be divided, and a schedule of what is not there."""
+        super().check_together()
+        parts = self.updates.discriminator * self.updates.parts
+        if self.batch_size % parts:
+            raise JaxgenError(
+                f"{flag('batch_size')} {self.batch_size} cannot be divided into {parts} parts, "
+                f"{flag('updates.discriminator')} times {flag('updates.parts')}"
+            )
+        if self.augmenting.target and self.burn_in.strength is not None:
+            raise JaxgenError(
+                f"{flag('augmenting.target')} and {flag('burn_in.strength')} both move the "
+                "strength of the augmentation: give one of them"
+            )
+        if self.burn_in.b2 is not None and self.optimizer.rule is not adam:
+            raise JaxgenError(f"{flag('burn_in.b2')} is of {flag('optimizer.rule')} adam only")
 
     def task(self) -> Task:
         real, source = image_source(self.data, self)
@@ -127,10 +157,17 @@ class GanConfig(TrainConfig):
             loss=self.loss,
             noise=self.noise,
             noise_size=self.noise_size,
-            optimizer=self.optimizer.build(self.steps, about.examples // self.batch_size),
+            optimizer=self._optimizer(self.optimizer, about, 1),
+            discriminator_optimizer=self._discriminator_optimizer(about),
             augmentation=self.augmentation,
-            penalty_weight=self.penalty_weight,
-            average_decay=self.average_decay,
+            course=Course(
+                self.penalty_weight,
+                self.average_decay,
+                self.burn_in,
+                self.penalty,
+                self.augmenting,
+            ),
+            updates=self.updates,
             classes=about.classes if self.conditional else 0,
         )
 
@@ -144,6 +181,26 @@ class GanConfig(TrainConfig):
             block=self.batch_size,
             statistics=self.sampling_statistics,
         )
+
+    def _discriminator_optimizer(self, about: AboutImages) -> optax.GradientTransformation | None:
+        times, rounds = self.updates.discriminator_rate, self.updates.discriminator
+        if times == rounds == 1:
+            return None
+        numbers = replace(self.optimizer, learning_rate=times * self.optimizer.learning_rate)
+        return self._optimizer(numbers, about, rounds)
+
+    def _optimizer(
+        self, numbers: Optimizer, about: AboutImages, updates: int
+    ) -> optax.GradientTransformation:
+        burn_in, first = self.burn_in, self.optimizer
+        changes: dict[str, Any] = {}
+        if burn_in.steps and burn_in.learning_rate is not None:
+            last = burn_in.learning_rate / first.learning_rate
+            changes["factor"] = lambda step: between(1.0, last, step, burn_in.steps)
+        if burn_in.steps and burn_in.b2 is not None:
+            changes["b2"] = lambda step: between(first.b2, burn_in.b2, step, burn_in.steps)
+        steps_per_epoch = about.examples // self.batch_size
+        return numbers.build(self.steps, steps_per_epoch, updates=updates, **changes)
 
     def _generator(self, about: AboutImages) -> Any:
         return in_precision(self.networks.generator(about.image_shape), self.precision)

@@ -39,17 +39,16 @@ class ExploredGan:
         """Z, the numbers of an input."""
         return self._sampler.noise_size
 
-    def noise(self, n: int, seed: int = 0) -> np.ndarray:
+    def noise(self, n: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
         """The inputs that `sample` makes images of: float32 (n, Z); the same seed, the same noise.
 
         Raises:
-            JaxgenError: memory does not hold them.
+            JaxgenError: memory does not hold them, or they cannot be truncated so.
         """
         if n < 1:
             raise JaxgenError(f"n must be at least 1, got {n}")
-        size = self._sampler.noise_size
-        refuse_too_much(3 * 4 * n * size, f"the noise of {n} images", "draw fewer")
-        return self._sampler.draw_noise(n, seed)[:n]
+        self._refuse_many(n)
+        return self._sampler.draw_noise(n, seed, truncation)[:n]
 
     def generate(self, noise: Any, labels: Any = None) -> np.ndarray:
         """The images of given inputs.
@@ -77,8 +76,93 @@ class ExploredGan:
             raise JaxgenError(f"{n} rows of noise need as many labels, got {len(label_N)}")
         return self._sampler.sample_from(self._weights, noise_NZ, label_N)
 
+    def interpolate(
+        self,
+        seed: int = 0,
+        rows: int = 8,
+        columns: int = 10,
+        walk: str | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Images on the way from one random input to another, a row of the grid for each pair.
+
+        Args:
+            seed: of the inputs.
+            rows: pairs of them.
+            columns: images on each way, both ends included.
+            walk: "linear", "spherical", or by default what suits the noise: linear for uniform,
+                spherical for normal noise. A spherical walk of uniform noise goes through the
+                normal distribution, number by number, and stays in the box.
+            truncation: as for `sample`; of every point of a way.
+
+        Returns:
+            float32 (rows * columns, height, width, channels) in [-1, 1]; in a conditional model
+            each row is of one class.
+
+        Raises:
+            JaxgenError: memory does not hold them, there is no such walk, or the noise cannot be
+                truncated so.
+        """
+        _refuse_no_rows(rows, columns)
+        sampler = self._sampler
+        self._refuse_many(rows * columns)
+        drawn_NZ = sampler.draw_noise(2 * rows, seed)[: 2 * rows]
+        shares = np.linspace(0, 1, columns, dtype=np.float32)
+        noise_NZ = sampler.between(drawn_NZ[::2], drawn_NZ[1::2], shares, walk, truncation)
+        labels = np.repeat(sampler.turns(0, rows), columns)
+        return sampler.sample_from(self._weights, noise_NZ, labels, seed, truncation)
+
+    def walk(
+        self,
+        seed: int = 0,
+        stops: int = 4,
+        steps: int = 12,
+        labels: Any = None,
+        walk: str | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Images on a way through random inputs, one after the other, and back to the first.
+
+        Args:
+            seed: of the noise.
+            stops: how many inputs, those of the first samples of this seed.
+            steps: images from one to the next.
+            labels: classes of a conditional model that go the same way side by side; by default the
+                first one.
+            walk: as for `interpolate`.
+            truncation: the same.
+
+        Returns:
+            float32 (stops * steps, classes that go, height, width, channels) in [-1, 1].
+
+        Raises:
+            JaxgenError: as `sample` does, memory does not hold them, or there is no such walk.
+        """
+        if stops < 2 or steps < 1:
+            raise JaxgenError(f"stops must be at least 2 and steps 1, got {stops} and {steps}")
+        label_K = np.zeros(1, int) if labels is None else self._checked_labels(labels)
+        sampler = self._sampler
+        self._refuse_many(stops * steps * len(label_K))
+        stop_NZ = sampler.draw_noise(stops, seed)[:stops]
+        shares = np.arange(steps, dtype=np.float32) / steps
+        noise_NZ = sampler.between(stop_NZ, np.roll(stop_NZ, -1, axis=0), shares, walk, truncation)
+        images_NHWC = sampler.sample_from(
+            self._weights,
+            np.repeat(noise_NZ, len(label_K), axis=0),
+            np.tile(label_K, len(noise_NZ)),
+            seed,
+            truncation,
+        )
+        return images_NHWC.reshape(len(noise_NZ), len(label_K), *images_NHWC.shape[1:])
+
     def interpolate_classes(
-        self, start: int, end: int, seed: int = 0, rows: int = 8, columns: int = 10
+        self,
+        start: int,
+        end: int,
+        seed: int = 0,
+        rows: int = 8,
+        columns: int = 10,
+        truncation: float | None = None,
     ) -> np.ndarray:
         """Images on the way from one class to another, a row of the grid for each random input.
 
@@ -89,15 +173,18 @@ class ExploredGan:
             float32 (rows * columns, height, width, channels) in [-1, 1].
 
         Raises:
-            JaxgenError: the model takes no labels or lacks these classes, or memory is not enough.
+            JaxgenError: the model takes no labels or lacks these classes, memory is not enough, or
+                the noise cannot be truncated so.
         """
         ends = self._checked_labels([start, end])
-        noise_RZ = self._noise_of_rows(rows, columns, seed)
+        _refuse_no_rows(rows, columns)
+        self._refuse_many(rows * columns)
+        noise_RZ = self.noise(rows, seed, truncation)
         one_hot = np.eye(self.classes, dtype=np.float32)[ends]
         shares = np.linspace(0, 1, columns, dtype=np.float32)[:, None]
         label_NK = np.tile((1 - shares) * one_hot[:1] + shares * one_hot[1:], (rows, 1))
         noise_NZ = np.repeat(noise_RZ, columns, axis=0)
-        return self._sampler.sample_from(self._weights, noise_NZ, label_NK, seed)
+        return self._sampler.sample_from(self._weights, noise_NZ, label_NK, seed, truncation)
 
     def project(
         self,
@@ -145,7 +232,12 @@ class ExploredGan:
         return directions.factorised(kernel, n)
 
     def along(
-        self, vectors: Any, strengths: Any, seed: int = 0, label: int | None = None
+        self,
+        vectors: Any,
+        strengths: Any,
+        seed: int = 0,
+        label: int | None = None,
+        truncation: float | None = None,
     ) -> np.ndarray:
         """Images of one random input that is moved along directions.
 
@@ -155,18 +247,20 @@ class ExploredGan:
                 what the noise might be is moved back to it.
             seed: of the input.
             label: its class, of a conditional model; the first if not given.
+            truncation: as for `sample`, of the input after it is moved.
 
         Returns:
             float32 (D * S, height, width, channels) in [-1, 1], a row of the grid a direction.
 
         Raises:
-            JaxgenError: as `generate`.
+            JaxgenError: as `generate`, or the noise cannot be truncated so.
         """
         size, noise = self._sampler.noise_size, self._sampler.noise
         vectors_DZ = checked_noise(vectors, size, "directions")
         strengths_S = checked_noise(np.atleast_2d(strengths), np.size(strengths), "strengths")[0]
         start_Z = self.noise(1, seed)[0]
-        noise_NZ = directions.along(noise, start_Z, vectors_DZ, strengths_S).reshape(-1, size)
+        moved_DSZ = directions.along(noise, start_Z, vectors_DZ, strengths_S, truncation)
+        noise_NZ = moved_DSZ.reshape(-1, size)
         return self.generate(noise_NZ, None if label is None else np.full(len(noise_NZ), label))
 
     def nearest(
@@ -176,6 +270,7 @@ class ExploredGan:
         seed: int = 0,
         labels: Any = None,
         features: Features = "auto",
+        truncation: float | None = None,
     ) -> Copying:
         """Samples beside their nearest training images, so that copies show.
 
@@ -185,10 +280,12 @@ class ExploredGan:
             seed: of the samples.
             labels: as for `sample`.
             features: as for `project`.
+            truncation: as for `sample`.
 
         Raises:
-            JaxgenError: the data are not here, or too few.
+            JaxgenError: the data are not here, or too few, or the noise cannot be truncated so.
         """
+        self._sampler.noise.check_bound(truncation)
         if labels is not None:
             labels = self._checked_labels(labels)
             n = len(labels)
@@ -198,7 +295,7 @@ class ExploredGan:
         refuse_too_much(5 * 4 * n * size, f"comparing {n} samples", "draw fewer")
         whole = self._whole
         known = seeing.chosen(features, self.image_shape, lambda: self._real)
-        images = self._sampler.sample(self._weights, n, seed, labels)
+        images = self._sampler.sample(self._weights, n, seed, labels, truncation)
         if labels is None and self.classes:
             labels = self._sampler.turns(0, n)
         data = self.config.data  # type: ignore[attr-defined]
@@ -220,10 +317,11 @@ class ExploredGan:
     def _real(self) -> StoredImages:
         return self._whole.first(self.config.data.train)  # type: ignore[attr-defined]
 
-    def _noise_of_rows(self, count: int, columns: int, seed: int) -> np.ndarray:
-        """`count` inputs, each the beginning or the end of a row of a grid."""
-        if count < 1 or columns < 1:
-            raise JaxgenError(f"rows and columns must be at least 1, got {count} and {columns}")
-        images, size = count * columns, self._sampler.noise_size
-        refuse_too_much(3 * 4 * images * size, f"the noise of {images} images", "draw fewer")
-        return self._sampler.draw_noise(count, seed)[:count]
+    def _refuse_many(self, images: int) -> None:
+        size = 3 * 4 * images * self._sampler.noise_size
+        refuse_too_much(size, f"the noise of {images} images", "draw fewer")
+
+
+def _refuse_no_rows(rows: int, columns: int) -> None:
+    if rows < 1 or columns < 1:
+        raise JaxgenError(f"rows and columns must be at least 1, got {rows} and {columns}")

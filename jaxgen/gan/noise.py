@@ -1,6 +1,21 @@
-"""Distributions of a generator's input, ways between two inputs, and what is typical of them.
+"""Distributions of a generator's input, ways between two inputs, what is typical and truncation.
 
 Z numbers in an input.
+
+Truncation draws every number of the input that is larger than a bound again until it is not. The
+samples become more typical and less varied, most of all at small bounds. What is left of
+
+- a standard normal distribution is the truncated normal one on [-bound, bound], for any bound;
+- a uniform distribution in (-1, 1) is the uniform one in (-bound, bound), for bounds up to 1.
+
+Both are made of the numbers that were drawn without truncation, by the increasing map that takes
+one distribution to the other, instead of by drawing again: so a seed keeps its images, which move
+smoothly as the bound does, and none changes because of others. So is a point on a way between two
+inputs, or on a direction from one: it is truncated last, and lies within the bound too.
+
+References:
+    Marchesi 2017, https://arxiv.org/abs/1706.00082; Brock et al. 2019,
+    https://arxiv.org/abs/1809.11096 (the truncation trick, section 3.1).
 """
 
 import math
@@ -12,16 +27,14 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
 
 from jaxgen.errors import JaxgenError
-from jaxgen.settings import Choice
+from jaxgen.settings import Choice, flag
 
 Array = jax.Array
 Way = Callable[[Array, Array, Array], Array]
 """(from (Z,), to (Z,), share in [0, 1]) -> the point (Z,) at that share of the way"""
 
 _SURE = 2.5758  # standard deviations to each side that hold 99 % of a normal distribution
-_NEAR_ONE = (
-    1 - 1e-6
-)  # the largest uniform number that float32 still tells from 1 after its quantile
+_NEAR_ONE = 1 - 1e-6  # the largest uniform number whose quantile float32 still tells from that of 1
 
 
 def _as_it_is(noise: Array) -> Array:
@@ -36,6 +49,11 @@ class Noise(Choice):
     """(key, shape) -> float32 array"""
     between: Way
     """The way that is taken where none is asked for."""
+    truncate: Callable[[Array, float], Array] | None = None
+    """(drawn numbers, bound above 0 and at most `most`) -> the same truncated, of the same shape;
+    None for a distribution that is not truncated"""
+    most: float = math.inf
+    """No number that is drawn is larger, either side of 0."""
     spherical: Way | None = None
     """A way whose points are all as typical of the distribution as its ends; None where nobody
     knows one."""
@@ -59,6 +77,33 @@ class Noise(Choice):
             return self.spherical
         why = "this noise has no spherical one" if walk == "spherical" else "there is none"
         raise JaxgenError(f"a walk is linear or spherical, not {walk!r}: {why}")
+
+    def truncated(self, drawn: Array, bound: float | None) -> Array:
+        """Numbers that were drawn, truncated; as they are where the bound is None.
+
+        Raises:
+            JaxgenError: as `check_bound` does.
+        """
+        self.check_bound(bound)
+        return drawn if bound is None or self.truncate is None else self.truncate(drawn, bound)
+
+    def check_bound(self, bound: float | None) -> None:
+        """Refuse a bound that truncates nothing that there is.
+
+        Raises:
+            JaxgenError: it is not above 0, or larger than any number that is drawn; or this
+                distribution is not truncated.
+        """
+        if bound is None:
+            return
+        if self.truncate is None:
+            raise JaxgenError(
+                f"{flag('truncation')}: this model's noise does not say what truncation is, by "
+                "`truncate`"
+            )
+        if not 0 < bound <= self.most:
+            most = "" if math.isinf(self.most) else f" and at most {self.most:g}, as its noise is"
+            raise JaxgenError(f"{flag('truncation')} must be above 0{most}, got {bound:g}")
 
 
 def linear(start: Array, end: Array, share: Array) -> Array:
@@ -130,9 +175,18 @@ def _in_the_shell(noise: Array) -> Array:
     return noise * (jnp.clip(length, least, most) / jnp.maximum(length, 1e-30))
 
 
+def _truncated_normal(drawn: Array, bound: float) -> Array:
+    """Of two normal numbers the larger stays larger; erf(z / sqrt 2) is uniform in (-1, 1)."""
+    root = math.sqrt(2)
+    share = jax.lax.erf(drawn / root) * math.erf(bound / root)
+    return jnp.clip(root * jax.lax.erf_inv(share), -bound, bound)
+
+
 uniform = Noise(
     lambda key, shape: jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0),
     linear,
+    lambda drawn, bound: drawn * bound,
+    most=1.0,
     spherical=_through_quantiles,
     typical=_in_the_box,
     spread=3**-0.5,
@@ -140,6 +194,7 @@ uniform = Noise(
 normal = Noise(
     lambda key, shape: jax.random.normal(key, shape, jnp.float32),
     slerp,
+    _truncated_normal,
     spherical=slerp,
     typical=_in_the_shell,
 )

@@ -87,27 +87,75 @@ class Sampler:
         variables = jax.eval_shape(init, jax.random.key(0), noise_NZ, label_NK)
         return Weights(variables["params"], variables.get("batch_stats", {}))
 
-    def draw_noise(self, n: int, seed: int) -> np.ndarray:
-        """Noise float32 (at least n, Z) in whole blocks; the first rows do not depend on `n`."""
-        return np.concatenate([self._noise_block(i, seed) for i in range(-(-n // self.block))])
+    def draw_noise(self, n: int, seed: int, truncation: float | None = None) -> np.ndarray:
+        """Noise float32 (at least n, Z) in whole blocks; the first rows do not depend on `n`.
+
+        Args:
+            n: rows that are needed.
+            seed: of the noise.
+            truncation: the bound of `jaxgen.gan.noise`; None for none.
+
+        Raises:
+            JaxgenError: the noise cannot be truncated so.
+        """
+        blocks = range(-(-n // self.block))
+        return np.concatenate([self._noise_block(block, seed, truncation) for block in blocks])
+
+    def between(
+        self,
+        start_NZ: np.ndarray,
+        end_NZ: np.ndarray,
+        share_S: np.ndarray,
+        walk: str | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Noise on the ways from rows to others, float32 (N·S, Z), the S points of each in turn.
+
+        Args:
+            start_NZ: rows that were drawn without truncation.
+            end_NZ: the same.
+            share_S: how far along each way, in [0, 1].
+            walk: the way, as for `Noise.way`.
+            truncation: of every point; a spherical way between truncated ends leaves the bound.
+
+        Raises:
+            JaxgenError: there is no such walk, or the noise cannot be truncated so.
+        """
+        points: Callable[..., Array] = jax.vmap(
+            jax.vmap(self.noise.way(walk), (None, None, 0)), (0, 0, None)
+        )
+        points_NSZ = points(start_NZ, end_NZ, share_S)
+        truncated_NSZ = self.noise.truncated(points_NSZ, truncation)
+        return np.asarray(truncated_NSZ).reshape(-1, self.noise_size)
 
     def sample(
-        self, weights: Weights, n: int, seed: int = 0, labels: np.ndarray | None = None
+        self,
+        weights: Weights,
+        n: int,
+        seed: int = 0,
+        labels: np.ndarray | None = None,
+        truncation: float | None = None,
     ) -> np.ndarray:
         """`n` images, float32 (n, H, W, C) in [-1, 1]; without labels the classes take turns."""
         labels = self.turns(0, n) if labels is None else labels
-        return _collected(self._blocks(weights, n, seed, None, labels), n)
+        return _collected(self._blocks(weights, n, seed, None, labels, truncation), n)
 
     def sample_from(
-        self, weights: Weights, noise_NZ: np.ndarray, labels: np.ndarray, seed: int = 0
+        self,
+        weights: Weights,
+        noise_NZ: np.ndarray,
+        labels: np.ndarray,
+        seed: int = 0,
+        truncation: float | None = None,
     ) -> np.ndarray:
         """An image for each row of noise: float32 (N, H, W, C) in [-1, 1].
 
         Labels are classes, ints (N,), or shares of them, float32 (N, K). The last block is filled
-        up with other noise and all classes in turn, since batch statistics need a whole one.
+        up with other noise and all classes in turn, since batch statistics need a whole one;
+        `truncation` is of that other noise, the rows are taken as they are.
         """
         n = len(noise_NZ)
-        return _collected(self._blocks(weights, n, seed, noise_NZ, labels), n)
+        return _collected(self._blocks(weights, n, seed, noise_NZ, labels, truncation), n)
 
     def started(self, weights: Weights, seed: int, labels: np.ndarray) -> Callable[[], np.ndarray]:
         """`sample` of these labels under way on the devices: what it returns waits for it."""
@@ -121,11 +169,12 @@ class Sampler:
         seed: int,
         noise_NZ: np.ndarray | None,
         labels: np.ndarray,
+        truncation: float | None = None,
     ) -> Iterator[tuple[int, int, Array]]:
         """Blocks of images on the devices, each with the first and last of `n` that it has."""
         for block, start in enumerate(range(0, n, self.block)):
             stop = min(n, start + self.block)
-            noise_BZ = self._noise_block(block, seed)
+            noise_BZ = self._noise_block(block, seed, truncation)
             if noise_NZ is not None:
                 noise_BZ = np.concatenate([noise_NZ[start:stop], noise_BZ[stop - start :]])
             others = self.turns(stop, start + self.block)
@@ -136,10 +185,11 @@ class Sampler:
                 made_BHWC = self.images(weights, noise_BZ, label_B)
             yield start, stop, made_BHWC
 
-    def _noise_block(self, block: int, seed: int) -> np.ndarray:
+    def _noise_block(self, block: int, seed: int, truncation: float | None) -> np.ndarray:
         with jax.ensure_compile_time_eval():  # numbers also while another program is traced
             key = jax.random.fold_in(jax.random.key(seed), block)
-            return np.asarray(self.noise.draw(key, (self.block, self.noise_size)))
+            drawn_BZ = self.noise.draw(key, (self.block, self.noise_size))
+            return np.asarray(self.noise.truncated(drawn_BZ, truncation))
 
     def turns(self, start: int, stop: int) -> np.ndarray:
         """Labels of images `start` to `stop`, the classes one after the other: int (n,)."""

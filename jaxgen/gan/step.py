@@ -4,31 +4,38 @@ N batch, Z noise, H height, W width, C channels, K classes.
 
 The discriminator is updated on a real batch and on fakes from fresh noise, with no gradient into
 the generator; then the generator is updated on *other* fresh noise through the *updated*
-discriminator (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1, with one step
-of each). Where there are classes, a batch's labels go to real and fake alike. Batch statistics:
-both of these generator passes run in training mode and both update its running averages, as
-PyTorch's modules do. The discriminator's own statistics (spectral norm) advance in its update only.
+discriminator (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1, by default with
+one step of each; several of the discriminator divide the batch among them). Where there are
+classes, a batch's labels go to real and fake alike. Batch statistics: both of these generator
+passes run in training mode and both update its running averages, as PyTorch's modules do. The
+discriminator's own statistics (spectral norm) advance in its update only.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import flax.linen as nn
+import flax.serialization
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
 from jaxgen.data.images.base import to_model_range
+from jaxgen.gan.accumulation import in_parts, mean_gradient
 from jaxgen.gan.augmentation import Augmentation
+from jaxgen.gan.course import Course, Kept, Now
 from jaxgen.gan.losses import AdversarialLoss
 from jaxgen.gan.noise import Noise
+from jaxgen.gan.recipe import Updates
 from jaxgen.gan.sampling import Weights
 from jaxgen.nn import batch_axis
 
 Array = jax.Array
 PyTree = Any
 Metrics = dict[str, Array]
+Batch = tuple[Array, Array | None]
+"""Images in [-1, 1] and their one-hot labels."""
 
 
 @flax.struct.dataclass
@@ -49,6 +56,25 @@ class GanState:
     discriminator: NetworkState
     average: dict[str, PyTree] | None
     """Moving averages of the generator's `params` and `stats`, and the `count` of steps in them."""
+    course: Kept = None
+    """What the numbers of the next step depend on; None where they are the same in all steps."""
+
+
+def _to_dicts(state: GanState) -> dict[str, Any]:
+    parts = {field.name: getattr(state, field.name) for field in fields(GanState)}
+    return {name: flax.serialization.to_state_dict(part) for name, part in parts.items()}
+
+
+def _from_dicts(state: GanState, saved: dict[str, Any]) -> GanState:
+    saved = {"course": None, **saved}  # which older checkpoints lack
+    parts = {
+        name: flax.serialization.from_state_dict(getattr(state, name), part, name)
+        for name, part in saved.items()
+    }
+    return replace(state, **parts)
+
+
+flax.serialization.register_serialization_state(GanState, _to_dicts, _from_dicts, override=True)
 
 
 def weights(state: GanState) -> Weights:
@@ -78,10 +104,12 @@ class Gan:
     """For both networks."""
     augmentation: Augmentation
     """What the discriminator sees of real and fake images alike."""
-    penalty_weight: float = 1.0
-    """Factor on the loss's penalty."""
-    average_decay: float = 0.0
-    """Decay of the generator's moving average; 0 for none."""
+    course: Course = Course()
+    """Weight of the loss's penalty, decay of the moving average, and what changes over steps."""
+    updates: Updates = Updates()
+    """How a batch becomes updates."""
+    discriminator_optimizer: optax.GradientTransformation | None = None
+    """The discriminator's own; None for the same."""
     classes: int = 0
     """K, given to both networks as one-hot vectors; 0 for networks that see no labels."""
 
@@ -92,45 +120,102 @@ class Gan:
         images_NHWC = jnp.zeros((2, *self.image_shape), jnp.float32)
         label_NK = self._one_hot(jnp.zeros(2, jnp.int32))
 
-        def network(module: nn.Module, *args: Array) -> NetworkState:
+        def network(
+            module: nn.Module, optimizer: optax.GradientTransformation, *args: Array
+        ) -> NetworkState:
             variables = module.init(*args, label_NK, train=True)
             params = variables["params"]
             stats = variables.get("batch_stats", {})
-            return NetworkState(params, stats, self.optimizer.init(params))
+            return NetworkState(params, stats, optimizer.init(params))
 
-        generator = network(self.generator, key_g, noise_NZ)
+        generator = network(self.generator, self.optimizer, key_g, noise_NZ)
         average = None
-        if self.average_decay:
+        if self.course.has_average:
             average = {"params": generator.params, "stats": generator.stats, "count": jnp.int32(0)}
         return GanState(
             generator=generator,
-            discriminator=network(self.discriminator, key_d, images_NHWC),
+            discriminator=network(self.discriminator, self._optimizer_d, key_d, images_NHWC),
             average=average,
+            course=self.course.init(),
         )
 
     def step(
         self, state: GanState, batch: dict[str, Array], key: Array
     ) -> tuple[GanState, Metrics]:
-        """One update of the discriminator, then one of the generator against the new one."""
+        """Update the discriminator, then the generator once against the new one."""
         key_d, key_g = jax.random.split(key)
         real_NHWC = to_model_range(batch["image"])
-        label_NK = self._one_hot(batch["label"])
-        state, d_metrics = self._update_discriminator(state, real_NHWC, label_NK, key_d)
-        state, g_metrics = self._update_generator(state, real_NHWC, label_NK, key_g)
-        return self._update_average(state), d_metrics | g_metrics
+        real = real_NHWC, self._one_hot(batch["label"])
+        now = self.course.now(state.course)
+        rounds = self.updates.discriminator
+        if rounds == 1:
+            state, d_metrics = self._update_discriminator(state, real, key_d, now)
+        else:
+
+            def turn(state: GanState, place_real: PyTree) -> tuple[GanState, Metrics]:
+                place, real = place_real
+                return self._update_discriminator(
+                    state, real, jax.random.fold_in(key_d, place), now
+                )
+
+            reals = in_parts(real, rounds)
+            state, metrics = jax.lax.scan(turn, state, (jnp.arange(rounds), reals))
+            d_metrics = jax.tree.map(lambda of_each: of_each.mean(axis=0), metrics)
+            real = jax.tree.map(lambda of_each: of_each[-1], reals)
+        state, g_metrics = self._update_generator(state, real, key_g, now)
+        state = self._update_average(state)
+        sign = d_metrics.pop("sign", jnp.float32(0))
+        if now.strength is not None:
+            d_metrics["strength"] = now.strength
+        course = self.course.after(state.course, sign, len(real_NHWC))
+        return replace(state, course=course), d_metrics | g_metrics
 
     def _update_discriminator(
-        self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array
+        self, state: GanState, real: Batch, key: Array, now: Now
     ) -> tuple[GanState, Metrics]:
+        def one(state: GanState, real: Batch, key: Array) -> tuple[GanState, PyTree, Metrics]:
+            return self._discriminator_gradient(state, *real, key, now)
+
+        state, gradient, metrics = mean_gradient(one, state, real, key, self.updates.parts)
+        network = self._updated(self._optimizer_d, state.discriminator, gradient)
+        return replace(state, discriminator=network), metrics
+
+    def _update_generator(
+        self, state: GanState, real: Batch, key: Array, now: Now
+    ) -> tuple[GanState, Metrics]:
+        def one(state: GanState, real: Batch, key: Array) -> tuple[GanState, PyTree, Metrics]:
+            return self._generator_gradient(state, *real, key, now)
+
+        state, gradient, metrics = mean_gradient(one, state, real, key, self.updates.parts)
+        return replace(
+            state, generator=self._updated(self.optimizer, state.generator, gradient)
+        ), metrics
+
+    def _discriminator_gradient(
+        self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array, now: Now
+    ) -> tuple[GanState, PyTree, Metrics]:
         key_noise, key_view, key_penalty = self._keys(key)
         network = state.discriminator
         fake_NHWC, stats = self._fake(state.generator, key_noise, real_NHWC, label_NK)
+        made = real_NHWC, fake_NHWC
         real_NHWC, fake_NHWC = (
-            self.augmentation.apply(images_NHWC, jax.random.fold_in(key_view, index))
-            for index, images_NHWC in enumerate((real_NHWC, fake_NHWC))
+            self._seen(images_NHWC, jax.random.fold_in(key_view, index), now)
+            for index, images_NHWC in enumerate(made)
         )
         both_NHWC = batch_axis.join(real_NHWC, fake_NHWC)
         both_NK = None if label_NK is None else batch_axis.join(label_NK, label_NK)
+        penalty = self.loss.penalty
+
+        def penalties(params: PyTree) -> Array:
+            assert penalty is not None
+
+            def critic(images_NHWC: Array) -> Array:
+                if self.course.penalty.images == "made":
+                    images_NHWC = self._seen(images_NHWC, jax.random.fold_in(key_view, 0), now)
+                return self._score(replace(network, params=params), images_NHWC, label_NK)
+
+            images = made if self.course.penalty.images == "made" else (real_NHWC, fake_NHWC)
+            return now.penalty_weight * penalty(critic, *images, key_penalty)
 
         def objective(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
             # One pass over both: a discriminator never mixes examples.
@@ -143,33 +228,39 @@ class Gan:
             )
             real_logits_N, fake_logits_N = batch_axis.parts(logits, 2)
             loss_N = self.loss.discriminator(real_logits_N, fake_logits_N)
-            if self.loss.penalty is not None:
-
-                def critic(images_NHWC: Array) -> Array:
-                    return self._score(replace(network, params=params), images_NHWC, label_NK)
-
-                penalty_N = self.loss.penalty(critic, real_NHWC, fake_NHWC, key_penalty)
-                loss_N += self.penalty_weight * penalty_N
+            if penalty is not None and now.is_due is None:
+                loss_N += penalties(params)
             scores = {"d_real": real_logits_N.mean(), "d_fake": fake_logits_N.mean()}
+            if self.course.augmenting.target:
+                scores["sign"] = jnp.sign(real_logits_N).mean()
             return loss_N.mean(), (scores, updated.get("batch_stats", {}))
 
         (loss, (scores, d_stats)), gradient = jax.value_and_grad(objective, has_aux=True)(
             network.params
         )
+        if penalty is not None and now.is_due is not None:
+            # The loss that is told is without it, or each of these steps would stand out.
+            of_penalty = jax.lax.cond(
+                now.is_due,
+                jax.grad(lambda params: penalties(params).mean()),
+                lambda params: jax.tree.map(jnp.zeros_like, params),
+                network.params,
+            )
+            gradient = jax.tree.map(jnp.add, gradient, of_penalty)
         state = replace(
             state,
-            discriminator=replace(self._updated(network, gradient), stats=d_stats),
+            discriminator=replace(network, stats=d_stats),
             generator=replace(state.generator, stats=stats),
         )
-        return state, {"d_loss": loss, **scores}
+        return state, gradient, {"d_loss": loss, **scores}
 
-    def _update_generator(
-        self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array
-    ) -> tuple[GanState, Metrics]:
+    def _generator_gradient(
+        self, state: GanState, real_NHWC: Array, label_NK: Array | None, key: Array, now: Now
+    ) -> tuple[GanState, PyTree, Metrics]:
         key_noise, key_view, _ = self._keys(key)
 
         def score(images_NHWC: Array, index: int) -> Array:
-            seen_NHWC = self.augmentation.apply(images_NHWC, jax.random.fold_in(key_view, index))
+            seen_NHWC = self._seen(images_NHWC, jax.random.fold_in(key_view, index), now)
             return self._score(state.discriminator, seen_NHWC, label_NK)
 
         def objective(params: PyTree) -> tuple[Array, PyTree]:
@@ -182,15 +273,21 @@ class Gan:
         (loss, stats), gradient = jax.value_and_grad(objective, has_aux=True)(
             state.generator.params
         )
-        generator = replace(self._updated(state.generator, gradient), stats=stats)
-        return replace(state, generator=generator), {"g_loss": loss}
+        generator = replace(state.generator, stats=stats)
+        return replace(state, generator=generator), gradient, {"g_loss": loss}
+
+    def _seen(self, images_NHWC: Array, key: Array, now: Now) -> Array:
+        """What the discriminator sees of images."""
+        if now.strength is None:
+            return self.augmentation.apply(images_NHWC, key)
+        return self.augmentation.in_part(images_NHWC, key, now.strength)
 
     def _update_average(self, state: GanState) -> GanState:
         """Update the average, faster in the first steps, which are far from where it will be."""
         if state.average is None:
             return state
         count = state.average["count"] + 1
-        decay = jnp.minimum(self.average_decay, count / (count + 10.0))
+        decay = jnp.minimum(self.course.decay(state.course), count / (count + 10.0))
         newest = {"params": state.generator.params, "stats": state.generator.stats}
         kept = {name: state.average[name] for name in newest}
         average = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, kept, newest)
@@ -222,7 +319,13 @@ class Gan:
         )
         return fake_NHWC, updated.get("batch_stats", {})
 
-    def _updated(self, network: NetworkState, gradient: PyTree) -> NetworkState:
-        updates, optimizer = self.optimizer.update(gradient, network.optimizer, network.params)
+    @property
+    def _optimizer_d(self) -> optax.GradientTransformation:
+        return self.discriminator_optimizer or self.optimizer
+
+    def _updated(
+        self, optimizer: optax.GradientTransformation, network: NetworkState, gradient: PyTree
+    ) -> NetworkState:
+        updates, kept = optimizer.update(gradient, network.optimizer, network.params)
         params = optax.apply_updates(network.params, updates)
-        return replace(network, params=params, optimizer=optimizer)
+        return replace(network, params=params, optimizer=kept)

@@ -15,7 +15,6 @@ from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
 from jaxgen.nn.placing import on_each_device
 from jaxgen.nn.precision import plain
-from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.exporting.exportable import Exportable
 from jaxgen.training.metrics_file import History
@@ -59,61 +58,42 @@ class TrainedGan(ExploredGan):
         """Every metric of its run by name: steps int (S,) and values float (S,)."""
         return self._saved.history
 
-    def sample(self, seed: int = 0, n: int = 64, labels: Any = None) -> np.ndarray:
+    @property
+    def most_truncation(self) -> float | None:
+        """The largest bound that truncates its noise; None if it is not truncated."""
+        noise = self._sampler.noise
+        return None if noise.truncate is None else noise.most
+
+    def sample(
+        self,
+        seed: int = 0,
+        n: int = 64,
+        labels: Any = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Draw images.
 
         Args:
             seed: of the noise; the same seed yields the same images.
             n: how many; ignored where labels are given.
             labels: classes to draw, ints (n,), of a conditional model; by default all in turn.
+            truncation: the largest number in the noise, for samples that are more typical and less
+                varied; see `jaxgen.gan.noise`. None for none.
 
         Returns:
             float32 (n, height, width, channels) in [-1, 1]. An image depends on its own place in
             the noise and its label alone, unless the configuration asks for batch statistics.
 
         Raises:
-            JaxgenError: the model takes no labels, or a label is not one of its classes.
+            JaxgenError: the model takes no labels, or a label is not one of its classes; its noise
+                cannot be truncated so.
         """
         if labels is not None:
             labels = self._checked_labels(labels)
             n = len(labels)
         if n < 1:
             raise JaxgenError(f"n must be at least 1, got {n}")
-        return self._sampler.sample(self._weights, n, seed, labels)
-
-    def interpolate(
-        self, seed: int = 0, rows: int = 8, columns: int = 10, walk: str | None = None
-    ) -> np.ndarray:
-        """Images on the way from one random input to another, a row of the grid for each pair.
-
-        Args:
-            seed: of the inputs.
-            rows: pairs of them.
-            columns: images on each way, both ends included.
-            walk: "linear", "spherical", or by default what suits the noise: linear for uniform,
-                spherical for normal noise. A spherical walk of uniform noise goes through the
-                normal distribution, number by number, and stays in the box.
-
-        Returns:
-            float32 (rows * columns, height, width, channels) in [-1, 1]; in a conditional model
-            each row is of one class.
-
-        Raises:
-            JaxgenError: memory does not hold them, or there is no such walk.
-        """
-        if rows < 1 or columns < 1:
-            raise JaxgenError(f"rows and columns must be at least 1, got {rows} and {columns}")
-        images, size = rows * columns, self._sampler.noise_size
-        refuse_too_much(3 * 4 * images * size, f"the noise of {images} images", "draw fewer")
-        sampler = self._sampler
-        ends = sampler.draw_noise(2 * rows, seed)[: 2 * rows].reshape(rows, 2, -1)
-        shares = np.linspace(0, 1, columns, dtype=np.float32)
-        between: Callable[..., jax.Array] = jax.vmap(
-            jax.vmap(sampler.noise.way(walk), (None, None, 0)), (0, 0, None)
-        )
-        noise_NZ = np.asarray(between(ends[:, 0], ends[:, 1], shares)).reshape(rows * columns, -1)
-        labels = np.repeat(sampler.turns(0, rows), columns)
-        return sampler.sample_from(self._weights, noise_NZ, labels, seed)
+        return self._sampler.sample(self._weights, n, seed, labels, truncation)
 
     def evaluate(self) -> tuple[dict[str, Any], str]:
         """Sample quality against the training images: figures, and the same as a table.

@@ -49,7 +49,7 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-    """A square convolution without padding, stride 1, with PyTorch's initial values.
+    """A square convolution, stride 1, by default without padding, with PyTorch's initial values.
 
     With `pool` the maximum over each window of that side follows.
     """
@@ -57,19 +57,25 @@ class Conv(nn.Module):
     features: int
     window: int
     pool: int = 1
+    padding: int = 0
+    """Zeros on each side."""
+    kernel_init: Initializer = fan_in_uniform
+    exact: bool = False
+    """Hand the result on in float32 in any precision, as images are."""
 
     @nn.compact
     def __call__(self, x_NHWC: Array) -> Array:
         channels = x_NHWC.shape[-1]
         shape = (self.window, self.window, channels, self.features)
-        kernel = self.param("kernel", fan_in_uniform, shape, jnp.float32)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         bias_init = bias_uniform(self.window**2 * channels)
         bias = self.param("bias", bias_init, (self.features,), jnp.float32)
-        x_NHWC = ops.conv(x_NHWC, kernel)
+        x_NHWC = ops.conv(x_NHWC, kernel, padding=self.padding)
         if self.pool > 1:
             # Before the bias: the same numbers, but a smaller array for it and for its gradient.
             x_NHWC = ops.max_pool(x_NHWC, self.pool, self.pool)
-        return rounded(exact(x_NHWC) + bias[None, None, None, :])
+        x_NHWC = exact(x_NHWC) + bias[None, None, None, :]
+        return x_NHWC if self.exact else rounded(x_NHWC)
 
 
 class ConvTranspose(nn.Module):

@@ -21,6 +21,7 @@ from jaxgen.settings.names import (
     find_class,
     import_own,
     named,
+    own_class,
     own_modules,
     subclasses,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "flags_spelled",
     "import_own",
     "named",
+    "own_class",
     "own_modules",
     "rules",
     "setting",

@@ -102,10 +102,13 @@ def flag(name: str) -> str:
 
 
 @contextmanager
-def flags_spelled() -> Iterator[None]:
-    """While a command of the command line runs, messages name flags instead of fields."""
+def flags_spelled(spelled: bool = True) -> Iterator[None]:
+    """While a command of the command line runs, messages name flags instead of fields.
+
+    A command that answers elsewhere, on a page for one, has them `spelled` as fields again.
+    """
     global _flags_are_spelled  # noqa: PLW0603 - of the process, as standard error is
-    before, _flags_are_spelled = _flags_are_spelled, True
+    before, _flags_are_spelled = _flags_are_spelled, spelled
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ A process that takes more than there is ends without a word, and takes others wi
 """
 
 import os
+import sys
 from pathlib import Path
 
 from jaxgen.errors import JaxgenError
@@ -22,6 +23,28 @@ def free(root: Path = _ROOT) -> int | None:
     """
     found = [value for value in (_of_machine(root), _of_group(root)) if value is not None]
     return min(found, default=None)
+
+
+def used(root: Path = _ROOT) -> int | None:
+    """Bytes of memory that this process holds now; where only its peak is told, that.
+
+    Args:
+        root: of the file system that tells.
+
+    Returns:
+        None where nothing tells.
+    """
+    try:
+        pages = int((root / "proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError, LookupError):  # not Linux
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def total(root: Path = _ROOT) -> int | None:

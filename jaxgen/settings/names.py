@@ -183,6 +183,25 @@ def import_own(place: str) -> ModuleType:
     return module
 
 
+def own_class(place: str, asked: str) -> type:
+    """A class of the user's own, whose file or module is imported.
+
+    Args:
+        place: `FILE.py:CLASS` or `MODULE:CLASS`, as the user names it.
+        asked: what asks for it, the beginning of a sentence.
+
+    Raises:
+        JaxgenError: the module cannot be imported, or has no such class.
+    """
+    module_name, _, name = place.rpartition(":")
+    main = sys.modules["__main__"]
+    module = main if _module_name(main) == module_name else import_own(module_name)
+    cls = getattr(module, name, None)
+    if not isinstance(cls, type):
+        raise JaxgenError(f"{asked} {place}: {module_name} has no class {name}")
+    return cls
+
+
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise JaxgenError(f"{path} cannot be imported: there is no such file")

@@ -195,7 +195,9 @@ class Record:
         if not isinstance(value, dict):
             raise JaxgenError(f"{where} is not a run's configuration")
         if "exported" in value:
-            raise JaxgenError(f"{where} is of an exported model, which cannot be trained on")
+            raise JaxgenError(
+                f"{where} is of an exported model, which cannot be trained on or reported as a run"
+            )
         value = {"format": 1, **value}
         if value["format"] not in (1, FORMAT) or isinstance(value["format"], bool):
             raise JaxgenError(

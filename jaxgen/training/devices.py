@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxgen.errors import JaxgenError
-from jaxgen.settings import flag
+from jaxgen.settings import flag, memory
 
 
 def chosen(count: int, there: Sequence[Any] | None = None) -> list[Any]:
@@ -45,6 +45,19 @@ def chosen(count: int, there: Sequence[Any] | None = None) -> list[Any]:
     if len(taken) < count:
         raise JaxgenError(f"{asked}: a process has fewer than {each} devices")
     return [device for device in there if id(device) in taken]
+
+
+def memory_in_words() -> list[str]:
+    """What this process takes of the machine's memory now, and of that of its fullest device.
+
+    Returns:
+        A phrase for each that the platform tells; CPUs have no memory of their own.
+    """
+    host = memory.used()
+    told = [f"memory {memory.in_words(host)}"] if host else []
+    stats = [device.memory_stats() or {} for device in jax.local_devices()]
+    taken = [bytes_used for one in stats if (bytes_used := one.get("bytes_in_use"))]
+    return told + ([f"on device {memory.in_words(max(taken))}"] if taken else [])
 
 
 def refuse_uneven(batch_size: int, devices: int, examples: int | None = None) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -40,6 +40,8 @@ from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
 from jaxgen.training.task import Saved, TrainConfig, TrainedModel
 from jaxgen.training.trained_replicas import TrainedReplicas
+from jaxgen.training.watchers.base import RunWatcher
+from jaxgen.training.watchers.chosen import chosen
 
 
 def train(
@@ -48,6 +50,7 @@ def train(
     *,
     reschedule: bool = False,
     said: Mapping[str, str] = MappingProxyType({}),
+    watch: Sequence[str | RunWatcher] = (),
 ) -> Outcome | None:
     """Train into `config.workdir`, going on where a run of the same configuration stopped there.
 
@@ -61,13 +64,14 @@ def train(
         reschedule: extend also a run whose schedule depends on the number of steps; it goes on
             under the schedule of the new number, which an unbroken run would have had all along.
         said: what the run is to remember of the command, "command" and "hardware".
+        watch: who else is told, see `watchers.chosen`; process 0 of several tells them.
 
     Returns:
         How training ended; None if the run was finished before.
 
     Raises:
         JaxgenError: a setting makes no sense; the folder holds something else, or a run of another
-            configuration or of other data; training diverged.
+            configuration or of other data; a watcher cannot be had; training diverged.
     """
     settings.check(config)
     if not config.workdir:
@@ -78,6 +82,7 @@ def train(
     config = together(partial(_settled, config, run))
     refuse_differences("configuration", lambda: recorded(config))
     together(run.exists)
+    watchers = together(lambda: chosen(watch) if is_first() else {})
     refuse_unshared(run.path)
     with RunLock(run.path) as lock:
 
@@ -86,7 +91,7 @@ def train(
                 lock.acquire()
 
         together(take)
-        return _train(config, default or config, reschedule, run, lock, said)
+        return _train(config, default or config, reschedule, run, lock, said, watchers)
 
 
 def _settled(config: TrainConfig, run: Run) -> TrainConfig:
@@ -101,6 +106,7 @@ def _train(
     run: Run,
     lock: RunLock,
     said: Mapping[str, str],
+    watchers: Mapping[str, RunWatcher],
 ) -> Outcome | None:
     record = Record(recorded(config), recorded(default), {}, jaxgen.__version__, configs.commit())
     earlier = old = restored = None
@@ -144,7 +150,7 @@ def _train(
     if is_first():
         print(f"{what} in {run.path}, {config.steps} steps", file=sys.stderr)
         began = what_was_run.session(digest, said)
-        watcher = Recorder(run, config, start, record, lock, row, began)
+        watcher = Recorder(run, config, start, record, lock, row, began, watchers)
     else:
         watcher = Follower(run, config.keep_checkpoints)
     try:
@@ -202,13 +208,9 @@ def load(path: str | Path, precision: Precision | None = None, data_dir: str = "
     if exported_folder.is_exported(Path(path)):
         return exported_folder.read(Path(path), precision, data_dir)
     run = Run(path)
-    if not run.config_path.is_file():
-        if not str(path):
-            raise JaxgenError("name the folder of a run, not ''")
-        kind = "there is no such folder"
-        if run.path.exists():
-            kind = "it holds no config.json" if run.path.is_dir() else "it is not a folder"
-        raise JaxgenError(f"{path} is not a run: {kind}")
+    if not str(path):
+        raise JaxgenError("name the folder of a run, not ''")
+    run.refuse_none()
     record = run.record()
     config = configs.placed(read_config(run, record.config), data_dir)
     if precision:

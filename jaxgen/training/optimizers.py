@@ -54,6 +54,18 @@ def _velocity(numbers: "Optimizer", rate: Schedule) -> optax.GradientTransformat
 adam = Rule(lambda numbers: optax.scale_by_adam(numbers.b1, numbers.b2))
 """Kingma and Ba 2015; epsilon 1e-8."""
 
+
+def _adam_of(b1: float, b2: Schedule) -> optax.GradientTransformation:
+    """Adam whose second decay is a function of the updates before; biases are corrected by it."""
+
+    def update(
+        updates: optax.Updates, state: Any, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, Any]:
+        return optax.scale_by_adam(b1, b2(state.count)).update(updates, state, params)
+
+    return optax.GradientTransformation(optax.scale_by_adam(b1).init, update)
+
+
 sgd = Rule(lambda numbers: optax.identity())
 """Plain gradient descent."""
 
@@ -91,20 +103,42 @@ class Optimizer:
         """Why the first steps depend on how many there are in all; "" if they do not."""
         return "the learning rate falls along a cosine over all steps" if self.cosine else ""
 
-    def build(self, steps: int, steps_per_epoch: int) -> optax.GradientTransformation:
-        """The optax transform of these numbers, for a run of `steps` steps."""
+    def build(
+        self,
+        steps: int,
+        steps_per_epoch: int,
+        *,
+        factor: Schedule | None = None,
+        b2: Schedule | None = None,
+        updates: int = 1,
+    ) -> optax.GradientTransformation:
+        """The optax transform of these numbers.
 
-        def rate(step: Any) -> Any:
-            """The learning rate of a step counted from 0."""
+        Args:
+            steps: of the run.
+            steps_per_epoch: of those.
+            factor: on the learning rate, of a step counted from 0.
+            b2: adam's, where it changes.
+            updates: in each step.
+        """
+
+        def rate(update: Any) -> Any:
+            """The learning rate of an update counted from 0."""
+            step = update // updates if updates > 1 else update
             now = self.learning_rate * self.epoch_decay ** (step // steps_per_epoch)
             if self.warm_up:
                 now *= jnp.minimum(1.0, (step + 1) / self.warm_up)
+            if factor:
+                now *= factor(step)
             return now * (0.5 + 0.5 * jnp.cos(jnp.pi * step / steps)) if self.cosine else now
 
-        constant = self.epoch_decay == 1 and not self.warm_up and not self.cosine
+        constant = self.epoch_decay == 1 and not self.warm_up and not self.cosine and not factor
         if self.rule.with_schedule and not constant:
             return self.rule.with_schedule(self, rate)
+        transform = self.rule.transform(self)
+        if b2 and self.rule is adam:
+            transform = _adam_of(self.b1, lambda update: b2(update // updates))
         return optax.chain(
-            self.rule.transform(self),
+            transform,
             optax.scale_by_learning_rate(self.learning_rate if constant else rate),
         )

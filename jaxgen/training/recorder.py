@@ -14,16 +14,21 @@ from jaxgen.settings import flag
 from jaxgen.training import shown_captions
 from jaxgen.training.board import Board
 from jaxgen.training.configs import Record
+from jaxgen.training.devices import memory_in_words
 from jaxgen.training.events import Events
 from jaxgen.training.finishing import finish
 from jaxgen.training.loop import Outcome
-from jaxgen.training.metrics_file import MetricsFile, metrics_of
+from jaxgen.training.metrics_file import MetricsFile, metrics_of, read_metrics
 from jaxgen.training.processes import together
 from jaxgen.training.run_folder import Run
 from jaxgen.training.run_lock import RunLock
 from jaxgen.training.seeds import of_all, with_spread
 from jaxgen.training.task import Shown, TrainConfig
+from jaxgen.training.watchers.audience import Audience
+from jaxgen.training.watchers.base import RunWatcher, State
 from jaxgen.training.watching import Watcher
+
+_FAILED: tuple[State, str] = ("failed", "")  # what has not ended otherwise
 
 
 class Recorder(Watcher):
@@ -38,6 +43,7 @@ class Recorder(Watcher):
         lock: RunLock,
         row: dict[str, str] | None = None,
         began: Mapping[str, Any] = MappingProxyType({}),
+        watchers: Mapping[str, RunWatcher] = MappingProxyType({}),
     ) -> None:
         """Takes the folder, its numbers, the steps done, what it will hold, and its lock.
 
@@ -49,6 +55,7 @@ class Recorder(Watcher):
             lock: of the folder.
             row: metrics of the step `start`, which the file lacks.
             began: what takes up training, for `events.jsonl`.
+            watchers: who else is told, by name.
         """
         self._run, self._config, self._start, self._record = run, config, start, record
         self._lock, self._resumed = lock, run.exists()
@@ -58,6 +65,7 @@ class Recorder(Watcher):
         }
         self._checksum, self._began, self._step = "", began, start
         self._board = Board(run.path / "tensorboard", start)
+        self._audience, self._end = Audience(watchers), _FAILED
         self._row: dict[str, str] = row or {}  # of the newest step, until its figures are there
 
     def start(self) -> None:
@@ -76,7 +84,13 @@ class Recorder(Watcher):
         self._events = Events(self._run.events_path, self._start - bool(self._row))
         self._events.add("began", self._start, **self._began)
         self._run.checkpoints().sweep()
-        self._progress = Progress(self._config.steps, self._start)
+        config, start = self._config, self._start
+        examples = config.batch_size * config.replicas
+        self._progress = Progress(config.steps, start, examples, memory_in_words)
+        settings, began = self._record.config, dict(self._began)
+        self._audience.start(
+            self._run.path, start, config.steps, settings, began, self._say, self._past
+        )
         for step, path in self._run.sample_files():
             if step > self._start:
                 path.unlink()
@@ -102,6 +116,7 @@ class Recorder(Watcher):
         if shown.captions:
             shown_captions.write(self._run.samples_path / f"step_{step:06d}.json", shown.captions)
         self._board.picture(step, shown.picture)
+        self._audience.picture(step, shown.picture, shown.text)
         if shown.text:
             self._progress.say(shown.text)
 
@@ -113,12 +128,34 @@ class Recorder(Watcher):
             self._pending = {}
             told = self._summed_up(means | figures)
             self._progress.update(step, self._said(told))
-            self._board.scalars(step, told)
+            self._tell(step, told)
         elif figures:
-            self._board.scalars(step, figures)
+            self._tell(step, figures)
             said = self._said(figures)
             words = "  ".join(f"{name} {value:.4g}" for name, value in said.items())
             self._progress.say(f"step {step}: {words}")
+
+    def _tell(self, step: int, figures: dict[str, float]) -> None:
+        self._board.scalars(step, figures)
+        self._audience.scalars(step, figures)
+
+    def _past(self) -> list[tuple[int, dict[str, float]]]:
+        """The log lines of the steps that were done before, as they are in `metrics.csv`."""
+        every, until = self._config.log_every, self._start - bool(self._row)
+        lines: dict[int, dict[str, float]] = {}
+        for name, (steps, values) in read_metrics(self._run.metrics_path).items():
+            line = -(-steps // every) * every  # that tells of a step
+            first = np.flatnonzero(np.diff(line, prepend=-1))
+            if not len(first):
+                continue
+            means = np.add.reduceat(values, first) / np.diff(first, append=len(line))
+            for step, mean in zip(line[first], means, strict=True):
+                if step <= until:
+                    lines.setdefault(int(step), {})[name] = float(mean)
+        return [(step, self._summed_up(lines[step])) for step in sorted(lines)]
+
+    def _say(self, sentence: str) -> None:
+        self._progress.say(sentence)
 
     def _summed_up(self, means: dict[str, float]) -> dict[str, float]:
         """With the spread of the seeds' means, where there are several, for the mean spread."""
@@ -131,14 +168,16 @@ class Recorder(Watcher):
     def alarm(self, step: int, sentence: str) -> None:
         self._progress.say(f"warning: step {step}: {sentence}")
         self._events.add("alarm", step, said=sentence)
+        self._audience.alarm(step, sentence)
 
     def diverged(self, sentence: str) -> None:
+        self._end = ("diverged", sentence)
         with contextlib.suppress(OSError):  # what ends training is what is to be told
             self._events.add("diverged", self._step, said=sentence)
 
     def finish(self, outcome: Outcome) -> None:
         """Write the curves, the animation and `summary.json`."""
-        self.close()
+        self._progress.close()
         trained = outcome.step - self._start
         # Where nothing was trained the newest checkpoint has the checksum.
         mark = self._checksum or self._checkpoints.save(outcome.step, outcome.state)
@@ -147,11 +186,13 @@ class Recorder(Watcher):
             finish(self._run, self._config, outcome.step, mark, outcome.seconds, trained)
 
         together(write)
+        self._audience.end(outcome.step, "interrupted" if outcome.interrupted else "finished")
 
     def close(self) -> None:
-        """Close the files and leave the progress as it stands."""
+        """Leave the progress as it stands, and tell that training did not end well."""
         if "_progress" in self.__dict__:
             self._progress.close()
+        self._audience.end(self._step, *self._end)
 
 
 class Follower(Watcher):

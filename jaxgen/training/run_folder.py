@@ -2,6 +2,7 @@
 
 config.json  metrics.csv  events.jsonl  curves.png  samples/step_000500.png (and .json)  samples.gif
 checkpoints/  tensorboard/  report.html  summary.json
+watch/ (what watchers were told)  wandb/  mlflow/
 """
 
 import json
@@ -77,6 +78,23 @@ class Run:
                 f"choose another {flag('workdir')}"
             )
         return False
+
+    def refuse_none(self) -> None:
+        """Refuse a folder that is not a run; one of those that it holds is named.
+
+        Raises:
+            JaxgenError: there is no `config.json`.
+        """
+        if self.config_path.is_file():
+            return
+        kind = "there is no such folder"
+        if self.path.is_dir():
+            kind = "it holds no config.json"
+            if within := sorted(self.path.glob("*/config.json")):
+                kind += f"; name a run in it, such as {within[0].parent}"
+        elif self.path.exists():
+            kind = "it is not a folder"
+        raise JaxgenError(f"{self.path} is not a run: {kind}")
 
     def sample_files(self, suffix: str = "") -> list[tuple[int, Path]]:
         """What was shown: files of pictures and captions with their steps, in their order."""

@@ -1,9 +1,13 @@
 """Signals that ask training to end: noted, so that the step under way can be saved."""
 
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+SAID = "stopping after the steps under way, to save them; Ctrl-C again ends at once"
+"""On Ctrl-C, since the steps may take a minute."""
 
 
 @contextmanager
@@ -16,6 +20,9 @@ def signals_noted() -> Iterator[list[int]]:
         noted.append(number)
         for other, handler in previous.items():
             signal.signal(other, handler)
+        if number == signal.SIGINT:  # somebody waits; a scheduler, which sends SIGTERM, does not
+            with suppress(OSError, RuntimeError, ValueError):  # it may be printing now
+                print(f"\n{SAID}", file=sys.stderr, flush=True)
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -40,9 +40,7 @@ def read(path: str | Path) -> Read:
         JaxgenError: it is not a run, or its configuration cannot be read.
     """
     run, notes = Run(path), list[str]()
-    if not run.config_path.is_file():
-        there = "it holds no config.json" if run.path.exists() else "there is no such folder"
-        raise JaxgenError(f"{path} is not a run: {there}")
+    run.refuse_none()
     record = run.record()
     config = None
     try:

@@ -1,6 +1,8 @@
 """The table of captioners, from rows as a training leaves them."""
 
-from benchmarks.compare_captioners import MODELS, captioner_config, table
+from dataclasses import replace
+
+from benchmarks.compare_captioners import MODELS, captioner_config, rewarded_config, table
 
 
 def row(model, seed, cider):
@@ -31,3 +33,16 @@ def test_all_models_have_the_same_budget():
     assert [c.data.features for c in configs] == ["vector"] * 3 + ["grid"] * 4 + ["pixels"]
     layers = [getattr(c.captioner, "encoder_layers", None) for c in configs]
     assert layers == [None, None, 0, 0, None, None, 2, None]
+
+
+def test_training_by_reward_goes_on_from_the_run_of_the_same_row(tmp_path):
+    for name in MODELS:
+        start = replace(captioner_config(name, 3, 70), workdir=str(tmp_path / "run"))
+        config = rewarded_config(start, 20)
+        assert config.objective.start == start.workdir != config.workdir
+        assert (config.captioner, config.encoder, config.seed) == (
+            start.captioner,
+            start.encoder,
+            3,
+        )
+        assert (config.steps, config.batch_size) == (20, 64)

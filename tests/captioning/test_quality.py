@@ -117,6 +117,8 @@ def test_fewer_images_than_asked_for_are_said(quality, capsys):
 class Looker(Writer):
     """Chooses the words that it is told to, each of which looked at the place of its number."""
 
+    module = None
+
     def __init__(self, tokens):
         self.tokens = tokens
 

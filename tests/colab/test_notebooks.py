@@ -41,6 +41,7 @@ def notebook_of(parameters, reduced, *sources):
     return nbformat.v4.new_notebook(cells=cells, metadata={"jaxgen": {"reduced": reduced}})
 
 
+@pytest.mark.long
 @each_notebook
 def test_reduced_form_runs(path):
     before = path.read_bytes()
@@ -115,6 +116,10 @@ def test_full_run_keeps_what_a_reader_needs(tmp_path):
         "import sys; from pathlib import Path\n"
         "print(N, list(Path().iterdir()))\n"
         "print('noise', file=sys.stderr)\n"
+        "from jaxgen.display import live, progress\n"
+        "with progress.bar(total=2, desc='counting', unit='sheep') as counted:\n"
+        "    counted.update(2)\n"
+        "print(type(live.display()).__name__)\n"
         "print(sys.executable)"
     )
     nbformat.write(notebook_of("N = 5", {"N": 3}, source), path)
@@ -122,7 +127,7 @@ def test_full_run_keeps_what_a_reader_needs(tmp_path):
     assert done.returncode == 0, done.stderr
     last = code_cells(path)[-1]
     assert (last.execution_count, len(last.outputs)) == (3, 1)
-    assert last.outputs[0].text == f"5 []\n{sys.executable}\n"
+    assert last.outputs[0].text == f"5 []\nNotebook\n{sys.executable}\n"
     assert set(last.metadata) == set()
     assert json.loads(path.read_text())["metadata"]["language_info"] == {"name": "python"}
 

@@ -148,6 +148,26 @@ def test_ways_are_drawn_between_classes_and_along_walks(command, models):
     assert np.abs(spherical - linear).max() > 0.05
 
 
+def test_truncation_reaches_what_is_drawn(command, models):
+    model, cut = models["conditional"], {"truncation": 0.3}
+    line = "sample conditional --between 0 2 --n 2 --columns 2 --truncation 0.3 --out a.npz"
+    assert command(line)[0] == 0
+    with np.load("a.npz") as file:
+        ends = model.generate(model.noise(1, **cut).repeat(2, 0), [0, 2])
+        np.testing.assert_allclose(file["images"], ends[..., 0], atol=1e-5)
+    line = "sample conditional --walk spherical --n 10 --truncation 0.3 --out a.npz"
+    assert command(line)[0] == 0
+    with np.load("a.npz") as file:
+        ends = model.generate(model.noise(2, **cut), [0, 0])
+        np.testing.assert_allclose(file["images"][[0, 9]], ends[..., 0], atol=1e-5)
+    assert command("directions conditional --n 1 --columns 3 --truncation 0.3 --out a.npz")[0] == 0
+    with np.load("a.npz") as file:
+        unmoved = model.generate(model.noise(1, **cut), [0])
+        np.testing.assert_allclose(file["images"][0, 1], unmoved[0], atol=1e-5)
+    compared = model.nearest(5, 2, features="none", **cut)
+    np.testing.assert_allclose(compared.samples, model.sample(n=5, **cut), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -172,6 +192,8 @@ def test_ways_are_drawn_between_classes_and_along_walks(command, models):
         ("nearest other", "holds no generator"),
         ("nearest plain --neighbours 1", "neighbours must be"),
         ("nearest plain --out missing/a.png", "there is no folder missing"),
+        ("nearest plain --truncation 2", "truncation must be above 0 and at most 1"),
+        ("directions plain --truncation 0", "truncation must be"),
         ("sample plain --between 0 1", "not conditional, it knows no classes"),
         ("sample conditional --between 0 3", "labels must be from 0 to 2"),
         ("sample conditional --between 0 -1", "between must be in"),

@@ -40,7 +40,7 @@ def test_a_report_is_one_file(jaxgen, tmp_path):
     ("words", "sentence"),
     [
         (["nowhere"], "nowhere is not a run: there is no such folder"),
-        (["deep"], "deep is not a run: it holds no config.json"),
+        (["deep"], "deep is not a run: it holds no config.json; name a run in it, such"),
         (["slow-0", "./slow-0"], "slow-0 is named twice"),
         (["slow-0"] * 41, "41 runs are more than 40"),
         ([], "name the folders"),

@@ -63,6 +63,18 @@ def test_what_was_asked_for_is_done_without_a_word(capsys, run):
         np.testing.assert_array_equal(made["images"], again[..., 0])
 
 
+def test_truncated_samples_are_the_models_and_truncation_is_refused_elsewhere(run, monkeypatch):
+    assert sample.main("run --n 10 --truncation 0.5 --seed 3 --out a.npz".split()) == 0
+    with np.load("a.npz") as made:
+        again = run.sample(seed=3, labels=np.arange(10), truncation=0.5)
+        np.testing.assert_array_equal(made["images"], again[..., 0])
+    with pytest.raises(JaxgenError, match="truncation must be above 0 and at most 1"):
+        sample.main("run --n 2 --truncation 2 --out a.npz".split())
+    monkeypatch.setattr(type(run), "most_truncation", None)
+    with pytest.raises(JaxgenError, match="run holds a model whose noise is not truncated"):
+        sample.main("run --n 2 --truncation 0.5 --out a.npz".split())
+
+
 @pytest.mark.parametrize(
     ("flags", "size", "side"),
     [

@@ -5,6 +5,8 @@ import pytest
 from tests.faults.__main__ import CAMPAIGNS, attempt
 from tests.faults.campaign import CannotRun
 
+pytestmark = [pytest.mark.early, pytest.mark.long]
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

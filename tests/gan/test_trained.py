@@ -14,6 +14,7 @@ import jaxgen
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.noise import normal
 from jaxgen.gan.trained import TrainedGan
 from jaxgen.metrics.samples import classifier
 from jaxgen.training.task import CanSample, Saved
@@ -53,6 +54,47 @@ def test_labels_are_checked_and_rows_interpolate():
     ends = model._sampler.draw_noise(4, 2)[:4]
     exact = model._sampler.sample_from(model._weights, ends[[0, 1]], np.array([0, 0]))
     np.testing.assert_allclose(path[[0, 4]], exact, atol=1e-5)
+
+
+def test_truncation_shrinks_the_noise_and_nothing_else():
+    model = restored(SMALL)
+    labels = [3, 4, 5]
+    sampler, weights = model._sampler, model._weights
+    noise = sampler.draw_noise(3, 7)[:3]
+    halved = sampler.sample_from(weights, noise / 2, np.array(labels))
+    np.testing.assert_allclose(
+        model.sample(seed=7, labels=labels, truncation=0.5), halved, atol=1e-6
+    )
+    whole = model.sample(seed=7, labels=labels)
+    np.testing.assert_array_equal(model.sample(seed=7, labels=labels, truncation=1.0), whole)
+    assert np.abs(halved - whole).max() > 1e-4
+    with pytest.raises(JaxgenError, match="at most 1"):
+        model.sample(truncation=1.5)
+    narrow = model.interpolate(seed=2, rows=1, columns=3, truncation=0.5)
+    assert np.abs(narrow - model.interpolate(seed=2, rows=1, columns=3)).max() > 1e-4
+    assert model.most_truncation == 1
+    assert restored(replace(SMALL, noise=normal)).most_truncation == float("inf")
+
+
+def test_a_walk_stops_at_the_first_samples_and_comes_back():
+    model = restored(SMALL)
+    walk = model.walk(seed=2, stops=3, steps=4, labels=[5, 0], truncation=0.8)
+    assert walk.shape == (12, 2, 28, 28, 1)
+    noise = model._sampler.draw_noise(3, 2)[:3] * np.float32(0.8)
+    for column, label in enumerate((5, 0)):
+        stops = model._sampler.sample_from(model._weights, noise, np.full(3, label))
+        np.testing.assert_allclose(walk[::4, column], stops, atol=1e-5)
+    half = (noise[2] + noise[0]) / 2  # on the way back
+    again = model._sampler.sample_from(model._weights, half[None], np.array([5]))
+    np.testing.assert_allclose(walk[10, 0], again[0], atol=1e-5)
+    spherical = model.walk(
+        seed=2, stops=3, steps=4, labels=[5, 0], walk="spherical", truncation=0.8
+    )
+    np.testing.assert_allclose(spherical[::4], walk[::4], atol=1e-5)
+    assert np.abs(spherical - walk).max() > 1e-4
+    assert model.walk(stops=2, steps=1).shape == (2, 1, 28, 28, 1)
+    with pytest.raises(JaxgenError, match="stops must be at least 2"):
+        model.walk(stops=1)
 
 
 def test_module_and_params_make_the_samples():

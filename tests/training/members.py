@@ -20,13 +20,18 @@ from pathlib import Path
 import jax
 
 from jaxgen.captioning.captioners.transformer import Transformer
+from jaxgen.captioning.objectives.self_critical import SelfCritical
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
 from jaxgen.training import experiment
 
 GANS = "vanilla_gan lsgan mlp_gan conditional_gan dcgan conditional_dcgan".split()
-CAPTIONERS = "caption_rnn caption_lstm caption_transformer caption_char caption_attention".split()
+CAPTIONERS = [
+    f"caption_{name}"
+    for name in "rnn lstm transformer char attention up_down pixels self_critical".split()
+]
+"""In an order in which each finds the run that it starts from."""
 SCENES = Scenes(scenes=20)
 
 
@@ -50,10 +55,16 @@ def small(name, **numbers):
             )
         return dataclasses.replace(config, networks=networks, noise_size=16, **numbers)
     data = dataclasses.replace(config.data, scenes=SCENES.scenes)
+    if name != "caption_lstm":  # decoding compiles for longer than a step, and is shared by all
+        numbers = {"evaluate_every": 0} | numbers
     if isinstance(config.captioner, Transformer):
         captioner = dataclasses.replace(config.captioner, width=16, layers=1, heads=2)
     else:
         captioner = dataclasses.replace(config.captioner, hidden=16, word_size=8)
+    if isinstance(config.objective, SelfCritical):
+        start = str(Path(numbers["workdir"]).with_name(Path(config.objective.start).name))
+        objective = dataclasses.replace(config.objective, start=start, samples=2, longest=8)
+        numbers["objective"] = objective
     return dataclasses.replace(config, data=data, captioner=captioner, **numbers)
 
 

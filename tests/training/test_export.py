@@ -22,6 +22,9 @@ from benchmarks.accelerators.programs import experiments
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.r3gan import R3GAN
+from jaxgen.gan.networks.sngan import SNGAN
+from jaxgen.gan.recipe import Updates
 
 COMPILE = """
 import json, sys
@@ -56,11 +59,15 @@ def small(name):
     elif isinstance(model, MLP):
         layers = len(model.generator_hidden)
         widths = {"generator_hidden": (8,) * layers, "discriminator_hidden": (8, 8)}
+    elif isinstance(model, R3GAN | SNGAN):
+        widths = {"generator_channels": (8,), "discriminator_channels": (8,)}
     elif isinstance(model, Transformer):
         widths = {"width": 8, "heads": 2, "feed_forward": 8, "layers": 1}
     else:
         widths = {"hidden": 8, "word_size": 8}
     changed = {field: dataclasses.replace(model, **widths), "batch_size": BATCH}
+    if isinstance(model, SNGAN):
+        changed["updates"] = Updates(discriminator=2)  # which divides the batch
     if field == "captioner":
         changed["data"] = dataclasses.replace(config.data, scenes=20)
     return dataclasses.replace(config, **changed)

@@ -13,6 +13,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.training.batches import epoch_indices
 from jaxgen.training.divergence import Diverged
 from jaxgen.training.loop import Loop
+from jaxgen.training.signals import SAID
 from jaxgen.training.task import Shown, Source, Task, TrainConfig
 from jaxgen.training.watching import Watcher
 
@@ -207,7 +208,7 @@ def test_alarms_get_the_newest_metrics_and_all_figures():
     assert counts == [(2, 1), (2, 2), (2, 3), (1, 4)]
 
 
-def test_a_signal_saves_and_ends():
+def test_a_signal_saves_and_ends(capsys):
     task = toy_task()
 
     class Interrupting(Recording):
@@ -221,6 +222,7 @@ def test_a_signal_saves_and_ends():
     outcome, _ = run(task, numbers, watcher=watcher)
     # Raised when the steps to 10 are told, which is while those to 15 are under way.
     assert (outcome.step, outcome.interrupted) == (15, signal.SIGINT)
+    assert capsys.readouterr().err == f"\n{SAID}\n"  # at once, not when they are done
     assert list(watcher.states) == [15]
     whole, _ = run(task, numbers)
     resumed, _ = run(task, numbers, state=watcher.states[15], start=15)

@@ -104,6 +104,28 @@ def test_a_rate_that_changes_acts_as_in_the_notebook(name, schedule):
     np.testing.assert_allclose(params, expected, rtol=2e-5)
 
 
+def test_adams_second_decay_may_change_and_several_updates_be_one_step():
+    """As PyTorch's Adam, whose group's betas are set before each step: biases by today's decay."""
+
+    def b2(step):
+        return 0.9 + 0.01 * step
+
+    def factor(step):
+        return 1 / (1 + step)
+
+    numbers = Optimizer(optimizers.adam, 0.01, b1=0.5)
+    optimizer = numbers.build(40, 4, factor=factor, b2=b2, updates=2)
+    params, _ = after_all(optimizer, GRADIENTS[:7])
+    m, v, right = 0.0, 0.0, 0.0
+    for index, gradient in enumerate(GRADIENTS[:7]):
+        decay, rate = b2(index // 2), 0.01 * factor(index // 2)
+        m = 0.5 * m + 0.5 * gradient
+        v = decay * v + (1 - decay) * gradient**2
+        unbiased = v / (1 - decay ** (index + 1))
+        right = right - rate * m / (1 - 0.5 ** (index + 1)) / (np.sqrt(unbiased) + 1e-8)
+    np.testing.assert_allclose(params, right, rtol=1e-4)
+
+
 def test_momentum_with_a_constant_rate_keeps_its_bits():
     constant = Optimizer(optimizers.momentum, 0.01).build(40, steps_per_epoch=4)
     chain = optax.chain(optax.trace(0.9), optax.scale_by_learning_rate(0.01))

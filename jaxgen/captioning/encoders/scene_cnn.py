@@ -44,6 +44,11 @@ class SceneCNNModule(nn.Module):
 
     between: bool = False
 
+    @property
+    def at_corners(self) -> bool:
+        """Whether a token sees what is around the upper left corner of its cell."""
+        return not self.between
+
     @nn.compact
     def __call__(self, pictures_NHWC: Array, train: bool = False) -> Array:
         del train

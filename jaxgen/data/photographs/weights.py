@@ -92,6 +92,12 @@ def place(encoder: Encoder, file: Path | None = None) -> Path:
     """
     if file is not None:
         return file.expanduser()
+    if encoder.name == "inception":
+        raise JaxgenError(
+            f"the weights of Inception-v3 do not come with jaxgen: give {flag('weights')}, the "
+            "file pt_inception-2015-12-05-6726825d.pth of pytorch-fid or "
+            "weights-inception-2015-12-05-6726825d.pth of torch-fidelity, which are the same"
+        )
     if encoder.name != "lite0":
         raise JaxgenError(
             f"the weights of {encoder.name} do not come with jaxgen: give {flag('weights')}, "

@@ -161,11 +161,10 @@ def _fit(variables: Variables, batches: Iterator[Batch], steps: int, stage: str)
     params = {name: module["params"] for name, module in variables.items()}
     stats = variables["net"]["batch_stats"]
     state = optimiser.init(params)
-    numbers = progress.bar(range(steps), desc=stage)
-    for number in numbers:
-        params, stats, state, loss = step(params, stats, state, *next(batches))
-        if number % 50 == 0:
-            numbers.set_postfix(loss=f"{loss:.3f}")
+    with progress.bar(total=steps, desc=stage, unit="step") as done:
+        for number in range(steps):
+            params, stats, state, loss = step(params, stats, state, *next(batches))
+            done.update(words=f"loss {loss:.3f}" if number % 50 == 0 else "")
     net = {"params": params["net"], "batch_stats": stats}
     return {"net": net, "heads": {"params": params["heads"]}}
 

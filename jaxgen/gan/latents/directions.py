@@ -112,19 +112,29 @@ def _is_proportional(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def along(
-    noise: Noise, start_Z: np.ndarray, vectors_DZ: np.ndarray, strengths_S: np.ndarray
+    noise: Noise,
+    start_Z: np.ndarray,
+    vectors_DZ: np.ndarray,
+    strengths_S: np.ndarray,
+    truncation: float | None = None,
 ) -> np.ndarray:
     """Inputs at several strengths of each direction from one input.
 
     Args:
         noise: the distribution of the input, which says how far a strength of 1 is, one standard
             deviation, and to what its points are then moved: those that it might have drawn.
-        start_Z: where strength 0 is.
+        start_Z: where strength 0 is, drawn without truncation.
         vectors_DZ: of length 1.
         strengths_S: how far, to both sides.
+        truncation: of the inputs, after all else; where strength 0 is, the input as it would be
+            drawn.
 
     Returns:
         float32 (D, S, Z).
+
+    Raises:
+        JaxgenError: the noise cannot be truncated so.
     """
     moved_DSZ = start_Z + noise.spread * strengths_S[None, :, None] * vectors_DZ[:, None, :]
-    return np.asarray(noise.typical(jnp.asarray(moved_DSZ, jnp.float32)))
+    typical_DSZ = noise.typical(jnp.asarray(moved_DSZ, jnp.float32))
+    return np.asarray(noise.truncated(typical_DSZ, truncation))

@@ -27,7 +27,7 @@ class Measured:
     """Images with what the classifier says of them; nothing in it is to be changed."""
 
     images: np.ndarray
-    """(N, H, W, C), or (N, H, W), floats in [-1, 1]."""
+    """(N, H, W, C), or (N, H, W), floats in [-1, 1]; None where they are too many to be held."""
 
     features: np.ndarray
     """(N, F) floats."""
@@ -44,9 +44,8 @@ class Measured:
     def rows(self, rows: np.ndarray) -> "Measured":
         """Some of the images, by their indices."""
         labels = None if self.labels is None else self.labels[rows]
-        return Measured(
-            self.images[rows], self.features[rows], self.logits[rows], labels, self.seed
-        )
+        images: Any = None if self.images is None else self.images[rows]
+        return Measured(images, self.features[rows], self.logits[rows], labels, self.seed)
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,9 @@ class SampleMetric(Metric):
 
     scale: float = field(default=1, kw_only=True)
     """The table shows the figure times this."""
+
+    of_pixels: bool = field(default=False, kw_only=True)
+    """Whether it reads pixels alone, so that it is the same whatever network measures."""
 
     alarm_below: float | None = field(default=None, kw_only=True)
     """Under this value, a run says `alarm`."""
@@ -93,6 +95,12 @@ def once_a_pair(measure: Callable[[Measured, Measured], T]) -> Callable[[Measure
 
 
 def checked_features(real: Any, fake: Any, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of features that can be compared, as float64; otherwise as `checked_rows`."""
+    real_MF, fake_NF = checked_rows(real, fake, least)
+    return real_MF.astype(np.float64), fake_NF.astype(np.float64)
+
+
+def checked_rows(real: Any, fake: Any, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """Two sets of features that can be compared.
 
     Args:
@@ -101,12 +109,12 @@ def checked_features(real: Any, fake: Any, least: int = 2) -> tuple[np.ndarray, 
         least: rows that each must have.
 
     Returns:
-        Both as float64.
+        Both as arrays, of the types that they have.
 
     Raises:
         JaxgenError: fewer rows, widths that differ, values that are not finite.
     """
-    sets = {"real": np.asarray(real, np.float64), "generated": np.asarray(fake, np.float64)}
+    sets = {"real": np.asarray(real), "generated": np.asarray(fake)}
     for name, x in sets.items():
         if x.ndim != 2:
             raise JaxgenError(f"{name} features have shape {x.shape}: expected (images, features)")

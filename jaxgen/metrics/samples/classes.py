@@ -8,6 +8,8 @@ import numpy as np
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.samples.base import Measured, SampleMetric
 
+_BLOCK = 4096  # rows
+
 
 def inception_score(logits_NK: np.ndarray) -> float:
     """exp of the mean divergence of p(class | image) from p(class): the Inception score's formula.
@@ -21,12 +23,28 @@ def inception_score(logits_NK: np.ndarray) -> float:
     Reference:
         Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4.
     """
-    logits_NK = np.asarray(logits_NK, np.float64)
-    shifted_NK = logits_NK - logits_NK.max(1, keepdims=True)
-    log_p_NK = shifted_NK - np.log(np.exp(shifted_NK).sum(1, keepdims=True))
-    p_NK = np.exp(log_p_NK)
-    log_marginal_K = np.log(np.maximum(p_NK.mean(0), np.finfo(np.float64).tiny))
-    return float(np.exp((p_NK * (log_p_NK - log_marginal_K)).sum(1).mean()))
+    certainty, sum_K = 0.0, 0.0
+    for start in range(0, len(logits_NK), _BLOCK):
+        block_NK = np.asarray(logits_NK[start : start + _BLOCK], np.float64)
+        shifted_NK = block_NK - block_NK.max(1, keepdims=True)
+        log_p_NK = shifted_NK - np.log(np.exp(shifted_NK).sum(1, keepdims=True))
+        p_NK = np.exp(log_p_NK)
+        certainty += float((p_NK * log_p_NK).sum())
+        sum_K = sum_K + p_NK.sum(0)
+    marginal_K = np.maximum(sum_K / len(logits_NK), np.finfo(np.float64).tiny)
+    divergence = certainty / len(logits_NK) - float((marginal_K * np.log(marginal_K)).sum())
+    return float(np.exp(divergence))
+
+
+def in_parts(logits_NK: np.ndarray, parts: int = 10) -> tuple[float, float]:
+    """Mean and standard deviation of the Inception score over parts of the images, as in papers.
+
+    Args:
+        logits_NK: the logits of N images in a random order; no part is empty.
+        parts: into how many they are cut.
+    """
+    scores = [inception_score(part) for part in np.array_split(logits_NK, parts) if len(part)]
+    return float(np.mean(scores)), float(np.std(scores))
 
 
 def class_shares(logits_NK: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ diversity = SampleMetric(
     "closer to 1",
     lambda real, fake: spread_ratio(real.images, fake.images),
     order=50,
+    of_pixels=True,
     alarm_below=COLLAPSED,
     alarm=f"samples differ less than {COLLAPSED:.0%} as much as real images do: the generator may "
     "have collapsed to a few of them",

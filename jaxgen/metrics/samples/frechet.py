@@ -5,7 +5,8 @@ Legend: F features, M real and N fake images.
 
 import numpy as np
 
-from jaxgen.metrics.samples.base import SampleMetric, checked_features
+from jaxgen.metrics.samples.base import SampleMetric, checked_rows
+from jaxgen.metrics.samples.moments import Moments, moments
 
 
 def frechet_distance(real_MF: np.ndarray, fake_NF: np.ndarray) -> float:
@@ -29,10 +30,14 @@ def frechet_distance(real_MF: np.ndarray, fake_NF: np.ndarray) -> float:
     Reference:
         Heusel et al. 2017, https://arxiv.org/abs/1706.08500, equation 6.
     """
-    real_MF, fake_NF = checked_features(real_MF, fake_NF)
-    shift_F = real_MF.mean(0) - fake_NF.mean(0)
-    real_FF = np.atleast_2d(np.cov(real_MF, rowvar=False))
-    fake_FF = np.atleast_2d(np.cov(fake_NF, rowvar=False))
+    real_MF, fake_NF = checked_rows(real_MF, fake_NF)
+    return between(moments(real_MF), moments(fake_NF))
+
+
+def between(real: Moments, fake: Moments) -> float:
+    """`frechet_distance` of sets of which only the moments are known."""
+    shift_F = real.mean_F - fake.mean_F
+    real_FF, fake_FF = real.covariance_FF, fake.covariance_FF
     eigenvalues_F, basis_FF = np.linalg.eigh(real_FF)
     largest = eigenvalues_F.max()
     root_FF = (basis_FF * np.sqrt(_without_rounding(eigenvalues_F, largest))) @ basis_FF.T

@@ -5,7 +5,13 @@ Legend: F features, M real and N fake images; a and b are any two sets, G = F + 
 
 import numpy as np
 
-from jaxgen.metrics.samples.base import Measured, SampleMetric, checked_features, once_a_pair
+from jaxgen.metrics.samples.base import (
+    Measured,
+    SampleMetric,
+    checked_features,
+    checked_rows,
+    once_a_pair,
+)
 
 
 def kernel_distance(
@@ -38,7 +44,7 @@ def kernel_distance(
     Reference:
         Bińkowski et al. 2018, https://arxiv.org/abs/1801.01401, section 4.
     """
-    real_MF, fake_NF = checked_features(real_MF, fake_NF)
+    real_MF, fake_NF = checked_rows(real_MF, fake_NF)  # only subsets become float64
     size = max(2, min(subset_size, len(real_MF) // 2, len(fake_NF) // 2))
     rng = np.random.default_rng(seed)
     estimates = [

@@ -6,7 +6,7 @@ what `SampleMetric.ordered` finds: those of this package, and those of the user'
 Legend: M real and N fake images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,32 @@ def report(
     """
     metrics = SampleMetric.ordered()
     real, fake = _measured(real_images, fake_images, classifier, labels, seed, real_labels)
+    columns, images = figures(metrics, real, fake, seed)
+    return columns | {
+        "images": images,
+        "classes": {
+            name: [round(float(share), 6) for share in class_shares(images.logits)]
+            for name, images in (("real", real), ("fake", fake))
+        },
+        "classifier": classifier.name,
+    }
+
+
+def figures(
+    metrics: Sequence[SampleMetric], real: Measured, fake: Measured, seed: int
+) -> tuple[dict[str, dict[str, float | None]], dict[str, int]]:
+    """The figures of `report` of two sets that a network has seen.
+
+    Args:
+        metrics: what is measured.
+        real: at least 8 real images.
+        fake: at least 4 samples.
+        seed: of the halves.
+
+    Returns:
+        {key: {"value", "matched", "floor"}} of each metric that has a figure, and how many images
+        there are: {"real", "fake", "matched"}.
+    """
     n_real, n_fake = len(real.logits), len(fake.logits)
     size = min(n_real // 2, n_fake)
     rng = np.random.default_rng(seed)
@@ -65,18 +91,12 @@ def report(
         "matched": (half, fake.rows(rng.permutation(n_fake)[:size])),
         "floor": (half, other_half),
     }
-    figures = {
+    found = {
         metric.key: {column: metric.figure(*pair) for column, pair in pairs.items()}
         for metric in metrics
     }
-    return {key: columns for key, columns in figures.items() if columns["value"] is not None} | {
-        "images": {"real": n_real, "fake": n_fake, "matched": size},
-        "classes": {
-            name: [round(float(share), 6) for share in class_shares(images.logits)]
-            for name, images in (("real", real), ("fake", fake))
-        },
-        "classifier": classifier.name,
-    }
+    found = {key: columns for key, columns in found.items() if columns["value"] is not None}
+    return found, {"real": n_real, "fake": n_fake, "matched": size}
 
 
 def while_training(
@@ -136,12 +156,12 @@ def table(report: Mapping[str, Any]) -> str:
     metrics = SampleMetric.ordered()
     for metric in metrics:
         if metric.title is not None and metric.key in report:
-            row = _row(metric.title, report[metric.key], metric.scale)
+            row = row_of(metric.title, report[metric.key], metric.scale)
             lines.append(f"{row}  {metric.better} is better")
     known = {metric.key for metric in metrics}.union(SampleMetric.taken)
     # Figures of metrics that were the user's own, whose file is not imported now.
     lines += [
-        _row(key, columns)
+        row_of(key, columns)
         for key, columns in report.items()
         if key not in known and isinstance(columns, Mapping) and "value" in columns
     ]
@@ -151,10 +171,13 @@ def table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(title: str, columns: Mapping[str, float | None], scale: float = 1) -> str:
+def row_of(
+    title: str, columns: Mapping[str, float | None], scale: float = 1, width: int = 18
+) -> str:
+    """A line of the table: a figure's title in so many characters, and its columns."""
     figures = [columns.get(column) for column in _COLUMNS]
     samples, matched, floor = ("-" if x is None else f"{x * scale:.3f}" for x in figures)
-    return f"{title:<18}{samples:>10}{matched:>11}{floor:>10}"
+    return f"{title:<{width}}{samples:>10}{matched:>11}{floor:>10}"
 
 
 def _measured(

@@ -109,11 +109,17 @@ def arranged(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array.T)
 
 
+def pair(sides: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a window."""
+    return (sides, sides) if isinstance(sides, int) else sides
+
+
 class Conv(nn.Module):
-    """A square convolution, `depthwise` with a kernel for each channel, `biased` or not."""
+    """A convolution, `depthwise` with a kernel for each channel, `biased` or not."""
 
     features: int
-    window: int
+    window: int | tuple[int, int]
+    """Its height and width, one number where they are equal."""
     stride: int = 1
     padding: Any = "SAME"
     depthwise: bool = False
@@ -122,9 +128,10 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x_NHWC: Array) -> Array:
         inside = 1 if self.depthwise else x_NHWC.shape[-1]
-        shape = (self.window, self.window, inside, self.features)
+        height, width = pair(self.window)
+        shape = (height, width, inside, self.features)
         kernel = self.param("kernel", he_normal, shape, jnp.float32)
-        if self.window == 1:
+        if height == width == 1:
             # As a product: on CPU 1.1 to 3 times as fast as a convolution.
             x_NHWC = x_NHWC[:, :: self.stride, :: self.stride]
             x_NHWC = rounded(ops.matmul(x_NHWC, kernel[0, 0]))

@@ -1,4 +1,4 @@
-"""Convolutions, max pooling and products of sequences, fast on CPU as well as on GPU and TPU.
+"""Convolutions, resampling, pooling and products of sequences, fast on CPU, GPU and TPU.
 
 One signature for every platform. While a program is lowered for CPU, convolutions and their
 gradients become products and slices, or the one form of convolution that is fast there, because
@@ -9,8 +9,10 @@ operations. Values and derivatives of any order agree up to rounding.
 
 from jaxgen.nn.ops.convolution import conv
 from jaxgen.nn.ops.depthwise import depthwise_conv
+from jaxgen.nn.ops.grouped import grouped_conv
 from jaxgen.nn.ops.pooling import max_pool
 from jaxgen.nn.ops.product import dot_general, einsum, matmul, over_rows, rounding_einsum
+from jaxgen.nn.ops.resampling import double, halve
 from jaxgen.nn.ops.transposed import conv_transpose
 
 __all__ = [
@@ -18,7 +20,10 @@ __all__ = [
     "conv_transpose",
     "depthwise_conv",
     "dot_general",
+    "double",
     "einsum",
+    "grouped_conv",
+    "halve",
     "matmul",
     "max_pool",
     "over_rows",

@@ -60,7 +60,7 @@ class Browser:
             self._note(answer)
 
     def open(self, path, width=1200, height=900, mobile=False, scheme="light", scripts=True):
-        """Open a file."""
+        """Open a file, or an address."""
         self.problems.clear()
         self.requests.clear()
         self.ask("Emulation.setScriptExecutionDisabled", value=not scripts)
@@ -76,7 +76,7 @@ class Browser:
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
         self._loaded = False
-        self.ask("Page.navigate", url=f"file://{path}")
+        self.ask("Page.navigate", url=path if "://" in str(path) else f"file://{path}")
         until = time.monotonic() + _PATIENCE
         while not self._loaded:
             assert time.monotonic() < until

@@ -11,6 +11,9 @@ from jaxgen.data.images.base import Images
 from jaxgen.gan import noise
 from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.r3gan import R3GAN
+from jaxgen.gan.networks.sngan import SNGAN
+from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.training import configs
 from jaxgen.training.task import Saved
 
@@ -55,3 +58,21 @@ def model():
 def conditional():
     """A small one of normal noise and three classes."""
     return restored(conditional=True, noise=noise.normal)
+
+
+@pytest.fixture(scope="session", params=["r3gan", "sngan"])
+def residual(request):
+    """A conditional sampler of residual networks, its weights, and the first kernel of these."""
+    if request.param == "r3gan":
+        networks, layer = R3GAN(generator_channels=(4, 4), group=4), ("start",)
+    else:
+        networks, layer = SNGAN(generator_channels=(4, 4)), ("Dense_0", "Dense_0")
+    module = networks.generator((8, 8, 1))
+    sampler = Sampler(module, noise.normal, 6, classes=3, block=8)
+    init = jax.jit(lambda key: module.init(key, np.zeros((2, 6)), np.eye(3)[:2], train=False))
+    variables = init(jax.random.key(1))
+    kernel = variables["params"]
+    for name in layer:
+        kernel = kernel[name]
+    weights = Weights(variables["params"], variables.get("batch_stats", {}))
+    return sampler, weights, np.asarray(kernel["kernel"])[:6]

@@ -83,6 +83,11 @@ def test_a_first_layer_that_is_not_dense_is_told():
         first_kernel(Convolved())
 
 
+def test_the_first_layer_of_residual_networks_is_known(residual):
+    sampler, weights, kernel = residual
+    np.testing.assert_array_equal(directions.first_kernel(sampler, weights), kernel)
+
+
 def test_images_along_directions_stay_with_the_noise(model, conditional):
     found = model.directions(2)
     strengths = np.array([-9, 0, 0.5])
@@ -94,6 +99,10 @@ def test_images_along_directions_stay_with_the_noise(model, conditional):
     np.testing.assert_allclose(made[5], model.generate(np.clip(moved, -1, 1))[0], atol=1e-5)
     far = directions.along(noise.uniform, start[0], found.vectors, strengths)
     assert np.abs(far).max() <= 1
+    halved = directions.along(noise.uniform, start[0], found.vectors, strengths, 0.5)
+    np.testing.assert_allclose(halved, far / 2, atol=1e-7)
+    made = model.along(found.vectors, [0.0], seed=4, truncation=0.5)
+    np.testing.assert_allclose(made[0], model.sample(seed=4, n=1, truncation=0.5)[0], atol=1e-6)
     as_two = conditional.along(found.vectors, [0.0], seed=4, label=2)
     start = conditional.noise(1, seed=4)
     np.testing.assert_allclose(as_two[0], conditional.generate(start, [2])[0], atol=1e-6)

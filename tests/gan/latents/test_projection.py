@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import JaxgenError
+from jaxgen.gan.latents.projection import Projection, project
 from jaxgen.gan.latents.search import Search
 from tests.gan.latents.conftest import restored
 
@@ -64,6 +65,13 @@ def test_a_picture_is_found_alone_as_among_others_and_in_blocks(monkeypatch, con
         np.testing.assert_allclose(found.noise, among.noise[index], atol=1e-4)
         np.testing.assert_allclose(found.way, among.way[index], atol=1e-3)
         np.testing.assert_array_equal(found.labels, among.labels[index])
+
+
+def test_images_of_residual_networks_are_found_again(residual):
+    sampler, weights, _ = residual
+    made = sampler.sample_from(weights, sampler.draw_noise(1, 7)[:1], np.array([1]))
+    found = project(Projection(sampler, SEARCH, None), weights, made, np.array([1]), stages=2)
+    assert found.distance[0] < found.at_random[0] / 3
 
 
 def test_features_are_compared_where_a_classifier_knows_the_images():

@@ -123,13 +123,15 @@ def test_rows_of_the_table_are_in_their_order_and_scaled():
         "KID x 1000",
         "precision",
         "recall",
+        "density",
+        "coverage",
         "classifier score",
         "class imbalance",
         "diversity",
         "label agreement",
     ]
     assert float(lines[1].split()[3]) == pytest.approx(1000 * result["kid"]["value"], abs=1e-3)
-    assert lines[4].endswith("  closer to the floor is better")
+    assert lines[6].endswith("  closer to the floor is better")
 
 
 def test_figures_while_training_are_some_of_the_report():

@@ -1,0 +1,1 @@
+"""Where people look while a model trains: Weights & Biases, MLflow, and a place of their own."""
