@@ -31,6 +31,8 @@ extensions = [
 exclude_patterns = ["_build"]
 smartquotes = False  # `--flag` in a sentence is no dash
 default_role = "py:obj"
+# Words that several classes have as a field, such as "pictures" in the type of an argument, are words.
+suppress_warnings = ["ref.python"]
 highlight_language = "none"
 myst_heading_anchors = 4
 
