@@ -23,9 +23,21 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = converted(lines)
-    if what in ("attribute", "data", "property"):
-        lines[:0] = ["..", ""]  # or napoleon takes what stands before a colon for a type
+    lines[:] = _without_types(converted(lines), what in ("attribute", "data", "property"))
+
+
+def _without_types(lines: list[str], is_value: bool) -> list[str]:
+    """Lines in which napoleon takes nothing for a type that stands before a colon.
+
+    It would do so in the first line of what is returned, and of a variable's docstring: there an
+    empty comment comes first.
+    """
+    made = ["..", ""] if is_value else []
+    for line in lines:
+        made.append(line)
+        if section := re.fullmatch(r"( *)(?:Returns|Yields):", line):
+            made += [f"{section[1]}    ..", ""]
+    return made
 
 
 def _skip(app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:

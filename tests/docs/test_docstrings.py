@@ -14,7 +14,7 @@ EXTENSIONS = ROOT / "docs" / "_ext"
 
 @pytest.fixture(scope="module")
 def converted():
-    """The function that makes of a docstring what Sphinx reads; it is called without Sphinx."""
+    """The function that makes reStructuredText of a docstring; it is called without Sphinx."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "sphinx.application", type(sys)("sphinx.application"))
         sys.modules["sphinx.application"].Sphinx = object
