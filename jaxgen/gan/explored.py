@@ -261,7 +261,9 @@ class ExploredGan:
         start_Z = self.noise(1, seed)[0]
         moved_DSZ = directions.along(noise, start_Z, vectors_DZ, strengths_S, truncation)
         noise_NZ = moved_DSZ.reshape(-1, size)
-        return self.generate(noise_NZ, None if label is None else np.full(len(noise_NZ), label))
+        if label is None and not self.classes:
+            return self.generate(noise_NZ)
+        return self.generate(noise_NZ, np.full(len(noise_NZ), label or 0))
 
     def nearest(
         self,

@@ -1,11 +1,11 @@
 """Small generators with random weights, and data for them."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import numpy as np
 import pytest
-from flax.serialization import to_state_dict
 
 from jaxgen.data.images.base import Images
 from jaxgen.gan import noise
@@ -13,7 +13,7 @@ from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.mlp import MLP
 from jaxgen.gan.networks.r3gan import R3GAN
 from jaxgen.gan.networks.sngan import SNGAN
-from jaxgen.gan.sampling import Sampler, Weights
+from jaxgen.gan.sampling import Sampler
 from jaxgen.training import configs
 from jaxgen.training.task import Saved
 
@@ -42,10 +42,21 @@ def restored(about=None, **changes):
         data=Dots(train=400),
     )
     config = dataclasses.replace(config, **changes)
-    state = to_state_dict(jax.jit(config.gan(about).init)(jax.random.key(1), {}))
+    shapes = config.sampler(about).weight_shapes()._asdict()
     # Large enough that images differ.
-    state["generator"] = jax.tree.map(lambda x: 3 * np.asarray(x) + 0.1, state["generator"])
+    state = {"generator": jax.tree_util.tree_map_with_path(partial(filled, 3), shapes)}
     return config.restored(Saved(state, configs.to_json(about, AboutImages)))
+
+
+def filled(gain, path, shape):
+    """Kernels at random and gains near 1, without a program that is compiled for them."""
+    rng = np.random.default_rng(len(path) + shape.size)
+    if shape.ndim < 2:
+        value = gain if path[-1].key in ("scale", "var") else 0.0
+        return np.full(shape.shape, value + 0.1, shape.dtype)
+    wide = np.prod(shape.shape[:-1]) + shape.shape[-1]
+    kernel = rng.normal(0, gain * np.sqrt(2 / wide), shape.shape)
+    return kernel.astype(shape.dtype)
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +80,8 @@ def residual(request):
         networks, layer = SNGAN(generator_channels=(4, 4)), ("Dense_0", "Dense_0")
     module = networks.generator((8, 8, 1))
     sampler = Sampler(module, noise.normal, 6, classes=3, block=8)
-    init = jax.jit(lambda key: module.init(key, np.zeros((2, 6)), np.eye(3)[:2], train=False))
-    variables = init(jax.random.key(1))
-    kernel = variables["params"]
+    weights = jax.tree_util.tree_map_with_path(partial(filled, 1), sampler.weight_shapes())
+    kernel = weights.params
     for name in layer:
         kernel = kernel[name]
-    weights = Weights(variables["params"], variables.get("batch_stats", {}))
-    return sampler, weights, np.asarray(kernel["kernel"])[:6]
+    return sampler, weights, kernel["kernel"][:6]

@@ -50,7 +50,7 @@ def test_the_class_is_found_or_given(conditional):
     found = conditional.project(made, search=SEARCH, features="none")
     np.testing.assert_array_equal(found.labels, labels)
     assert found.distance.max() < 0.02
-    asked = conditional.project(made, [1, 0, 2, 2], SHORT, features="none")
+    asked = conditional.project(made, [1, 0, 2, 2], SEARCH, features="none")
     np.testing.assert_array_equal(asked.labels, [1, 0, 2, 2])
     assert (asked.distance[[0, 2]] > asked.distance[[1, 3]].max()).all()
 
