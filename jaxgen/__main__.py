@@ -12,6 +12,9 @@ from jaxgen.errors import JaxgenError
 COMMANDS = {
     "train": "train an experiment, or go on with it",
     "sample": "draw samples from a run",
+    "project": "find pictures in a generator's noise",
+    "directions": "draw what directions of a generator's noise do",
+    "nearest": "draw samples beside their nearest training images",
     "caption": "caption images with a run",
     "evaluate": "measure a run",
     "report": "write a page about runs",
@@ -40,7 +43,7 @@ def main() -> None:
     if not argv or argv[0] in ("-h", "--help"):
         print(f"jaxgen {jaxgen.__version__}: generative models in JAX\n")
         print("usage: jaxgen COMMAND ...\n")
-        print("\n".join(f"  {name:10}{words}" for name, words in COMMANDS.items()))
+        print("\n".join(f"  {name:12}{words}" for name, words in COMMANDS.items()))
         print("\njaxgen COMMAND --help tells more.")
         sys.exit(0 if argv else JaxgenError.exit_code)
     if argv[0] == "--version":

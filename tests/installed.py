@@ -182,11 +182,12 @@ def main() -> None:
         sys.exit(f"{chosen.dist} holds files already; name a new folder")
     with tempfile.TemporaryDirectory(prefix="jaxgen-installed-") as scratch:
         folder = Path(scratch)
-        wheel = distributions(chosen.dist or folder / "dist")
+        wheel = distributions((chosen.dist or folder / "dist").resolve())
         venv.create(folder / "venv", with_pip=True)
         programs = folder / "venv" / "bin"
-        install = [str(programs / "python"), "-m", "pip", "install", "--quiet", str(wheel)]
-        subprocess.run(install, check=True)
+        # Isolated: what a build left in the checkout would count as installed already.
+        install = [str(programs / "python"), "-I", "-m", "pip", "install", "--quiet", str(wheel)]
+        subprocess.run(install, check=True, cwd=folder)
         use(Newcomer(programs, folder))
     print(f"{wheel.name}: installed and used on Python {sys.version.split()[0]}")
 

@@ -189,8 +189,8 @@ def test_everything_that_is_imported_is_asked_for():
     wanted = needed | {
         name_of(line) for held in extras.values() for line in held.split("\n") if line
     }
-    # TFDS's own, without which it downloads nothing.
-    wanted |= {"requests"}
+    # TFDS downloads with requests, and a notebook is IPython already.
+    wanted |= {"requests", "ipython"}
     homes = packages_distributions()
     known = {*sys.stdlib_module_names, *INSTALLED}
     found = [entry for entry in imports() if entry[0] not in known]

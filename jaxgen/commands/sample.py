@@ -1,10 +1,10 @@
 """`jaxgen sample RUN`: draw samples from a trained model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jaxgen.commands import cli, pictures
 from jaxgen.commands.devices import tell_devices
@@ -12,6 +12,9 @@ from jaxgen.commands.run_argument import ReplicaArgument
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
 from jaxgen.settings.notes import note
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _PADDING = 2  # pixels around each
 _PIXELS = 2  # of the picture for one of a sample, each way
@@ -27,6 +30,13 @@ class SampleConfig(ReplicaArgument):
     """Classes to draw, of a conditional model, one after the other until there are n."""
     interpolate: bool = False
     """Instead, rows of images on the way from one random input to another: 10 columns, n images."""
+    walk: Literal["linear", "spherical"] | None = None
+    """The way that --interpolate takes, which it implies; by default the straight line for uniform
+    noise and the spherical one for normal noise. A spherical way of uniform noise takes each number
+    through the normal distribution and back, and stays in the box."""
+    between: tuple[int, int] | None = setting(None, least=0, most=2**31 - 1)
+    """Instead, rows of images on the way from one class to another, a random input each: 10
+    columns, n images; of a conditional model."""
     truncation: float | None = setting(None, above=0, most=1e6)
     """The largest number in the noise: smaller ones make samples more typical and less varied.
     Uniform noise has numbers up to 1, normal noise few above 3. Not given, none is cut."""
@@ -45,8 +55,10 @@ def main(argv: Sequence[str]) -> int:
     """Sample as the command line says."""
     config = cli.parse_command(SampleConfig, argv, "jaxgen sample")
     pictures.refuse_out(config.out, (".npz", *pictures.SUFFIXES))
-    if config.interpolate and config.labels:
-        raise JaxgenError("give --interpolate or --labels, not both")
+    walks = config.interpolate or config.walk is not None
+    ways = {"--interpolate": walks, "--between": config.between, "--labels": config.labels}
+    if len(given := [name for name, value in ways.items() if value]) > 1:
+        raise JaxgenError(f"give {' or '.join(given[:2])}, not both")
     import numpy as np
 
     from jaxgen.display import plots
@@ -56,21 +68,19 @@ def main(argv: Sequence[str]) -> int:
     model = config.opened()
     if not isinstance(model, CanSample):
         raise JaxgenError(f"{config.run} draws no samples; jaxgen caption captions images")
-    interpolate = getattr(model, "interpolate", None)
-    if config.interpolate and interpolate is None:
-        raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
     how = {}
     if config.truncation is not None:
         if getattr(model, "most_truncation", None) is None:
             raise JaxgenError(f"{config.run} holds a model whose noise is not truncated")
         how["truncation"] = config.truncation
+    way = _way(model, config, how) if walks or config.between else None
     tell_devices(precision=model.config.precision)
     known = getattr(model, "classes", 0)
-    in_rows = 10 if known or config.interpolate else math.ceil(math.sqrt(config.n))
+    in_rows = 10 if known or way else math.ceil(math.sqrt(config.n))
     columns = config.columns or in_rows
     rows = -(-config.n // columns)
     n, labels = config.n, None
-    if config.interpolate:
+    if way:
         n = rows * columns
         if n != config.n:
             note(f"--n {config.n}: rows of {columns} make {n} images")
@@ -88,8 +98,8 @@ def main(argv: Sequence[str]) -> int:
         across = _PIXELS * (columns * (width + _PADDING) + _PADDING)
         down = _PIXELS * (rows * (height + _PADDING) + _PADDING)
         pictures.refuse_large(config.out, across, down, "give fewer samples, or a .npz file")
-    if config.interpolate and interpolate is not None:
-        images = interpolate(config.seed, rows, columns, **how)
+    if way:
+        images = way(rows, columns)
     else:
         images = model.sample(seed=config.seed, n=n, labels=labels, **how)
     if is_picture:
@@ -103,3 +113,20 @@ def main(argv: Sequence[str]) -> int:
             np.savez_compressed(temporary, **arrays)
     print(f"{len(images)} samples in {config.out}")
     return 0
+
+
+def _way(
+    model: Any, config: SampleConfig, how: dict[str, Any]
+) -> Callable[[int, int], "np.ndarray"]:
+    """Makes rows of images on the way that is asked for, rows and columns of them."""
+    name = "interpolate_classes" if config.between else "interpolate"
+    interpolate = getattr(model, name, None)
+    if interpolate is None:
+        raise JaxgenError(f"{config.run} holds a model that cannot interpolate")
+    if config.between is None:
+        more = how if config.walk is None else {**how, "walk": config.walk}
+        return lambda rows, columns: interpolate(config.seed, rows, columns, **more)
+    if not getattr(model, "classes", 0):
+        raise JaxgenError("--between: this model is not conditional, it knows no classes")
+    start, end = config.between
+    return lambda rows, columns: interpolate(start, end, config.seed, rows, columns, **how)

@@ -57,13 +57,14 @@ class Sampler:
         """Images (N, H, W, C) in [-1, 1] from noise.
 
         A pure function, for any transformation; `sample` and `sample_from` collect in NumPy what
-        it makes.
+        it makes. `label_N` may also be shares of the classes, floats (N, K): what lies between the
+        labels of two classes lies between their embeddings too.
         """
         n = noise_NZ.shape[0]  # a symbol where any number of rows is exported
         # Batch statistics are of these rows and no others.
         spread = batch_axis.split if self.statistics == "batch" else batch_axis.spread
         noise_NZ, label_N = spread(noise_NZ), spread(label_N)
-        label_NK = jax.nn.one_hot(label_N, self.classes, dtype=np.float32) if self.classes else None
+        label_NK = self._shares(label_N) if self.classes else None
         images_NHWC: Array = self.generator.apply(
             {"params": weights.params, "batch_stats": weights.stats},
             noise_NZ,
@@ -72,6 +73,11 @@ class Sampler:
             mutable=["batch_stats"],
         )[0]
         return batch_axis.whole(images_NHWC, n)
+
+    def _shares(self, label_N: Array) -> Array:
+        if label_N.ndim == 2:
+            return label_N
+        return jax.nn.one_hot(label_N, self.classes, dtype=np.float32)
 
     def weight_shapes(self) -> Weights:
         """Shapes and dtypes of the weights that the generator needs."""
@@ -95,12 +101,32 @@ class Sampler:
         blocks = range(-(-n // self.block))
         return np.concatenate([self._noise_block(block, seed, truncation) for block in blocks])
 
-    def between(self, start_NZ: np.ndarray, end_NZ: np.ndarray, share_S: np.ndarray) -> np.ndarray:
-        """Noise on the ways from rows to others, float32 (N·S, Z), the S points of each in turn."""
+    def between(
+        self,
+        start_NZ: np.ndarray,
+        end_NZ: np.ndarray,
+        share_S: np.ndarray,
+        walk: str | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Noise on the ways from rows to others, float32 (N·S, Z), the S points of each in turn.
+
+        Args:
+            start_NZ: rows that were drawn without truncation.
+            end_NZ: the same.
+            share_S: how far along each way, in [0, 1].
+            walk: the way, as for `Noise.way`.
+            truncation: of every point; a spherical way between truncated ends leaves the bound.
+
+        Raises:
+            JaxgenError: there is no such walk, or the noise cannot be truncated so.
+        """
         points: Callable[..., Array] = jax.vmap(
-            jax.vmap(self.noise.between, (None, None, 0)), (0, 0, None)
+            jax.vmap(self.noise.way(walk), (None, None, 0)), (0, 0, None)
         )
-        return np.asarray(points(start_NZ, end_NZ, share_S)).reshape(-1, self.noise_size)
+        points_NSZ = points(start_NZ, end_NZ, share_S)
+        truncated_NSZ = self.noise.truncated(points_NSZ, truncation)
+        return np.asarray(truncated_NSZ).reshape(-1, self.noise_size)
 
     def sample(
         self,
@@ -124,8 +150,9 @@ class Sampler:
     ) -> np.ndarray:
         """An image for each row of noise: float32 (N, H, W, C) in [-1, 1].
 
-        The last block is filled up with other noise and all classes in turn, since batch statistics
-        need a whole one; `truncation` is of that other noise, the rows are taken as they are.
+        Labels are classes, ints (N,), or shares of them, float32 (N, K). The last block is filled
+        up with other noise and all classes in turn, since batch statistics need a whole one;
+        `truncation` is of that other noise, the rows are taken as they are.
         """
         n = len(noise_NZ)
         return _collected(self._blocks(weights, n, seed, noise_NZ, labels, truncation), n)
@@ -150,7 +177,10 @@ class Sampler:
             noise_BZ = self._noise_block(block, seed, truncation)
             if noise_NZ is not None:
                 noise_BZ = np.concatenate([noise_NZ[start:stop], noise_BZ[stop - start :]])
-            label_B = np.concatenate([labels[start:stop], self.turns(stop, start + self.block)])
+            others = self.turns(stop, start + self.block)
+            if labels.ndim == 2:
+                others = np.eye(self.classes, dtype=np.float32)[others]
+            label_B = np.concatenate([labels[start:stop], others])
             with placing.around(weights):
                 made_BHWC = self.images(weights, noise_BZ, label_B)
             yield start, stop, made_BHWC

@@ -130,10 +130,9 @@ class Gan:
             module: nn.Module,
             optimizer: optax.GradientTransformation,
             key: Array,
-            x: Array,
-            label: Any,
+            *args: Array | None,
         ) -> NetworkState:
-            variables = module.init(key, x, label, train=True)
+            variables = module.init(key, *args, train=True)
             params = variables["params"]
             stats = variables.get("batch_stats", {})
             return NetworkState(params, stats, optimizer.init(params))

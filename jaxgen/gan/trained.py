@@ -8,20 +8,20 @@ import jax
 import numpy as np
 
 from jaxgen.errors import JaxgenError
+from jaxgen.gan.explored import ExploredGan
 from jaxgen.gan.exporting import exportable
 from jaxgen.gan.quality import GanQuality
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.metrics.samples import report as sample_report
 from jaxgen.nn.placing import on_each_device
 from jaxgen.nn.precision import plain
-from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.checkpoints import refuse_misfit
 from jaxgen.training.exporting.exportable import Exportable
 from jaxgen.training.metrics_file import History
 from jaxgen.training.task import Saved, TrainConfig
 
 
-class TrainedGan:
+class TrainedGan(ExploredGan):
     """A trained generator, ready to sample."""
 
     def __init__(
@@ -95,69 +95,6 @@ class TrainedGan:
             raise JaxgenError(f"n must be at least 1, got {n}")
         return self._sampler.sample(self._weights, n, seed, labels, truncation)
 
-    def interpolate(
-        self, seed: int = 0, rows: int = 8, columns: int = 10, truncation: float | None = None
-    ) -> np.ndarray:
-        """Images on the way from one random input to another, a row of the grid for each pair.
-
-        Returns:
-            float32 (rows * columns, height, width, channels) in [-1, 1]; in a conditional model
-            each row is of one class.
-
-        Raises:
-            JaxgenError: memory does not hold them, or the noise cannot be truncated so.
-        """
-        if rows < 1 or columns < 1:
-            raise JaxgenError(f"rows and columns must be at least 1, got {rows} and {columns}")
-        sampler = self._sampler
-        _refuse_many(rows * columns, sampler.noise_size)
-        drawn_NZ = sampler.draw_noise(2 * rows, seed, truncation)[: 2 * rows]
-        shares = np.linspace(0, 1, columns, dtype=np.float32)
-        noise_NZ = sampler.between(drawn_NZ[::2], drawn_NZ[1::2], shares)
-        labels = np.repeat(sampler.turns(0, rows), columns)
-        return sampler.sample_from(self._weights, noise_NZ, labels, seed, truncation)
-
-    def walk(
-        self,
-        seed: int = 0,
-        stops: int = 4,
-        steps: int = 12,
-        labels: Any = None,
-        truncation: float | None = None,
-    ) -> np.ndarray:
-        """Images on a way through random inputs, one after the other, and back to the first.
-
-        Args:
-            seed: of the noise.
-            stops: how many inputs, those of the first samples of this seed.
-            steps: images from one to the next.
-            labels: classes of a conditional model that go the same way side by side; by default the
-                first one.
-            truncation: of the inputs, as for `sample`.
-
-        Returns:
-            float32 (stops * steps, classes that go, height, width, channels) in [-1, 1].
-
-        Raises:
-            JaxgenError: as `sample` does, or memory does not hold them.
-        """
-        if stops < 2 or steps < 1:
-            raise JaxgenError(f"stops must be at least 2 and steps 1, got {stops} and {steps}")
-        label_K = np.zeros(1, int) if labels is None else self._checked_labels(labels)
-        sampler = self._sampler
-        _refuse_many(stops * steps * len(label_K), sampler.noise_size)
-        stop_NZ = sampler.draw_noise(stops, seed, truncation)[:stops]
-        shares = np.arange(steps, dtype=np.float32) / steps
-        noise_NZ = sampler.between(stop_NZ, np.roll(stop_NZ, -1, axis=0), shares)
-        images_NHWC = sampler.sample_from(
-            self._weights,
-            np.repeat(noise_NZ, len(label_K), axis=0),
-            np.tile(label_K, len(noise_NZ)),
-            seed,
-            truncation,
-        )
-        return images_NHWC.reshape(len(noise_NZ), len(label_K), *images_NHWC.shape[1:])
-
     def evaluate(self) -> tuple[dict[str, Any], str]:
         """Sample quality against the training images: figures, and the same as a table.
 
@@ -189,7 +126,3 @@ class TrainedGan:
                 f"labels must be from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}"
             )
         return labels
-
-
-def _refuse_many(images: int, noise_size: int) -> None:
-    refuse_too_much(3 * 4 * images * noise_size, f"the noise of {images} images", "draw fewer")

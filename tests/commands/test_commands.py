@@ -420,7 +420,7 @@ def test_the_command_jaxgen(run_module):
     for words, told in (
         (["sampel"], "error: jaxgen has no command sampel; did you mean sample?\n"),
         (["train", "dcgann"], "error: jaxgen train dcgann: there is no such experiment; did you"),
-        (["train", "pixels"], "error: jaxgen train pixels: there is no such experiment; there"),
+        (["train", "zzz"], "error: jaxgen train zzz: there is no such experiment; there"),
         (["train", "absent.py"], "error: jaxgen train absent.py: there is no such file\n"),
         (["captions", "burn"], "error: jaxgen captions burn: there is only `jaxgen captions build"),
     ):

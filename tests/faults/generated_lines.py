@@ -23,7 +23,10 @@ from experiments.minimax import MinimaxConfig
 from jaxgen import settings
 from jaxgen.commands.caption import CaptionImagesConfig
 from jaxgen.commands.compare import CompareConfig
+from jaxgen.commands.directions import DirectionsConfig
 from jaxgen.commands.evaluate import EvaluateConfig
+from jaxgen.commands.nearest import NearestConfig
+from jaxgen.commands.project import ProjectConfig
 from jaxgen.commands.report import ReportConfig
 from jaxgen.commands.runs import RunsConfig
 from jaxgen.commands.sample import SampleConfig
@@ -246,6 +249,13 @@ def _of_run(draw: Any, command: str, config: Any, sound: tuple[str, ...]) -> Wor
     return draw(_flags_after([command, run], _pool(config)))
 
 
+@st.composite
+def _project(draw: Any) -> Words:
+    run = draw(st.sampled_from(("gan", "conditional", "captioner")))
+    words = ["project", run, draw(st.sampled_from(PATHS)), "old.png", "--steps", "2"]
+    return draw(_flags_after([*words, "--restarts", "2"], _pool(ProjectConfig)))
+
+
 def _build() -> st.SearchStrategy[Words]:
     words = ["captions", "build", "--images", "pictures", "--captions", "captions.csv"]
     words += ["--out", "new", "--threshold", "1"]
@@ -264,6 +274,9 @@ def lines(draw: Any) -> Words:
     kinds = {
         "train": (10, _train()),
         "sample": (4, _of_run("sample", SampleConfig, ("gan", "conditional", "captioner"))),
+        "project": (2, _project()),
+        "directions": (1, _of_run("directions", DirectionsConfig, ("gan", "conditional"))),
+        "nearest": (1, _of_run("nearest", NearestConfig, ("gan", "conditional"))),
         "caption": (4, _of_run("caption", CaptionImagesConfig, ("captioner", "captioner", "gan"))),
         "build": (4, _build()),
         "score": (2, _score()),

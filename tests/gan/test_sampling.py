@@ -1,4 +1,4 @@
-"""A sample depends on its own noise and label alone, however it is asked for."""
+"""A sample depends on its own noise and label alone, however it is asked for; ways of noise."""
 
 from dataclasses import replace
 
@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import JaxgenError
+from jaxgen.gan import noise
 from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
 from jaxgen.gan.networks.r3gan import R3GAN
 from jaxgen.gan.networks.sngan import SNGAN
+from jaxgen.gan.sampling import Sampler
 from jaxgen.gan.step import weights
 
 ABOUT = AboutImages((28, 28, 1), classes=10, examples=8)
@@ -83,6 +85,21 @@ def test_samples_are_those_of_their_noise_whatever_their_number():
     noise, labels = sampler.draw_noise(19, seed=3)[:19], np.arange(19) % 10
     drawn = sampler.sample(made, 19, seed=3)
     np.testing.assert_array_equal(drawn, sampler.sample_from(made, noise, labels, seed=3))
+
+
+@pytest.mark.parametrize("walk", ["linear", "spherical", None])
+@pytest.mark.parametrize("kind", [noise.uniform, noise.normal], ids=["uniform", "normal"])
+def test_every_point_of_a_way_is_within_the_bound(kind, walk):
+    sampler = Sampler(MLP().generator((28, 28, 1)), kind, 3000, block=2)
+    ends = sampler.draw_noise(2, 5)
+    shares = np.float32([0, 0.25, 0.5, 1])
+    points = sampler.between(ends[:1], ends[1:], shares, walk, 0.7)
+    assert np.abs(points).max() <= 0.7
+    truncated = sampler.draw_noise(2, 5, 0.7)
+    np.testing.assert_allclose(points[[0, 3]], truncated, atol=1e-5)
+    assert np.abs(points[1] - truncated[0]).max() > 0.01
+    if walk == "spherical":  # on it half of the way is noise too, truncated as any
+        assert points[2].std() == pytest.approx(truncated.std(), rel=0.03)
 
 
 def test_more_samples_than_memory_holds_are_refused_in_bytes():

@@ -87,6 +87,11 @@ def test_a_walk_stops_at_the_first_samples_and_comes_back():
     half = (noise[2] + noise[0]) / 2  # on the way back
     again = model._sampler.sample_from(model._weights, half[None], np.array([5]))
     np.testing.assert_allclose(walk[10, 0], again[0], atol=1e-5)
+    spherical = model.walk(
+        seed=2, stops=3, steps=4, labels=[5, 0], walk="spherical", truncation=0.8
+    )
+    np.testing.assert_allclose(spherical[::4], walk[::4], atol=1e-5)
+    assert np.abs(spherical - walk).max() > 1e-4
     assert model.walk(stops=2, steps=1).shape == (2, 1, 28, 28, 1)
     with pytest.raises(JaxgenError, match="stops must be at least 2"):
         model.walk(stops=1)

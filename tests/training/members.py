@@ -21,12 +21,16 @@ import jax
 
 from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.captioning.objectives.self_critical import SelfCritical
+from jaxgen.data.images.stacked_digits import StackedDigits
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.r3gan import R3GAN
 from jaxgen.training import experiment
 
-GANS = "vanilla_gan lsgan mlp_gan conditional_gan dcgan conditional_dcgan".split()
+GANS = (
+    "vanilla_gan lsgan mlp_gan conditional_gan dcgan conditional_dcgan r3gan sngan stacked_digits"
+).split()
 CAPTIONERS = [
     f"caption_{name}"
     for name in "rnn lstm transformer char attention up_down pixels self_critical".split()
@@ -40,6 +44,10 @@ def small(name, **numbers):
     config = import_module(f"experiments.{name}").config
     numbers = {"batch_size": 8, "log_every": 10, "sample_every": 0} | numbers
     if name in GANS:
+        numbers = {"evaluate_every": 0} | numbers
+        numbers["batch_size"] *= config.updates.discriminator
+        if isinstance(config.data, StackedDigits):
+            numbers["data"] = dataclasses.replace(config.data, train=64)
         networks = config.networks
         if isinstance(networks, MLP):
             networks = dataclasses.replace(
@@ -49,10 +57,12 @@ def small(name, **numbers):
                 discriminator_hidden=(32,),
             )
         else:
-            assert isinstance(networks, DCGAN)
-            networks = dataclasses.replace(
-                networks, hidden=32, generator_channels=(8, 8), discriminator_channels=(4, 8)
-            )
+            widths = {"generator_channels": (8, 8), "discriminator_channels": (4, 8)}
+            if isinstance(networks, DCGAN):
+                widths["hidden"] = 32
+            if isinstance(networks, R3GAN):
+                widths["group"] = 4
+            networks = dataclasses.replace(networks, **widths)
         return dataclasses.replace(config, networks=networks, noise_size=16, **numbers)
     data = dataclasses.replace(config.data, scenes=SCENES.scenes)
     if name != "caption_lstm":  # decoding compiles for longer than a step, and is shared by all

@@ -57,8 +57,8 @@ class PictureEncoder(Encoder, ABC):
             [0, 255], to floats, a square grid in reading order where an attention picture is to
             show them in place; `at_corners`, an attribute of the module, is True where a token sees
             what is around the upper left corner of its cell. With `train` it may draw from the
-            "dropout" random stream. All that it has are parameters: `FrozenStatistics` makes them of
-            batch norm's statistics.
+            "dropout" random stream. All that it has are parameters: `FrozenStatistics` makes them
+            of batch norm's statistics.
 
         Raises:
             JaxgenError: it cannot see pictures of that shape.

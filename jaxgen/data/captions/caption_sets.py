@@ -1,13 +1,15 @@
 """Images with their captions, as files of COCO, Karpathy, Flickr and of people have them.
 
-coco      {"images": [{"id", "file_name"}, ...], "annotations": [{"image_id", "caption"}, ...]}
-results   [{"image_id", "caption"}, ...], what captioners are scored by
-karpathy  {"images": [{"filename", "split", "sentences": [{"raw"}, ...]}, ...]}, such as
-          dataset_coco.json, where a split is train, restval, val or test
-flickr    lines of IMAGE#NUMBER, a tab and a caption, such as Flickr8k.token.txt
-csv       a header that names the columns image and caption, and perhaps split, among others
-list      [{"image", "caption"}, ...]
-object    {IMAGE: [CAPTION, ...], ...}
+The form of a file is told from its content:
+
+    coco      {"images": [{"id", "file_name"}, ...], "annotations": [{"image_id", "caption"}, ...]}
+    results   [{"image_id", "caption"}, ...], what captioners are scored by
+    karpathy  {"images": [{"filename", "split", "sentences": [{"raw"}, ...]}, ...]}, such as
+              dataset_coco.json, where a split is train, restval, val or test
+    flickr    lines of IMAGE#NUMBER, a tab and a caption, such as Flickr8k.token.txt
+    csv       a header that names the columns image and caption, and perhaps split, among others
+    list      [{"image", "caption"}, ...]
+    object    {IMAGE: [CAPTION, ...], ...}
 """
 
 import csv

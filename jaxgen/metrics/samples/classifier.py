@@ -84,6 +84,15 @@ class Classifier:
         features_NF, logits_NK = (np.concatenate(x) for x in zip(*outputs, strict=True))
         return features_NF, logits_NK
 
+    def seen(self, images_NHWC: jax.Array) -> jax.Array:
+        """The features (N, F) alone, for programs that are compiled and differentiated.
+
+        Nothing is checked; the shape is (N, 28, 28, 1).
+        """
+        params = jax.tree.map(np.asarray, self.params)
+        features_NF: jax.Array = Network().apply(params, images_NHWC, train=False)[0]  # type: ignore[index]
+        return features_NF
+
 
 @functools.cache
 def load(name: str) -> Classifier:
