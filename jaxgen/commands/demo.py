@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
     from jaxgen.training.signals import signals_noted
 
     with (
-        signals_noted() as noted,
+        signals_noted(said="") as noted,
         tempfile.TemporaryDirectory(prefix="jaxgen-demo-", ignore_cleanup_errors=True) as folder,
     ):
         os.environ["GRADIO_TEMP_DIR"] = folder  # of uploaded pictures

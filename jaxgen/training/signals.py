@@ -11,8 +11,12 @@ SAID = "stopping after the steps under way, to save them; Ctrl-C again ends at o
 
 
 @contextmanager
-def signals_noted() -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM instead of dying; a second one acts as it always did."""
+def signals_noted(said: str = SAID) -> Iterator[list[int]]:
+    """Note SIGINT and SIGTERM instead of dying; a second one acts as it always did.
+
+    Args:
+        said: on Ctrl-C; "" for nothing.
+    """
     noted: list[int] = []
     previous: dict[int, Any] = {}
 
@@ -20,9 +24,11 @@ def signals_noted() -> Iterator[list[int]]:
         noted.append(number)
         for other, handler in previous.items():
             signal.signal(other, handler)
-        if number == signal.SIGINT:  # somebody waits; a scheduler, which sends SIGTERM, does not
+        if (
+            said and number == signal.SIGINT
+        ):  # somebody waits; a scheduler, which sends SIGTERM, does not
             with suppress(OSError, RuntimeError, ValueError):  # it may be printing now
-                print(f"\n{SAID}", file=sys.stderr, flush=True)
+                print(f"\n{said}", file=sys.stderr, flush=True)
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
