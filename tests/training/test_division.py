@@ -12,6 +12,8 @@ import pytest
 
 RESIDUAL = ("r3gan", "sngan")
 """Experiments whose programs take half a minute to compile."""
+pytestmark = [pytest.mark.early, pytest.mark.long]
+
 EXPERIMENTS = sorted(
     path.stem
     for path in (Path(__file__).parents[2] / "experiments").glob("*.py")

@@ -368,6 +368,7 @@ for count in (4, 2):
 """
 
 
+@pytest.mark.long
 def test_replicas_on_four_devices_have_nothing_to_tell_each_other(on_devices):
     *in_turn, four, two = map(json.loads, on_devices(ON_DEVICES).stdout.splitlines())
     assert [row["rows"] for row in in_turn] == [2, 2, 1]

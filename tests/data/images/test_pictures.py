@@ -173,4 +173,4 @@ def test_a_gan_trains_on_colours_and_is_sampled_but_not_evaluated(tmp_path, run_
     assert jaxgen.load(run).sample(n=3).shape == (3, 32, 32, 3)
     status, told = run_module("jaxgen", "evaluate", run)
     assert status == 2
-    assert "no classifier of images of 32x32" in told
+    assert "no classifier of these images of 32x32" in told
