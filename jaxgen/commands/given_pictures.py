@@ -28,15 +28,13 @@ def read(
     Raises:
         JaxgenError: none of them can be read.
     """
-    from PIL import Image, ImageOps
-
     height, width, channels = shape
     picture_batches.quiet()
     images, places, problems = [], [], []
     for place, path in enumerate(paths):
         try:
             upright = picture_files.opened(path, max(height, width))
-            fitted = ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS)
+            fitted = picture_files.fitted(upright, width, height)
         except Exception as error:  # foreign files make decoders raise nearly anything
             problems.append(picture_files.problem(path, error))
             continue

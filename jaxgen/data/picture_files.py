@@ -75,12 +75,15 @@ def read(file: Path | bytes, side: int, most: int = MOST_PIXELS) -> np.ndarray:
     Raises:
         JaxgenError, Large, Exception: as `opened` does.
     """
+    upright = opened(file, side, most)
+    return np.asarray(fitted(upright, side, side) if side else upright)
+
+
+def fitted(picture: "Picture", width: int, height: int) -> "Picture":
+    """The largest part of those proportions in the middle, scaled with Lanczos' filter."""
     from PIL import Image, ImageOps
 
-    upright = opened(file, side, most)
-    if side:
-        upright = ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS)
-    return np.asarray(upright)
+    return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
 
 
 def opened(file: Path | bytes, side: int = 0, most: int = MOST_PIXELS) -> "Picture":

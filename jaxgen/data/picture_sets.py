@@ -141,7 +141,7 @@ class _Folder:
         self, path: Path, most: int, prepare: Prepare
     ) -> tuple[tuple[int, int], np.ndarray] | str:
         try:
-            picture = squared(picture_files.opened(path, self.side, most), self.side)
+            picture = _squared(picture_files.opened(path, self.side, most), self.side)
             return (picture.height, picture.width), prepare(picture)
         except picture_files.Large:
             raise
@@ -178,7 +178,7 @@ class _Array:
         from PIL import Image
 
         def prepared(image_HWC: np.ndarray) -> np.ndarray:
-            return prepare(squared(Image.fromarray(image_HWC), self.side))
+            return prepare(_squared(Image.fromarray(image_HWC), self.side))
 
         with ThreadPoolExecutor() as pool:
             for image_NHWC in self.file.blocks(fitting(most, self.file.size)):
@@ -193,13 +193,9 @@ def fitting(most: int, size: tuple[int, int]) -> int:
     return max(1, min(most, MOST_BYTES // (3 * size[0] * size[1])))
 
 
-def squared(picture: "Picture", side: int) -> "Picture":
-    """The largest square in the middle, scaled as training has it; all of it for a side of 0."""
-    from PIL import Image, ImageOps
-
-    if not side or picture.size == (side, side):
-        return picture
-    return ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)
+def _squared(picture: "Picture", side: int) -> "Picture":
+    """As training has it; all of it for a side of 0."""
+    return picture_files.fitted(picture, side, side) if side else picture
 
 
 def in_words(size: tuple[int, int]) -> str:

@@ -48,6 +48,13 @@ class Dense(nn.Module):
         return dense(x_NF) if self.exact else rounded(dense(x_NF))
 
 
+def label_embedding(features: int) -> nn.Dense:
+    """Labels (N, K) to vectors, whose product with an image's features a discriminator adds."""
+    return nn.Dense(
+        features, use_bias=False, kernel_init=xavier_uniform, dot_general=ops.dot_general
+    )
+
+
 class Conv(nn.Module):
     """A square convolution, stride 1, by default without padding, with PyTorch's initial values.
 

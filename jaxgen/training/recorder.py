@@ -89,7 +89,7 @@ class Recorder(Watcher):
         self._progress = Progress(config.steps, start, examples, memory_in_words)
         settings, began = self._record.config, dict(self._began)
         self._audience.start(
-            self._run.path, start, config.steps, settings, began, self._say, self._past
+            self._run.path, start, config.steps, settings, began, self._progress.say, self._past
         )
         for step, path in self._run.sample_files():
             if step > self._start:
@@ -153,9 +153,6 @@ class Recorder(Watcher):
                 if step <= until:
                     lines.setdefault(int(step), {})[name] = float(mean)
         return [(step, self._summed_up(lines[step])) for step in sorted(lines)]
-
-    def _say(self, sentence: str) -> None:
-        self._progress.say(sentence)
 
     def _summed_up(self, means: dict[str, float]) -> dict[str, float]:
         """With the spread of the seeds' means, where there are several, for the mean spread."""

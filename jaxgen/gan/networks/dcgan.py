@@ -15,8 +15,7 @@ import jax.numpy as jnp
 
 from jaxgen.errors import JaxgenError
 from jaxgen.gan.networks.base import Networks
-from jaxgen.nn import ops
-from jaxgen.nn.layers import BatchNorm, Conv, ConvTranspose, Dense, xavier_uniform
+from jaxgen.nn.layers import BatchNorm, Conv, ConvTranspose, Dense, label_embedding, xavier_uniform
 from jaxgen.settings import named, setting
 
 Array = jax.Array
@@ -92,12 +91,7 @@ class Discriminator(nn.Module):
         x_NF = nn.leaky_relu(normalized(Dense(x.shape[1], xavier_uniform))(x), 0.01)
         logits_N = normalized(Dense(1, xavier_uniform, exact=True))(x_NF)[:, 0]
         if label_NK is not None:
-            embedding = nn.Dense(
-                x_NF.shape[1],
-                use_bias=False,
-                kernel_init=xavier_uniform,
-                dot_general=ops.dot_general,
-            )
+            embedding = label_embedding(x_NF.shape[1])
             logits_N += (normalized(embedding)(label_NK) * x_NF).sum(axis=1)
         return logits_N
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxgen.gan.networks.base import Networks
 from jaxgen.gan.networks.stages import sides, widths
 from jaxgen.nn import ops
-from jaxgen.nn.layers import BatchNorm, Conv, Dense, xavier_uniform
+from jaxgen.nn.layers import BatchNorm, Conv, Dense, label_embedding, xavier_uniform
 from jaxgen.nn.precision import exact, rounded
 from jaxgen.settings import named, setting
 
@@ -138,12 +138,7 @@ class Discriminator(nn.Module):
         logit = nn.SpectralNorm(Dense(1, xavier_uniform, exact=True))
         logits_N = logit(x_NC, update_stats=train)[:, 0]
         if label_NK is not None:
-            embedding = nn.Dense(
-                x_NC.shape[1],
-                use_bias=False,
-                kernel_init=xavier_uniform,
-                dot_general=ops.dot_general,
-            )
+            embedding = label_embedding(x_NC.shape[1])
             embedding_NC = nn.SpectralNorm(embedding)(label_NK, update_stats=train)
             logits_N += (exact(embedding_NC) * x_NC).sum(axis=1)
         return logits_N

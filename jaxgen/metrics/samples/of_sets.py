@@ -17,7 +17,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.metrics.samples import report
 from jaxgen.metrics.samples.base import Measured, SampleMetric
 from jaxgen.metrics.samples.classes import in_parts
-from jaxgen.metrics.samples.networks import ClassifierName, Network, NetworkName, opened
+from jaxgen.metrics.samples.networks import ClassifierName, NetworkName, opened
 from jaxgen.settings import flag
 
 LEAST_REAL, LEAST = 8, 4
@@ -85,7 +85,9 @@ def measured(asked: Asked) -> dict[str, Any]:
         metrics = [metric for metric in metrics if not metric.of_pixels]
     figures, images = report.figures(metrics, real, fake, asked.seed)
     found: dict[str, Any] = {
-        _key(metric, network): figures[metric.key] for metric in metrics if metric.key in figures
+        _key(metric, network.key): figures[metric.key]
+        for metric in metrics
+        if metric.key in figures
     }
     if network.key == "inception":
         found |= _in_parts(real, fake)
@@ -108,7 +110,6 @@ def table(found: Mapping[str, Any]) -> str:
     """The result of `measured` as text, one figure a line."""
     images, network = found["images"], found["network"]
     height, width = found["size"]
-    suffix = _suffix(network["name"])
     lines = [
         f"{images['fake']} pictures of {found['samples']} against {images['real']} real ones of "
         f"{found['real']}, {width}x{height}",
@@ -119,7 +120,7 @@ def table(found: Mapping[str, Any]) -> str:
         f"{'figure':<{_WIDTH}}{'samples':>10}{'same size':>11}{'floor':>10}",
     ]
     for metric in SampleMetric.ordered():
-        key = metric.key if metric.of_pixels else metric.key + suffix
+        key = _key(metric, network["name"])
         if metric.title is not None and key in found:
             title = metric.title if metric.of_pixels else f"{metric.title} ({network['title']})"
             row = report.row_of(title, found[key], metric.scale, _WIDTH)
@@ -142,12 +143,10 @@ def _in_parts(real: Measured, fake: Measured) -> dict[str, Any]:
     }
 
 
-def _key(metric: SampleMetric, network: Network) -> str:
-    return metric.key if metric.of_pixels else metric.key + _suffix(network.key)
-
-
-def _suffix(name: str) -> str:
-    return "" if name in ("", "classifier") else f"_{name}"
+def _key(metric: SampleMetric, network: str) -> str:
+    """Of a metric's figure by a network, which is "" or "classifier" where jaxgen's own looked."""
+    is_plain = metric.of_pixels or network in ("", "classifier")
+    return metric.key if is_plain else f"{metric.key}_{network}"
 
 
 def _refuse_few(pictures: PictureSet, name: str, count: int, least: int) -> None:

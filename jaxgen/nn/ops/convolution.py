@@ -42,16 +42,36 @@ def conv(
         JaxgenError: the shapes, the stride or the padding do not fit together.
     """
     check("conv", x_NHWI, kernel_HWIO)
+    return convolved("conv", x_NHWI, kernel_HWIO, stride, padding, conv_cpu)
+
+
+def convolved(
+    name: str,
+    x_NHWC: Array,
+    kernel_HWIO: Array,
+    stride: Stride,
+    padding: Padding,
+    cpu: Callable[[Array, Array, Pair, Pads], Array],
+    groups: int = 1,
+) -> Array:
+    """A convolution of groups of channels: XLA's own, and on CPU (x, kernel, stride, pads) -> y."""
     stride = pair("stride", stride)
-    pads = fitting_pads("conv", x_NHWI, kernel_HWIO, stride, padding)
+    pads = fitting_pads(name, x_NHWC, kernel_HWIO, stride, padding)
 
-    def plain(x_NHWI: Array, kernel_HWIO: Array) -> Array:
-        return lax.conv_general_dilated(x_NHWI, kernel_HWIO, stride, pads, dimension_numbers=LAYOUT)
+    def plain(x_NHWC: Array, kernel_HWIO: Array) -> Array:
+        return lax.conv_general_dilated(
+            x_NHWC,
+            kernel_HWIO,
+            stride,
+            pads,
+            dimension_numbers=LAYOUT,
+            feature_group_count=groups,
+        )
 
-    def on_cpu(x_NHWI: Array, kernel_HWIO: Array) -> Array:
-        return conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
+    def on_cpu(x_NHWC: Array, kernel_HWIO: Array) -> Array:
+        return cpu(x_NHWC, kernel_HWIO, stride, pads)
 
-    return by_platform(x_NHWI, kernel_HWIO, on_cpu, plain)
+    return by_platform(x_NHWC, kernel_HWIO, on_cpu, plain)
 
 
 def by_platform(

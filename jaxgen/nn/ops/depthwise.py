@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgen.errors import JaxgenError
-from jaxgen.nn.ops.arguments import Pads, Pair, fitting_pads, pair
-from jaxgen.nn.ops.convolution import LAYOUT, Padding, Stride, by_platform, padded
+from jaxgen.nn.ops.arguments import Pads, Pair
+from jaxgen.nn.ops.convolution import Padding, Stride, convolved, padded
 
 Array = jax.Array
 
@@ -38,23 +38,8 @@ def depthwise_conv(
             f"depthwise_conv: x of shape {x_NHWC.shape} and kernel of shape {kernel_HW1C.shape} do "
             "not fit; give (N, H, W, C) and (H, W, 1, C) with the same C."
         )
-    stride = pair("stride", stride)
-    pads = fitting_pads("depthwise_conv", x_NHWC, kernel_HW1C, stride, padding)
-
-    def plain(x_NHWC: Array, kernel_HW1C: Array) -> Array:
-        return lax.conv_general_dilated(
-            x_NHWC,
-            kernel_HW1C,
-            stride,
-            pads,
-            dimension_numbers=LAYOUT,
-            feature_group_count=x_NHWC.shape[3],
-        )
-
-    def on_cpu(x_NHWC: Array, kernel_HW1C: Array) -> Array:
-        return _shifted(x_NHWC, kernel_HW1C, stride, pads)
-
-    return by_platform(x_NHWC, kernel_HW1C, on_cpu, plain)
+    channels = x_NHWC.shape[3]
+    return convolved("depthwise_conv", x_NHWC, kernel_HW1C, stride, padding, _shifted, channels)
 
 
 def _shifted(x_NHWC: Array, kernel_HW1C: Array, stride: Pair, pads: Pads) -> Array:

@@ -3,13 +3,14 @@
 Shapes: N batch, H W height and width, I channels of a group, O output channels of all groups.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from jaxgen.errors import JaxgenError
-from jaxgen.nn.ops.arguments import Pads, Pair, fitting_pads, pair
-from jaxgen.nn.ops.convolution import LAYOUT, Padding, Stride, by_platform, conv_cpu
+from jaxgen.nn.ops.arguments import Pads, Pair
+from jaxgen.nn.ops.convolution import Padding, Stride, conv_cpu, convolved
 
 Array = jax.Array
 
@@ -57,26 +58,11 @@ def grouped_conv(
             f"not fit {groups} groups; give (N, H, W, groups * I) and (H, W, I, a multiple of "
             "groups)."
         )
-    stride = pair("stride", stride)
-    pads = fitting_pads("grouped_conv", x_NHWC, kernel_HWIO, stride, padding)
-
-    def plain(x_NHWC: Array, kernel_HWIO: Array) -> Array:
-        return lax.conv_general_dilated(
-            x_NHWC,
-            kernel_HWIO,
-            stride,
-            pads,
-            dimension_numbers=LAYOUT,
-            feature_group_count=groups,
-        )
-
-    def on_cpu(x_NHWC: Array, kernel_HWIO: Array) -> Array:
-        return _in_blocks(x_NHWC, kernel_HWIO, groups, stride, pads)
-
-    return by_platform(x_NHWC, kernel_HWIO, on_cpu, plain)
+    on_cpu = partial(_in_blocks, groups)
+    return convolved("grouped_conv", x_NHWC, kernel_HWIO, stride, padding, on_cpu, groups)
 
 
-def _in_blocks(x_NHWC: Array, kernel_HWIO: Array, groups: int, stride: Pair, pads: Pads) -> Array:
+def _in_blocks(groups: int, x_NHWC: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
     """Convolutions of blocks of groups, each with a kernel that has zeros between the groups."""
     inside = kernel_HWIO.shape[2]
     outside = kernel_HWIO.shape[3] // groups
