@@ -31,8 +31,6 @@ extensions = [
 exclude_patterns = ["_build"]
 smartquotes = False  # `--flag` in a sentence is no dash
 default_role = "py:obj"
-# Words that several classes have as a field, such as "pictures" in the type of an argument.
-suppress_warnings = ["ref.python"]
 highlight_language = "none"
 myst_heading_anchors = 4
 
