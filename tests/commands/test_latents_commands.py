@@ -8,6 +8,7 @@ from PIL import Image
 
 from jaxgen.commands import directions, nearest, project, sample
 from jaxgen.commands.run_argument import RunArgument
+from jaxgen.display import live
 from jaxgen.errors import JaxgenError
 from tests.gan.latents.conftest import restored
 
@@ -21,8 +22,10 @@ def models():
 
 @pytest.fixture(autouse=True)
 def command(monkeypatch, tmp_path, capsys, models):
-    """Runs a line; returns its status and what it said, but for devices."""
+    """Runs a line; returns its status and what it said, but for devices and progress."""
     monkeypatch.setattr(RunArgument, "opened", lambda self: models[self.run])
+    # How far it is, which only slow machines show.
+    monkeypatch.setattr(live.Plain, "show", lambda self, line: None)
     monkeypatch.chdir(tmp_path)
 
     def run(line):
