@@ -1,5 +1,6 @@
 """Strictness and isolation for every test."""
 
+import gc
 import os
 import random
 import runpy
@@ -17,8 +18,14 @@ CACHE = os.environ["JAXGEN_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxgen-tests-"
 # The older emitters, which later versions of XLA lack, take half of the time.
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+    + " --xla_llvm_disable_expensive_passes=true"
     + " --xla_cpu_use_fusion_emitters=false" * version("jaxlib").startswith("0.10.")
 )
+# Where each operation was written is not read by any test, and takes a tenth of tracing's time.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
+
+# Tracing makes objects by the million, most of which stay.
+gc.set_threshold(200_000)
 
 import jax
 import pytest

@@ -77,9 +77,7 @@ class Program:
             return each(init_of_one, replicas, self.mesh)(arrays, key, chunk)
 
         self._init = init
-        self.state_shapes: PyTree = jax.eval_shape(
-            init, self._key_shape, task.source.arrays, self._chunk_shapes(1)
-        )
+        self.state_shapes: PyTree = jax.eval_shape(init, *self._shapes_for_init())
         """Shapes and dtypes of the state."""
         self.state_shardings: PyTree = meshes.of_state(
             self.state_shapes, self.mesh, config.shard_parameters, replicas
@@ -98,12 +96,18 @@ class Program:
         init = jax.jit(
             self._init,
             compiler_options={} if is_given else meshes.on("cpu", self.mesh, **{level: 1}),
+            in_shardings=(self._of_each, self._replicated, self._split_batch),
             out_shardings=self.state_shardings,
         )
-        with jax.ensure_compile_time_eval():  # nested programs may not have options of their own
-            state = init(self._key, self._arrays, self.chunk(0, 1))
+        # Compiled by itself: what is nested in another program may not have options.
+        compiled = init.lower(*self._shapes_for_init()).compile()
+        with jax.ensure_compile_time_eval():
+            state = compiled(self._key, self._arrays, self.chunk(0, 1))
         given = self.task.begin()
         return state if given is None else self._with(state, given)
+
+    def _shapes_for_init(self) -> tuple[PyTree, ...]:
+        return self._key_shape, self.task.source.arrays, self._chunk_shapes(1)
 
     def _with(self, state: PyTree, given: dict[str, PyTree]) -> PyTree:
         """The state with some parts from elsewhere, the same ones for each replica.
