@@ -22,13 +22,12 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_cpu_use_fusion_emitters=false" * version("jaxlib").startswith("0.10.")
 )
 # Where each operation was written is not read by any test, and takes a tenth of tracing's time.
-os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
-
-# Tracing makes objects by the million, most of which stay.
-gc.set_threshold(200_000)
+os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"
 
 import jax
 import pytest
+
+gc.set_threshold(200_000)  # tracing makes objects by the million, most of which stay
 
 jax.config.update("jax_numpy_rank_promotion", "raise")  # (N, 1) against (N,) must not pass
 

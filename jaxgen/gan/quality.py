@@ -3,11 +3,12 @@
 N images, H height, W width, C channels.
 """
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from jaxgen.data.images.base import to_model_range
@@ -192,6 +193,15 @@ class GanQuality:
         made = self._sampler.sample(weights, n, seed + 1, labels)
         return made, labels if self._sampler.classes else None
 
+    @cached_property
+    def _blind_loss(self) -> float:
+        """Of a discriminator that knows nothing, whose logits are 0, where that is positive.
+
+        The Wasserstein loss is 0 then, and no loss is said to be small beside it.
+        """
+        loss = jax.jit(self._loss.discriminator)(np.zeros(1, np.float32), np.zeros(1, np.float32))
+        return float(loss[0]) if loss[0] > 0 else -math.inf
+
     def alarms(self, history: dict[str, np.ndarray]) -> list[str]:
         """What looks wrong since the last log line, in words.
 
@@ -201,9 +211,7 @@ class GanQuality:
         """
         sentences = []
         d_loss, g_loss = history["d_loss"], history["g_loss"]
-        # Logits of 0 are those of a discriminator that knows nothing; their Wasserstein loss is 0.
-        blind = float(self._loss.discriminator(jnp.zeros(1), jnp.zeros(1))[0])
-        if blind > 0 and len(d_loss) > 1 and np.median(d_loss) < SATURATED * blind:
+        if len(d_loss) > 1 and np.median(d_loss) < SATURATED * self._blind_loss:
             sentences.append(
                 f"the discriminator's loss fell under {SATURATED:.0%} of a coin's: it is saturated "
                 f"and teaches the generator little; lower the learning rate, or try another "
