@@ -41,7 +41,7 @@ EXPERIMENTS = {
     "conditional_gan": conditional_gan.config,
     "dcgan": dcgan.config,
     "dcgan_best": dcgan.best,
-    "lsgan": lsgan.config,
+    "lsgan": lsgan.notebook,
     "mlp_gan": mlp_gan.config,
     "vanilla_gan": vanilla_gan.config,
 }
