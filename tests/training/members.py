@@ -45,7 +45,7 @@ SCENES = Scenes(scenes=20)
 def small(name, **numbers):
     """An experiment's configuration, with networks that are quick to compile and to run."""
     config = import_module(f"experiments.{name}").config
-    numbers = {"batch_size": 8, "log_every": 10, "sample_every": 0} | numbers
+    numbers = {"batch_size": 8, "log_every": 20, "sample_every": 0} | numbers
     if name in GANS:
         numbers = {"evaluate_every": 0} | numbers
         updates = min(2, config.updates.discriminator)
