@@ -38,27 +38,19 @@ class Group:
             cwd=Path(members.__file__).parents[2],
         )
 
-    def ask(self, folder, steps, experiments, **fields):
-        """Let them begin to train up to a step."""
+    def train(self, folder, steps, experiments, **fields):
+        """Train up to a step; returns what each process said."""
         asked = {"folder": str(folder), "steps": steps, "experiments": experiments, **fields}
-        for member in self._members:
-            print(json.dumps(asked), file=member.stdin, flush=True)
-
-    def answers(self):
-        """Wait until they have trained; returns what each process said."""
         watch = threading.Timer(LONGEST, self.kill)
         watch.start()
         try:
+            for member in self._members:
+                print(json.dumps(asked), file=member.stdin, flush=True)
             answers = [member.stdout.readline() for member in self._members]
         finally:
             watch.cancel()
         assert all(answers), "a process ended; the captured output says why"
         return [json.loads(answer) for answer in answers]
-
-    def train(self, folder, steps, experiments, **fields):
-        """Train up to a step; returns what each process said."""
-        self.ask(folder, steps, experiments, **fields)
-        return self.answers()
 
     def kill(self):
         for member in self._members:
