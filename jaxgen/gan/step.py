@@ -222,6 +222,7 @@ class Gan:
             assert penalty is not None
             is_of_made = self.course.penalty.images == "made"
 
+            @jax.jit  # traced and differentiated once, however many penalties ask for it
             def critic(images_MHWD: Array) -> Array:
                 if is_of_made:
                     images_NHWC = self._judge.images(images_MHWD)

@@ -95,7 +95,7 @@ def share_programs():
 
     cache_key._hash_accelerator_config = lambda hashed, devices: None
     jax.config.update("jax_share_binary_between_hosts", True)
-    jax.config.update("jax_share_binary_between_hosts_timeout_ms", 200_000)
+    jax.config.update("jax_share_binary_between_hosts_timeout_ms", 600_000)
 
 
 def main():
