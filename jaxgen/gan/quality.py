@@ -25,6 +25,9 @@ from jaxgen.training.task import Shown
 
 SATURATED, FROZEN = 0.02, 1e-6
 PATIENCE = 20  # log lines within which samples should become as diverse as they ought to be
+# What a figure must have reached to be sound, as a multiple of what sets its alarm off: in the
+# first hundreds of steps a generator's diversity goes up and down across the alarm's own bound.
+SOUND = 1.5
 KNOWN_SHAPE = (28, 28, 1)  # of the images that the classifiers know, beside stacked digits
 LEAST_REAL = 8  # real images that figures can be taken of, and twice the samples
 _MOST_CLASSES = 20  # that are shown, and whose diversity is watched
@@ -224,6 +227,6 @@ class GanQuality:
         newest = {
             name: float(values[-1])
             for name, values in history.items()
-            if len(values) >= PATIENCE or not report.alarms({name: float(np.max(values))})
+            if len(values) >= PATIENCE or not report.alarms({name: float(np.max(values)) / SOUND})
         }
         return sentences + report.alarms(newest)
