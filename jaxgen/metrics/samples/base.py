@@ -85,8 +85,8 @@ class SampleMetric(Metric):
     """Whether it reads pixels alone, so that it is the same whatever network measures."""
 
     alarm_below: float | None = field(default=None, kw_only=True)
-    """Under this value, a run says `alarm`: once the figure was half as much again, or after its first
-    log lines (`jaxgen.gan.quality.PATIENCE`)."""
+    """Under this value, a run says `alarm`: once the figure was half as much again, or after its
+    first log lines (`jaxgen.gan.quality.PATIENCE`)."""
 
     alarm: str = field(default="", kw_only=True)
     """A sentence without a full stop: what is wrong with the samples."""
