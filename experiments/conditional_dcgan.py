@@ -20,20 +20,10 @@ from dataclasses import replace
 
 from experiments import dcgan
 from jaxgen.commands import cli
-from jaxgen.gan import losses
-from jaxgen.training.optimizers import Optimizer
 
 config = replace(dcgan.config, workdir="runs/conditional_dcgan", conditional=True)
 
-best = replace(
-    config,
-    workdir="runs/conditional_dcgan_best",
-    loss=losses.relativistic_r1r2,
-    optimizer=Optimizer(learning_rate=3e-4, b1=0.0, b2=0.99, cosine=True),
-    average_decay=0.998,
-    batch_size=64,
-    steps=2000,
-)
+best = replace(dcgan.relativistic, workdir="runs/conditional_dcgan_best", conditional=True)
 
 presets = {"best": best}
 

@@ -23,6 +23,7 @@ from jaxgen.gan import augmentation as augment
 from jaxgen.gan import losses
 from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.training.optimizers import Optimizer
 
 config = GanConfig(
     workdir="runs/dcgan",
@@ -39,7 +40,18 @@ best = replace(
     augmentation=augment.translation,
 )
 
-presets = {"best": best}
+relativistic = replace(
+    config,
+    loss=losses.relativistic_r1r2,
+    optimizer=Optimizer(learning_rate=3e-4, b1=0.0, b2=0.99, cosine=True),
+    average_decay=0.998,
+    batch_size=64,
+    steps=2000,
+)
+
+clusters = replace(relativistic, workdir="runs/dcgan_clusters", clusters=200)
+
+presets = {"best": best, "clusters": clusters}
 
 if __name__ == "__main__":
     cli.main(config, __doc__, presets=presets)

@@ -41,16 +41,15 @@ class TwinSampler:
 
     def __init__(self, classes: int) -> None:
         """Take how many classes can be asked for; 0 if none can."""
-        self.classes = classes
+        self.asked_classes = classes
 
-    def sample(
-        self, twin: torch_gans.Twin, n: int, seed: int, labels: np.ndarray | None = None
-    ) -> np.ndarray:
+    def sample(self, twin: torch_gans.Twin, n: int, seed: int) -> np.ndarray:
         """`n` images, float32 (n, 28, 28, 1) in [-1, 1]; the classes take turns."""
-        turns = np.arange(n) % torch_gans.CLASSES
-        if self.classes and labels is not None and not np.array_equal(labels, turns):
-            raise ValueError("a twin's samples have the classes in turn")
         return torch_gans.sample(twin, n, seed)
+
+    def turns(self, start: int, stop: int) -> np.ndarray:
+        """Labels of images `start` to `stop`, the classes one after the other: int (n,)."""
+        return np.arange(start, stop) % torch_gans.CLASSES
 
 
 def _train_gan(config: GanConfig, attempt: Attempt, stop: Stop) -> None:
@@ -63,7 +62,6 @@ def _train_gan(config: GanConfig, attempt: Attempt, stop: Stop) -> None:
             TwinSampler(torch_gans.CLASSES if config.conditional else 0),
             StoredImages.of(real),
             config.loss,
-            torch_gans.CLASSES,
             config.seed,
             config.evaluate_samples,
         )

@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
     search = Search(config.restarts, config.steps, config.learning_rate, config.feature_weight)
     found = model.project(images, labels, search, config.seed, config.features, config.stages)
     for row, place in enumerate(places):
-        print(_told(given[place], found, row))
+        print(_told(given[place], found, row, "class" if model.classes else "cluster"))
     if found.negative.any() and not config.negative:
         some = [
             str(given[place]) for place, is_so in zip(places, found.negative, strict=True) if is_so
@@ -107,9 +107,9 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _told(path: Path, found: "Projected", row: int) -> str:
-    """How near the image that was found is to a picture."""
+def _told(path: Path, found: "Projected", row: int, label: str) -> str:
+    """How near the image that was found is to a picture, and what its label is, a class or not."""
     told = f"{path}: distance {found.distance[row]:.4f}, {found.at_random[row]:.4f} at random"
     if found.feature_distance is not None:
         told += f", features {found.feature_distance[row]:.3f}"
-    return told if found.labels is None else f"{told}, class {found.labels[row]}"
+    return told if found.labels is None else f"{told}, {label} {found.labels[row]}"

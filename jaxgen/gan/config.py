@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import optax
 
 from jaxgen.data.images.base import Images, open_images
@@ -40,6 +41,12 @@ class AboutImages:
     image_shape: tuple[int, int, int] = setting(least=1)
     classes: int = setting(least=1)
     examples: int = setting(least=1)
+    cluster_sizes: tuple[int, ...] = setting((), least=1, before=())
+    """Images of each cluster, where clusters stand for labels."""
+
+    def given_classes(self, conditional: bool) -> int:
+        """How many numbers the labels have that networks are given; 0 where they are given none."""
+        return len(self.cluster_sizes) or (self.classes if conditional else 0)
 
 
 @named("gan", "jaxgen.gan:GanConfig")
@@ -61,6 +68,10 @@ class GanConfig(TrainConfig):
     """When it is taken, and of what."""
     conditional: bool = False
     """Give the class label to both networks."""
+    clusters: int = setting(0, least=0, most=1000, before=0)
+    """Groups of like images, found without labels by k-means of their pixels, whose number is given
+    to both networks where a label would be, so that like is compared with like; samples fall on
+    them as often as images do (Sage et al. 2018, https://arxiv.org/abs/1712.04407). 0 for none."""
     noise: Noise = uniform
     """Distribution of the generator's input: uniform in (-1, 1), or standard normal."""
     noise_size: int = setting(96, least=1, most=2**16)
@@ -93,6 +104,11 @@ class GanConfig(TrainConfig):
     def check_together(self) -> None:
         """Refuses a batch that cannot be divided, and a schedule of what is not there."""
         super().check_together()
+        if self.conditional and self.clusters:
+            raise JaxgenError(
+                f"{flag('clusters')} stand for the labels that {flag('conditional')} gives to the "
+                "networks: give one of them"
+            )
         parts = self.updates.discriminator * self.updates.parts
         in_parts = f"{parts} parts, {flag('updates.discriminator')} times {flag('updates.parts')}"
         if self.batch_size % parts:
@@ -114,8 +130,14 @@ class GanConfig(TrainConfig):
             raise JaxgenError(f"{flag('burn_in.b2')} is of {flag('optimizer.rule')} adam only")
 
     def task(self) -> Task:
-        real, source = image_source(self.data, self)
-        about = AboutImages(image_shape=real.shape, classes=real.classes, examples=len(real))
+        real, source = image_source(self.data, self, self.clusters)
+        sizes = () if real.cluster_N is None else tuple(np.bincount(real.cluster_N).tolist())
+        about = AboutImages(
+            image_shape=real.shape,
+            classes=real.classes,
+            examples=len(real),
+            cluster_sizes=sizes,
+        )
         gan = self.gan(about)
         quality = self._quality(about, real)
         if self.evaluate_every:
@@ -179,7 +201,7 @@ class GanConfig(TrainConfig):
                 self.augmenting,
             ),
             updates=self.updates,
-            classes=about.classes if self.conditional else 0,
+            classes=about.given_classes(self.conditional),
             packing=self.packing,
             judges_batches=self.networks.judges_batches,
         )
@@ -190,7 +212,8 @@ class GanConfig(TrainConfig):
             generator=self._generator(about),
             noise=self.noise,
             noise_size=self.noise_size,
-            classes=about.classes if self.conditional else 0,
+            classes=about.given_classes(self.conditional),
+            cluster_sizes=about.cluster_sizes,
             block=self.batch_size,
             statistics=self.sampling_statistics,
         )
@@ -219,6 +242,4 @@ class GanConfig(TrainConfig):
         return in_precision(self.networks.generator(about.image_shape), self.precision)
 
     def _quality(self, about: AboutImages, real: StoredImages) -> GanQuality:
-        return GanQuality(
-            self.sampler(about), real, self.loss, about.classes, self.seed, self.evaluate_samples
-        )
+        return GanQuality(self.sampler(about), real, self.loss, self.seed, self.evaluate_samples)

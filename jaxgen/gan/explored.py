@@ -56,7 +56,7 @@ class ExploredGan:
         Args:
             noise: floats (n, Z).
             labels: classes, ints (n,), or shares of the classes, floats (n, classes), of a
-                conditional model; by default all classes in turn.
+                conditional model, by default all in turn; or clusters, as `sample` has them.
 
         Returns:
             float32 (n, height, width, channels) in [-1, 1].
@@ -68,8 +68,8 @@ class ExploredGan:
         n = len(noise_NZ)
         if labels is None:
             label_N = self._sampler.turns(0, n)
-        elif np.ndim(labels) == 2 and self.classes:
-            label_N = checked_noise(labels, self.classes, "shares of the classes")
+        elif np.ndim(labels) == 2 and self._sampler.classes:
+            label_N = checked_noise(labels, self._sampler.classes, "shares of the classes")
         else:
             label_N = self._checked_labels(labels)
         if len(label_N) != n:
@@ -180,7 +180,7 @@ class ExploredGan:
         _refuse_no_rows(rows, columns)
         self._refuse_many(rows * columns)
         noise_RZ = self.noise(rows, seed, truncation)
-        one_hot = np.eye(self.classes, dtype=np.float32)[ends]
+        one_hot = np.eye(self._sampler.classes, dtype=np.float32)[ends]
         shares = np.linspace(0, 1, columns, dtype=np.float32)[:, None]
         label_NK = np.tile((1 - shares) * one_hot[:1] + shares * one_hot[1:], (rows, 1))
         noise_NZ = np.repeat(noise_RZ, columns, axis=0)
@@ -261,7 +261,7 @@ class ExploredGan:
         start_Z = self.noise(1, seed)[0]
         moved_DSZ = directions.along(noise, start_Z, vectors_DZ, strengths_S, truncation)
         noise_NZ = moved_DSZ.reshape(-1, size)
-        if label is None and not self.classes:
+        if label is None and not self._sampler.classes:
             return self.generate(noise_NZ)
         return self.generate(noise_NZ, np.full(len(noise_NZ), label or 0))
 

@@ -68,12 +68,15 @@ def exportable(config: TrainConfig, sampler: Sampler, weights: Weights, saved: S
         )
 
     height, width, colours = saved.about["image_shape"]
-    labels = ", labels=[0, 1, 2]" if sampler.classes else ""
-    per_class = (
-        f" It is conditional: {sampler.classes} classes can be asked for."
-        if sampler.classes
-        else ""
-    )
+    labels = ", labels=[0, 1, 2]" if sampler.asked_classes else ""
+    per_class = ""
+    if sampler.asked_classes:
+        per_class = f" It is conditional: {sampler.classes} classes can be asked for."
+    elif sampler.cluster_sizes:
+        per_class = (
+            f" Its labels are {sampler.classes} clusters of the training images, which samples "
+            "fall on as often as those do."
+        )
     return Exportable(
         config=config,
         saved=saved,

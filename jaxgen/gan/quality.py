@@ -30,6 +30,7 @@ PATIENCE = 20  # log lines within which samples should become as diverse as they
 SOUND = 1.5
 KNOWN_SHAPE = (28, 28, 1)  # of the images that the classifiers know, beside stacked digits
 LEAST_REAL = 8  # real images that figures can be taken of, and twice the samples
+_SHOWN = 64  # samples without classes
 _MOST_CLASSES = 20  # that are shown, and whose diversity is watched
 _MOST_REAL = 500  # real images of a class that samples are compared with at each log line
 MOST_BYTES = 2**27
@@ -44,7 +45,6 @@ class GanQuality:
         sampler: Sampler,
         real: StoredImages,
         loss: AdversarialLoss,
-        classes: int,
         seed: int,
         evaluate_samples: int,
     ) -> None:
@@ -55,14 +55,13 @@ class GanQuality:
             real: its real images, of which as many are read as `MOST_BYTES` holds, wherever they
                 are kept, so that figures do not depend on that.
             loss: that it is trained with.
-            classes: how many the real images have.
             seed: of the samples that are shown, where no other one is asked for; those that are
                 measured have the next one.
             evaluate_samples: how many are measured; of stacked digits at least as many as papers
                 measure.
         """
         self._sampler, self._real, self._loss = sampler, real, loss
-        self._classes, self._seed, self._evaluate_samples = classes, seed, evaluate_samples
+        self._seed, self._evaluate_samples = seed, evaluate_samples
 
     def check_measurable(self) -> None:
         """Raise JaxgenError if figures cannot be taken: no classifier, or too few images."""
@@ -109,7 +108,7 @@ class GanQuality:
 
     def show(self, weights: Weights, seed: int | None = None) -> Shown:
         """A grid of samples from the same noise each time: a row for each class, or 8 by 8."""
-        classes = self._sampler.classes
+        classes = self._sampler.asked_classes
         return Shown(
             plots.grid(
                 self._shown_samples(weights, self._seed if seed is None else seed),
@@ -129,7 +128,7 @@ class GanQuality:
         return lambda: self._diversity(samples())
 
     def _diversity(self, made: np.ndarray) -> dict[str, float]:
-        labels, classes = self._shown_labels, self._sampler.classes
+        labels, classes = self._shown_labels, self._sampler.asked_classes
         ratios = [
             spread_ratio(to_model_range(some), made[labels == k] if classes else made)
             for k, some in zip(self._shown_classes or [0], self._real_of_each, strict=True)
@@ -150,12 +149,14 @@ class GanQuality:
 
     @cached_property
     def _shown_labels(self) -> np.ndarray:
-        return np.repeat(self._shown_classes, 10) if self._shown_classes else np.zeros(64, int)
+        if self._shown_classes:
+            return np.repeat(self._shown_classes, 10)
+        return self._sampler.turns(0, _SHOWN)
 
     @cached_property
     def _shown_classes(self) -> list[int]:
         """The classes that are shown of a conditional model: all, or some of many."""
-        classes = self._sampler.classes
+        classes = self._sampler.asked_classes
         return np.linspace(0, classes - 1, min(classes, _MOST_CLASSES)).astype(int).tolist()
 
     def _shown_samples(self, weights: Weights, seed: int) -> np.ndarray:
@@ -191,10 +192,9 @@ class GanQuality:
             f"measuring {n} samples",
             f"give fewer {flag('evaluate_samples')}",
         )
-        labels = np.arange(n) % self._classes
         # Not the seed of the pictures: figures are of samples that nobody picked.
-        made = self._sampler.sample(weights, n, seed + 1, labels)
-        return made, labels if self._sampler.classes else None
+        made = self._sampler.sample(weights, n, seed + 1)
+        return made, self._sampler.turns(0, n) if self._sampler.asked_classes else None
 
     @cached_property
     def _blind_loss(self) -> float:

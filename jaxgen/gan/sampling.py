@@ -3,6 +3,7 @@
 N images, Z noise, H height, W width, C channels, K classes, B images of one compiled program.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ Array = jax.Array
 ArrayLike = jax.Array | np.ndarray
 PyTree = Any
 Statistics = Literal["running", "batch"]
+_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
 class Weights(NamedTuple):
@@ -46,11 +48,18 @@ class Sampler:
     """Z."""
     classes: int = 0
     """K; 0 for a generator that sees no labels."""
+    cluster_sizes: tuple[int, ...] = ()
+    """Where its labels are clusters, which nobody asks for: how many real images each has (K,)."""
     block: int = 128
     """B: how many images are drawn at a time, so that one program is compiled."""
     statistics: Statistics = "running"
     """What batch norm uses: the running averages of training, or the statistics of the B images
     that are drawn together, as the course's DCGAN does, which makes them depend on each other."""
+
+    @property
+    def asked_classes(self) -> int:
+        """Classes that can be asked for; 0 where there are none, or only clusters."""
+        return 0 if self.cluster_sizes else self.classes
 
     @partial(jax.jit, static_argnums=0)
     def images(self, weights: Weights, noise_NZ: Array, label_N: Array) -> Array:
@@ -136,7 +145,7 @@ class Sampler:
         labels: np.ndarray | None = None,
         truncation: float | None = None,
     ) -> np.ndarray:
-        """`n` images, float32 (n, H, W, C) in [-1, 1]; without labels the classes take turns."""
+        """`n` images, float32 (n, H, W, C) in [-1, 1], without labels those of `turns`."""
         labels = self.turns(0, n) if labels is None else labels
         return _collected(self._blocks(weights, n, seed, None, labels, truncation), n)
 
@@ -192,8 +201,17 @@ class Sampler:
             return np.asarray(self.noise.truncated(drawn_BZ, truncation))
 
     def turns(self, start: int, stop: int) -> np.ndarray:
-        """Labels of images `start` to `stop`, the classes one after the other: int (n,)."""
-        return np.arange(start, stop) % max(self.classes, 1)
+        """Labels of images `start` to `stop`: int (n,).
+
+        The classes one after the other; or clusters as often as real images fall on them, as
+        evenly in every stretch of images as multiples of the golden ratio fall on an interval.
+        """
+        place_N = np.arange(start, stop)
+        if not self.cluster_sizes:
+            return place_N % max(self.classes, 1)
+        end_K = np.cumsum(self.cluster_sizes)
+        share_N = (place_N + 0.5) * _GOLDEN_RATIO % 1
+        return np.searchsorted(end_K, share_N * end_K[-1], side="right")
 
 
 def _collected(blocks: Iterable[tuple[int, int, Array]], n: int) -> np.ndarray:

@@ -113,7 +113,7 @@ class Gan:
     discriminator_optimizer: optax.GradientTransformation | None = None
     """The discriminator's own; None for the same."""
     classes: int = 0
-    """K, given to both networks as one-hot vectors; 0 for networks that see no labels."""
+    """K of labels or clusters, given to both as one-hot vectors; 0 for networks that see none."""
     packing: int = 1
     """Images that the discriminator judges together; it divides the images of each pass."""
     judges_batches: bool = False

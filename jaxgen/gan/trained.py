@@ -47,8 +47,10 @@ class TrainedGan(ExploredGan):
         refuse_misfit(sampler.weight_shapes()._asdict(), self._weights._asdict(), saved.step)
         self._weights = on_each_device(self._weights)
         self.config = config
-        self.classes = sampler.classes
+        self.classes = sampler.asked_classes
         """Classes that can be asked for; 0 where the model is not conditional."""
+        self.clusters = len(sampler.cluster_sizes)
+        """Clusters that it was trained with in place of labels, by number; 0 for none."""
         self.module, self.params = plain(sampler.generator), self._weights.params
         """The generator's Flax module, described in `Networks.generator`, and its parameters."""
         self._sampler, self._saved, self._make_quality = sampler, saved, quality
@@ -76,7 +78,8 @@ class TrainedGan(ExploredGan):
         Args:
             seed: of the noise; the same seed yields the same images.
             n: how many; ignored where labels are given.
-            labels: classes to draw, ints (n,), of a conditional model; by default all in turn.
+            labels: classes to draw, ints (n,), of a conditional model, by default all in turn; or
+                clusters, by default as often as training images fall on them.
             truncation: the largest number in the noise, for samples that are more typical and less
                 varied; see `jaxgen.gan.noise`. None for none.
 
@@ -117,12 +120,13 @@ class TrainedGan(ExploredGan):
             labels = np.atleast_1d(np.asarray(labels))
         except ValueError as error:  # rows of different lengths
             raise JaxgenError(f"labels must be a list of whole numbers ({error})") from error
-        if not self.classes:
+        known = self._sampler.classes
+        if not known:
             raise JaxgenError("this model is not conditional: it takes no labels")
         if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
             raise JaxgenError("labels must be a list of whole numbers")
-        if labels.min() < 0 or labels.max() >= self.classes:
+        if labels.min() < 0 or labels.max() >= known:
             raise JaxgenError(
-                f"labels must be from 0 to {self.classes - 1}, got {labels.min()} to {labels.max()}"
+                f"labels must be from 0 to {known - 1}, got {labels.min()} to {labels.max()}"
             )
         return labels

@@ -106,3 +106,31 @@ def test_more_samples_than_memory_holds_are_refused_in_bytes():
     sampler, made = sampler_and_weights(SMALL)
     with pytest.raises(JaxgenError, match=r"^1000000000000 samples would take 3136 TB"):
         sampler.sample(made, 10**12, labels=np.zeros(8, int))
+
+
+SIZES = (1, 5, 2)
+
+
+def clustered():
+    return replace(SMALL, conditional=False, clusters=3), replace(ABOUT, cluster_sizes=SIZES)
+
+
+def test_clusters_are_drawn_as_often_as_images_fall_on_them():
+    config, about = clustered()
+    sampler = config.sampler(about)
+    assert (sampler.classes, sampler.asked_classes) == (3, 0)
+    labels = sampler.turns(0, 800)
+    np.testing.assert_allclose(np.bincount(labels), 100 * np.array(SIZES), atol=2)
+    # In every stretch of them, wherever it begins.
+    np.testing.assert_array_equal(sampler.turns(300, 380), labels[300:380])
+    np.testing.assert_allclose(np.bincount(labels[300:380]), 10 * np.array(SIZES), atol=2)
+
+
+def test_a_sample_is_of_its_cluster():
+    config, about = clustered()
+    made = weights(jax.jit(config.gan(about).init)(jax.random.key(0), {}))
+    sampler = config.sampler(about)
+    drawn = sampler.sample(made, 12, seed=1)
+    noise, labels = sampler.draw_noise(12, 1)[:12], sampler.turns(0, 12)
+    np.testing.assert_array_equal(drawn, sampler.sample_from(made, noise, labels))
+    assert np.abs(drawn - sampler.sample_from(made, noise, (labels + 1) % 3)).max() > 1e-4

@@ -12,11 +12,12 @@ from flax.serialization import to_state_dict
 
 import jaxgen
 from jaxgen.errors import JaxgenError
-from jaxgen.gan.config import GanConfig
+from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.mlp import MLP
 from jaxgen.gan.noise import normal
 from jaxgen.gan.trained import TrainedGan
 from jaxgen.metrics.samples import classifier
+from jaxgen.training import configs
 from jaxgen.training.task import CanSample, Saved
 
 pytestmark = pytest.mark.early
@@ -33,8 +34,6 @@ SMALL = GanConfig(
 
 
 def restored(config: GanConfig) -> TrainedGan:
-    from jaxgen.gan.config import AboutImages
-
     gan = config.gan(AboutImages((28, 28, 1), 10, 8))
     state = jax.jit(gan.init)(jax.random.key(1), {})
     return config.restored(Saved(to_state_dict(state), ABOUT))
@@ -105,6 +104,23 @@ def test_module_and_params_make_the_samples():
     made = model.module.apply(variables, noise, label, train=False)
     np.testing.assert_allclose(made, model.sample(seed=0, labels=[4]), atol=1e-6)
     assert model.history == {}
+
+
+def test_clusters_are_numbers_that_nobody_has_to_give():
+    config = replace(SMALL, conditional=False, clusters=3)
+    about = AboutImages((28, 28, 1), 10, 8, cluster_sizes=(1, 5, 2))
+    state = jax.jit(config.gan(about).init)(jax.random.key(1), {})
+    model = config.restored(Saved(to_state_dict(state), configs.to_json(about, AboutImages)))
+    assert (model.classes, model.clusters) == (0, 3)
+    drawn = model.sample(seed=2, n=8)
+    labels = model._sampler.turns(0, 8)
+    np.testing.assert_array_equal(drawn, model.sample(seed=2, labels=labels))
+    np.testing.assert_array_equal(drawn, model.generate(model.noise(8, 2)))
+    with pytest.raises(JaxgenError, match="from 0 to 2"):
+        model.sample(labels=[3])
+    assert model.interpolate_classes(0, 2, rows=1, columns=3).shape == (3, 28, 28, 1)
+    with pytest.raises(JaxgenError, match="give one of them"):
+        replace(config, conditional=True).check_together()
 
 
 def test_what_is_saved_must_be_a_gan():

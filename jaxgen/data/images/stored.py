@@ -25,6 +25,7 @@ class StoredImages:
         array: uint8 (N, H, W, C), or None if `read` reads them.
         read: places (K,) -> uint8 (K, H, W, C); any thread may call it.
         load: reads them all, where that can be done in less time; uint8 (N or more, H, W, C).
+        cluster_N: int32 (N,), groups of like images, where training has them in place of labels.
     """
 
     shape: tuple[int, int, int]
@@ -32,6 +33,7 @@ class StoredImages:
     array: np.ndarray | None = None
     read: Callable[[np.ndarray], np.ndarray] | None = None
     load: Callable[[], np.ndarray] | None = None
+    cluster_N: np.ndarray | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, np.ndarray]) -> "StoredImages":

@@ -45,8 +45,8 @@ def varied(state):
     )
 
 
-def gan(config=GAN):
-    about = AboutImages((28, 28, 1), classes=10, examples=8)
+def gan(config=GAN, cluster_sizes=()):
+    about = AboutImages((28, 28, 1), 10, examples=8, cluster_sizes=cluster_sizes)
     state = to_state_dict(jax.jit(config.gan(about).init)(jax.random.key(1), {}))
     state["average"] = varied(state["average"])
     return config.restored(Saved(state, configs.to_json(about, AboutImages), step=3))

@@ -67,6 +67,23 @@ def test_a_generator_makes_images_without_jaxgen(run, tmp_path):
     assert "model.safetensors is not as it was exported" in told
 
 
+def test_a_generator_of_clusters_draws_them_by_their_size(run, tmp_path):
+    model = gan(dataclasses.replace(GAN, conditional=False, clusters=2), cluster_sizes=(7, 1))
+    out = tmp_path / "gan"
+    folder.write(model, out, folder.Extras(stablehlo=True))
+    status, told = run(out, "--n", 80)
+    assert status == 0, told
+    images, rng = np.load(tmp_path / "images.npy"), np.random.default_rng(0)
+    noise = rng.normal(size=(80, GAN.noise_size)).astype(np.float32)
+    of_each = [
+        model._sampler.sample_from(model._weights, noise, np.full(80, cluster))
+        for cluster in (0, 1)
+    ]
+    is_of_each = [np.isclose(images, made, atol=1e-5).all((1, 2, 3)) for made in of_each]
+    assert (is_of_each[0] ^ is_of_each[1]).all()
+    assert 60 < is_of_each[0].sum() < 80
+
+
 def test_a_captioner_writes_without_jaxgen(run, tmp_path):
     model, out = captioner(), tmp_path / "captioner"
     folder.write(model, out, folder.Extras(stablehlo=True))

@@ -75,13 +75,16 @@ def verify_program(run, check, tolerance):
 
 
 def noise(config, n, seed):
-    """Inputs of a generator: noise of its distribution, the classes one after the other."""
+    """Inputs of a generator: noise of its distribution; classes in turn, clusters by their size."""
     rng, size = np.random.default_rng(seed), config["config"]["noise_size"]
     normal = config["config"]["noise"] == "normal"
     drawn = rng.normal(size=(n, size)) if normal else rng.uniform(-1, 1, (n, size))
     inputs = {"noise": drawn.astype(np.float32)}
     if config["config"]["conditional"]:
         inputs["label"] = np.arange(n, dtype=np.int32) % config["about"]["classes"]
+    elif sizes := config["about"].get("cluster_sizes"):
+        shares = np.asarray(sizes) / sum(sizes)
+        inputs["label"] = rng.choice(len(sizes), n, p=shares).astype(np.int32)
     return inputs
 
 
