@@ -43,8 +43,12 @@ class TwinSampler:
         """Take how many classes can be asked for; 0 if none can."""
         self.asked_classes = classes
 
-    def sample(self, twin: torch_gans.Twin, n: int, seed: int) -> np.ndarray:
+    def sample(
+        self, twin: torch_gans.Twin, n: int, seed: int, truncation: float | None = None
+    ) -> np.ndarray:
         """`n` images, float32 (n, 28, 28, 1) in [-1, 1]; the classes take turns."""
+        if truncation is not None:
+            raise ValueError("a twin's noise is not truncated")
         return torch_gans.sample(twin, n, seed)
 
     def turns(self, start: int, stop: int) -> np.ndarray:

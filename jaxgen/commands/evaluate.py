@@ -14,7 +14,7 @@ import tyro
 from jaxgen import settings
 from jaxgen.commands import cli
 from jaxgen.commands.devices import tell_devices
-from jaxgen.commands.run_argument import RunArgument
+from jaxgen.commands.run_argument import RunArgument, truncated
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, setting
 from jaxgen.settings.notes import note
@@ -51,6 +51,9 @@ class EvaluateConfig(RunArgument):
     pictures as they are, all of one size."""
     batch_size: int = setting(64, least=1, most=4096)
     """Pictures that the network looks at at once, on all devices together."""
+    truncation: float | None = setting(None, above=0, most=1e6)
+    """Measure a GAN's samples of truncated noise, as `jaxgen sample` draws them; these figures are
+    printed only, the run keeps those of all of its noise."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Of the halves and subsets that figures of --samples are taken of."""
     json: bool = False
@@ -82,9 +85,11 @@ def _of_run(config: EvaluateConfig) -> int:
 
     model = config.opened()
     tell_devices(precision=model.config.precision)
-    figures, table = model.evaluate()
+    figures, table = model.evaluate(**truncated(config.run, model, config.truncation))
     _show(config, figures, table)
-    if not Path(config.run).is_dir() or is_exported(Path(config.run)):
+    if config.truncation is not None or not Path(config.run).is_dir():
+        return 0
+    if is_exported(Path(config.run)):
         return 0  # an exported model stays as it was exported
     run = Run(config.run)
     add_evaluation(run, figures)
@@ -97,6 +102,8 @@ def _of_run(config: EvaluateConfig) -> int:
 def _of_sets(config: EvaluateConfig) -> int:
     if config.samples is None or config.real is None:
         raise JaxgenError(f"give both {flag('samples')} and {flag('real')}")
+    if config.truncation is not None:
+        raise JaxgenError(f"{flag('truncation')} is for runs: pictures are measured as they are")
     if config.precision == "bfloat16" or config.data_dir:
         raise JaxgenError(
             f"{flag('precision')} and {flag('data.dir')} are for runs: pictures are measured in "

@@ -1,7 +1,7 @@
 """What the commands that open a run have in common."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -42,6 +42,22 @@ class RunArgument:
         return experiment.load(self.run, self.precision, self.data_dir)
 
 
+def truncated(run: str, model: Any, bound: float | None) -> dict[str, float]:
+    """What `sample` and `evaluate` of a model are given for a bound of its noise, None for none.
+
+    Raises:
+        JaxgenError: the model's noise is not truncated.
+    """
+    if bound is None:
+        return {}
+    from jaxgen.training.trained_replicas import TrainedReplicas
+
+    one = model.replica(0) if isinstance(model, TrainedReplicas) else model
+    if getattr(one, "most_truncation", None) is None:
+        raise JaxgenError(f"{run} holds a model whose noise is not truncated")
+    return {"truncation": bound}
+
+
 @dataclass(frozen=True)
 class ReplicaArgument(RunArgument):
     """A run to open, and which of its replicas."""
@@ -55,9 +71,9 @@ class ReplicaArgument(RunArgument):
         Raises:
             JaxgenError: as `RunArgument.opened`; or the run has no such replica.
         """
-        model = super().opened()
         from jaxgen.training.trained_replicas import TrainedReplicas
 
+        model = super().opened()
         if isinstance(model, TrainedReplicas):
             if self.replica is None:
                 seed = model.config.seed

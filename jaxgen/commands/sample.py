@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jaxgen.commands import cli, pictures
 from jaxgen.commands.devices import tell_devices
-from jaxgen.commands.run_argument import ReplicaArgument
+from jaxgen.commands.run_argument import ReplicaArgument, truncated
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import setting
 from jaxgen.settings.notes import note
@@ -68,11 +68,7 @@ def main(argv: Sequence[str]) -> int:
     model = config.opened()
     if not isinstance(model, CanSample):
         raise JaxgenError(f"{config.run} draws no samples; jaxgen caption captions images")
-    how = {}
-    if config.truncation is not None:
-        if getattr(model, "most_truncation", None) is None:
-            raise JaxgenError(f"{config.run} holds a model whose noise is not truncated")
-        how["truncation"] = config.truncation
+    how = truncated(config.run, model, config.truncation)
     way = _way(model, config, how) if walks or config.between else None
     tell_devices(precision=model.config.precision)
     known = getattr(model, "classes", 0)

@@ -173,18 +173,24 @@ class GanQuality:
             self._real_images(), made, self._classifier, asked, real_labels=real_labels
         )
 
-    def report(self, weights: Weights) -> dict[str, Any]:
-        """All figures of `jaxgen.metrics.samples.report`, each beside its floor."""
-        made, asked = self._made(weights, self._seed)
+    def report(self, weights: Weights, truncation: float | None = None) -> dict[str, Any]:
+        """All figures of `jaxgen.metrics.samples.report`, each beside its floor.
+
+        They are of samples of truncated noise where `truncation` is given, which is among them.
+        """
+        made, asked = self._made(weights, self._seed, truncation)
         real_labels = self._measured.label_N
-        return report.report(
+        figures = report.report(
             self._real_images(), made, self._classifier, asked, real_labels=real_labels
         )
+        return figures if truncation is None else figures | {"truncation": truncation}
 
     def _real_images(self) -> np.ndarray:
         return to_model_range(self._measured.arrays()["image"])
 
-    def _made(self, weights: Weights, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def _made(
+        self, weights: Weights, seed: int, truncation: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Samples, and the labels asked for."""
         n = self._samples
         refuse_too_much(
@@ -193,7 +199,7 @@ class GanQuality:
             f"give fewer {flag('evaluate_samples')}",
         )
         # Not the seed of the pictures: figures are of samples that nobody picked.
-        made = self._sampler.sample(weights, n, seed + 1)
+        made = self._sampler.sample(weights, n, seed + 1, truncation=truncation)
         return made, self._sampler.turns(0, n) if self._sampler.asked_classes else None
 
     @cached_property

@@ -98,12 +98,21 @@ class TrainedGan(ExploredGan):
             raise JaxgenError(f"n must be at least 1, got {n}")
         return self._sampler.sample(self._weights, n, seed, labels, truncation)
 
-    def evaluate(self) -> tuple[dict[str, Any], str]:
+    def evaluate(self, truncation: float | None = None) -> tuple[dict[str, Any], str]:
         """Sample quality against the training images: figures, and the same as a table.
 
-        The figures are those of `jaxgen.metrics.samples.report.report`.
+        Args:
+            truncation: of the noise, as for `sample`.
+
+        Returns:
+            The figures of `jaxgen.metrics.samples.report.report`, with the `truncation` if there is
+            one; and the table.
+
+        Raises:
+            JaxgenError: the data cannot be read or no classifier knows them; the noise cannot be
+                truncated so.
         """
-        report = self._quality.report(self._weights)
+        report = self._quality.report(self._weights, truncation)
         return report, sample_report.table(report)
 
     def exportable(self) -> Exportable:

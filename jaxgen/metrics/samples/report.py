@@ -152,7 +152,7 @@ def table(report: Mapping[str, Any]) -> str:
     """The result of `report` as text, one figure a line; it may come from an older run's JSON."""
     images = report["images"]
     lines = [
-        f"{images['fake']} samples against {images['real']} real images, classifier "
+        f"{images['fake']} samples{_cut(report)} against {images['real']} real images, classifier "
         f"'{report['classifier']}'; same size and floor: {images['matched']} against "
         f"{images['matched']}, floor = real against real",
         "",
@@ -176,6 +176,11 @@ def table(report: Mapping[str, Any]) -> str:
             shares = f"{100 * min(of_classes):.3f} to {100 * max(of_classes):.3f}"
         lines.append(f"classes of {name}, %: {shares}")
     return "\n".join(lines)
+
+
+def _cut(report: Mapping[str, Any]) -> str:
+    bound = report.get("truncation")
+    return "" if bound is None else f" of noise truncated at {bound:g}"
 
 
 def row_of(
