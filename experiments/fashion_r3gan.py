@@ -5,6 +5,11 @@ without a first moment, no normalisation in the discriminator.
 
     apt-get install dataset-fashion-mnist
     python -m experiments.fashion_r3gan
+
+The networks are those of the DCGAN: R3GAN's residual ones take 3.5 times as long a step on a CPU.
+6,000 steps take half an hour on 2 CPU cores. FID of the fashion classifier is 0.15 after 3,000 and
+0.1 from 4,000 on, where real images against real images have 0.07 and the conditional DCGAN's own
+recipe stays at 1.4.
 """
 
 from dataclasses import replace

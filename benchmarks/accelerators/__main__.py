@@ -188,7 +188,9 @@ def main() -> int:
         raise JaxgenError(f"--batch-a-chip must be at least 1, got {args.batch_a_chip}")
     if min(args.chips) < 1:
         raise JaxgenError(f"--chips must be at least 1, got {min(args.chips)}")
-    chosen = names(args.experiments, "--experiments") or programs.experiments()
+    chosen = names(args.experiments, "--experiments") or [
+        name for name in programs.experiments() if name not in programs.OF_OTHERS
+    ]
     default = [name for name in SCALING if name in chosen]
     scaling = default if args.scaling is None else names(args.scaling, "--scaling")
     rows, failed = Rows(args.out, code()), 0

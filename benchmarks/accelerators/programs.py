@@ -35,6 +35,9 @@ Row = dict[str, Any]
 COUNTED = "1"
 """Another number when programs are counted another way: figures kept before are not used again."""
 FOLDER = Path(__file__).parents[2] / "experiments"
+OF_OTHERS = ("fashion_r3gan",)
+"""Experiments that add no program: networks and recipe are another one's, and the data have to be
+installed."""
 
 
 def experiments() -> list[str]:

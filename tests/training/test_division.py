@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.accelerators.programs import OF_OTHERS
+
 RESIDUAL = ("r3gan", "sngan")
 """Experiments whose programs take half a minute to compile."""
 pytestmark = [pytest.mark.early, pytest.mark.long]
@@ -17,7 +19,8 @@ pytestmark = [pytest.mark.early, pytest.mark.long]
 EXPERIMENTS = sorted(
     path.stem
     for path in (Path(__file__).parents[2] / "experiments").glob("*.py")
-    if path.stem not in ("__init__", "minimax", *RESIDUAL)  # minimax trains no network
+    # minimax trains no network.
+    if path.stem not in ("__init__", "minimax", *RESIDUAL, *OF_OTHERS)
 )
 VARIANTS = (
     "dcgan best",
