@@ -1,7 +1,6 @@
 """Deep convolutional GAN on digits.
 
-Radford et al. 2016, https://arxiv.org/abs/1511.06434; generator after InfoGAN (Chen et al. 2016),
-appendix C.1.
+Radford et al. 2016, https://arxiv.org/abs/1511.06434; generator after InfoGAN's appendix C.1.
 
     python -m experiments.dcgan
     python -m experiments.dcgan --preset best
