@@ -138,6 +138,9 @@ class GanConfig(TrainConfig):
             examples=len(real),
             cluster_sizes=sizes,
         )
+        told = configs.to_json(about, AboutImages)
+        if not sizes:
+            del told["cluster_sizes"]  # runs from before there were clusters go on
         gan = self.gan(about)
         quality = self._quality(about, real)
         if self.evaluate_every:
@@ -156,7 +159,7 @@ class GanConfig(TrainConfig):
                 watch=lambda state: quality.watch(weights(state), seed),
                 evaluate=lambda state: quality.evaluate(weights(state), seed),
                 alarms=quality.alarms,
-                about=configs.to_json(about, AboutImages),
+                about=told,
                 reseeded=seeded,
             )
 
