@@ -8,7 +8,8 @@ Each checkout trains in a process of its own, in its own folder, through the com
 types. What is compared is the checksum of the whole state (parameters, moments, averages, running
 statistics) that `summary.json` holds, and every metric of every step that both have. Both use one
 cache, so that scenes are made once. Every experiment is there but `caption_self_critical`, which
-goes on from a finished run. Ends with 1 if anything differs.
+goes on from a finished run, and `fashion_r3gan`, whose data have to be installed. Ends
+with 1 if anything differs.
 """
 
 import argparse

@@ -87,9 +87,8 @@ def _of_run(config: EvaluateConfig) -> int:
     tell_devices(precision=model.config.precision)
     figures, table = model.evaluate(**truncated(config.run, model, config.truncation))
     _show(config, figures, table)
-    if config.truncation is not None or not Path(config.run).is_dir():
-        return 0
-    if is_exported(Path(config.run)):
+    folder = Path(config.run)
+    if config.truncation is not None or not folder.is_dir() or is_exported(folder):
         return 0  # an exported model stays as it was exported
     run = Run(config.run)
     add_evaluation(run, figures)

@@ -22,7 +22,8 @@ def cluster_of_each(images: StoredImages, clusters: int) -> np.ndarray:
     the same ones. Of a large set the centres are found on images that are evenly spaced in it.
 
     Args:
-        images: the set; where it is kept in files it is read once, from front to back.
+        images: the set; where it is kept in files, those that centres are found on are read first,
+            then all of them, from front to back.
         clusters: K, at least 1.
 
     Returns:
@@ -68,7 +69,7 @@ def _first_centres(pixels_MD: np.ndarray, clusters: int) -> np.ndarray:
     place = int(rng.integers(len(pixels_MD)))
     chosen = [place]
     for share in rng.random(clusters - 1):
-        to_newest_M = square_M + square_M[place] - 2 * pixels_MD @ pixels_MD[place]
+        to_newest_M = square_M + square_M[place] - 2 * (pixels_MD @ pixels_MD[place])
         apart_M = np.minimum(apart_M, np.maximum(to_newest_M, 0))
         until_M = np.cumsum(apart_M, dtype=np.float64)
         place = int(np.searchsorted(until_M, share * until_M[-1], side="right"))
