@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag
+from jaxgen.training import state_files
+from jaxgen.training.processes import gathered
+from jaxgen.training.state_files import Piece
 
 PyTree = Any
 
@@ -42,18 +44,23 @@ def check_metrics(history: dict[str, np.ndarray], first_step: int) -> None:
             raise Diverged(f"{name} is {row[index]} at step {first_step + index + 1}: {_advice()}")
 
 
-@jax.jit
-def _are_finite(leaves: list[jax.Array]) -> jax.Array:
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
-
-
-@jax.jit
-def _is_finite_at(leaf: jax.Array, index: int) -> jax.Array:
-    return jnp.isfinite(leaf[index]).all()
+def _broken(piece: Piece) -> tuple[str, int] | None:
+    """The name of a piece that has a number that is not finite, and where that is on axis 0."""
+    if not jnp.issubdtype(piece.data.dtype, jnp.inexact):
+        return None
+    is_finite = np.isfinite(piece.data)
+    if is_finite.all():
+        return None
+    start = piece.start[0] if piece.start else 0
+    index = start + int(np.argwhere(~is_finite)[0][0]) if is_finite.ndim else 0
+    return piece.name, index
 
 
 def check_parameters(state: PyTree, step: int, seeds: Sequence[int] = (0,)) -> None:
     """Refuse a state with a number that is not finite, so that none is ever saved.
+
+    It is looked at where it is about to be written, on the host: for the devices a program would
+    be compiled. Processes that hold different parts of it agree.
 
     Args:
         state: arrays, with a place for each replica in front where there are several.
@@ -63,18 +70,9 @@ def check_parameters(state: PyTree, step: int, seeds: Sequence[int] = (0,)) -> N
     Raises:
         Diverged: it has one.
     """
-    found = [
-        (path, leaf)
-        for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]
-        if jnp.issubdtype(leaf.dtype, jnp.inexact)
-    ]
-    is_finite = np.asarray(_are_finite([leaf for _, leaf in found])) if found else np.ones(1, bool)
-    if not is_finite.all():
-        place, leaf = found[int(is_finite.argmin())]
-        path, whose = jax.tree_util.keystr(place), ""
-        if len(seeds) > 1:
-            broken = [seed for i, seed in enumerate(seeds) if not _is_finite_at(leaf, i)]
-            whose = f" of seed {broken[0]}"
+    own = next(filter(None, map(_broken, state_files.pieces(state))), None)
+    for name, index in filter(None, gathered(own)):
+        whose = f" of seed {seeds[index]}" if len(seeds) > 1 else ""
         raise Diverged(
-            f"the parameters{whose} are not finite after step {step} ({path}): {_advice()}"
+            f"the parameters{whose} are not finite after step {step} ({name}): {_advice()}"
         )
