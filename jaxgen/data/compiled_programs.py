@@ -19,9 +19,17 @@ _BLOCK = 2**20
 
 
 def keep() -> None:
-    """From now on JAX reads and writes compiled programs; those that cannot be read are deleted."""
+    """From now on JAX reads and writes compiled programs; those that cannot be read are deleted.
+
+    In a job of several processes on CPUs none are kept: XLA 0.10 orders the sums over processes of
+    a program that it has compiled, but not of one that it has read, so that a process which has
+    read it adds one array where another, which has compiled it, adds the next.
+    """
     import jax
 
+    if jax.process_count() > 1 and jax.default_backend() == "cpu":
+        jax.config.update("jax_enable_compilation_cache", False)
+        return
     place = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if not place:
         place = str(cache.folder() / "compiled")

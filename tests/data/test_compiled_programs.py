@@ -57,6 +57,15 @@ print(jax.jit(lambda x: x + 1)(1))
 """
 
 
+def test_processes_on_cpus_keep_no_programs(tmp_path):
+    """Warm, two processes of two devices died in the stacked digits' first step, or hung."""
+    for name, before in (("one", ""), ("several", "import jax; jax.process_count = lambda: 2")):
+        environment = os.environ | {"JAXGEN_CACHE_DIR": str(tmp_path / name)}
+        subprocess.run([sys.executable, "-c", before + PROGRAM], env=environment, check=True)
+    assert list((tmp_path / "one").glob("compiled/*-cache"))
+    assert not list((tmp_path / "several").glob("compiled/*-cache"))
+
+
 def test_damage_that_jax_meets_is_told_in_a_line_and_mended(tmp_path):
     def run():
         done = subprocess.run(

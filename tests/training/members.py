@@ -16,7 +16,6 @@ import json
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -45,7 +44,7 @@ SCENES = Scenes(scenes=20)
 def small(name, **numbers):
     """An experiment's configuration, with networks that are quick to compile and to run."""
     config = import_module(f"experiments.{name}").config
-    numbers = {"batch_size": 8, "log_every": 20, "sample_every": 0} | numbers
+    numbers = {"batch_size": 4, "log_every": 20, "sample_every": 0} | numbers
     if name in GANS:
         numbers = {"evaluate_every": 0} | numbers
         updates = min(2, config.updates.discriminator)
@@ -66,7 +65,8 @@ def small(name, **numbers):
             if isinstance(networks, DCGAN):
                 widths["hidden"] = 32
             if isinstance(networks, R3GAN):
-                widths["group"] = 4
+                widths |= {"group": 4, "generator_channels": (8, 4)}
+                widths |= {"discriminator_channels": (8, 4)}
             if isinstance(networks, SNGAN):
                 widths["last_blocks"] = 0
             networks = dataclasses.replace(networks, **widths)
@@ -85,19 +85,6 @@ def small(name, **numbers):
     return dataclasses.replace(config, data=data, captioner=captioner, **numbers)
 
 
-def share_programs():
-    """Let process 0 compile for all, as JAX can where the key of a program is the same for all.
-
-    On CPUs it is not: it has the numbers of the process's own devices. Half of the time is spent
-    otherwise on compiling the same once more.
-    """
-    from jax._src import cache_key
-
-    cache_key._hash_accelerator_config = lambda hashed, devices: None
-    jax.config.update("jax_share_binary_between_hosts", True)
-    jax.config.update("jax_share_binary_between_hosts_timeout_ms", 600_000)
-
-
 def main():
     """Train what each line of the input asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -110,8 +97,6 @@ def main():
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     if job.coordinator:
-        if version("jax").startswith("0.10."):  # whose inner parts are known
-            share_programs()
         jax.distributed.initialize(
             job.coordinator, job.processes, job.process, initialization_timeout=60
         )
