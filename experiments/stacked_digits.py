@@ -17,21 +17,22 @@ from jaxgen.data.images.stacked_digits import StackedDigits
 from jaxgen.gan import losses
 from jaxgen.gan.config import GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.recipe import Penalty
 from jaxgen.training.optimizers import Optimizer
 
 config = GanConfig(
     workdir="runs/stacked_digits",
     networks=DCGAN(),
     loss=losses.relativistic_r1r2,
-    data=StackedDigits(),
-    optimizer=Optimizer(learning_rate=2e-4, b1=0.0, b2=0.99, cosine=True),
+    penalty=Penalty(every=4),
+    data=StackedDigits(train=200_000),
+    optimizer=Optimizer(learning_rate=4e-4, b1=0.0, b2=0.99, cosine=True),
     average_decay=0.999,
     batch_size=64,
-    steps=6000,
-    precision="bfloat16",
+    steps=10_000,
     evaluate_samples=26_000,
-    evaluate_every=1000,
-    sample_every=1000,
+    evaluate_every=2000,
+    sample_every=2000,
     checkpoint_every=500,
 )
 
