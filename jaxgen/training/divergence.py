@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -59,8 +60,8 @@ def _broken(piece: Piece) -> tuple[str, int] | None:
 def check_parameters(state: PyTree, step: int, seeds: Sequence[int] = (0,)) -> None:
     """Refuse a state with a number that is not finite, so that none is ever saved.
 
-    It is looked at where it is about to be written, on the host: for the devices a program would
-    be compiled. Processes that hold different parts of it agree.
+    Each process looks at what it is about to write, on the host, since a program for the devices
+    would have to be compiled; all of them raise the same.
 
     Args:
         state: arrays, with a place for each replica in front where there are several.
@@ -70,8 +71,9 @@ def check_parameters(state: PyTree, step: int, seeds: Sequence[int] = (0,)) -> N
     Raises:
         Diverged: it has one.
     """
-    own = next(filter(None, map(_broken, state_files.pieces(state))), None)
-    for name, index in filter(None, gathered(own)):
+    own = state_files.pieces(state, jax.process_index(), jax.process_count())
+    first = next(filter(None, map(_broken, own)), None)
+    for name, index in filter(None, gathered(first)):
         whose = f" of seed {seeds[index]}" if len(seeds) > 1 else ""
         raise Diverged(
             f"the parameters{whose} are not finite after step {step} ({name}): {_advice()}"

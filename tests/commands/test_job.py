@@ -16,7 +16,7 @@ from jaxgen.commands import job
 from jaxgen.commands.job import TRY_AGAIN, Job
 from jaxgen.errors import JaxgenError
 
-pytestmark = [pytest.mark.long, pytest.mark.job]
+pytestmark = [pytest.mark.early, pytest.mark.long, pytest.mark.job]
 
 # As jaxlib 0.10.2 says it when process 1 of two was killed, when process 0 was, and when process 0
 # never came.

@@ -65,8 +65,7 @@ def small(name, **numbers):
             if isinstance(networks, DCGAN):
                 widths["hidden"] = 32
             if isinstance(networks, R3GAN):
-                widths |= {"group": 4, "generator_channels": (8, 4)}
-                widths |= {"discriminator_channels": (8, 4)}
+                widths = dict.fromkeys(widths, (8, 4)) | {"group": 4}
             if isinstance(networks, SNGAN):
                 widths["last_blocks"] = 0
             networks = dataclasses.replace(networks, **widths)

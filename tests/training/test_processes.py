@@ -20,7 +20,7 @@ from jaxgen.training.checkpoints import Checkpoints
 from jaxgen.training.task import Source
 from tests.training import members
 
-pytestmark = [pytest.mark.long, pytest.mark.job]
+pytestmark = [pytest.mark.early, pytest.mark.long, pytest.mark.job]
 ALL = members.GANS + members.CAPTIONERS
 LONGEST = 900  # seconds of a training, however busy the machine is
 
