@@ -37,7 +37,9 @@ CONV_CASES = [
     ((8, 11, 17), (3, 5, 2), (3, 2), ((1, 0), (2, 3))),
     ((9, 9, 3), (3, 3, 2), 1, ((-1, 0), (0, -2))),
     ((9, 8, 16), (3, 3, 2), 1, ((-1, 0), (2, -2))),  # from 8 channels on, another formulation
-    ((7, 9, 8), (3, 2, 24), (1, 3), "SAME"),
+    ((7, 9, 8), (3, 2, 24), (1, 3), "SAME"),  # with gradients of its own for strides
+    ((4, 4, 8), (5, 5, 16), 2, "SAME"),  # PacGAN's last layer: the kernel is the larger one
+    ((2, 5, 8), (3, 3, 4), 1, "SAME"),
 ]
 TRANSPOSE_CASES = [
     ((7, 7, 128), (4, 4, 64), 2, "SAME"),  # DCGAN generator
@@ -52,7 +54,7 @@ CASES = [(ops.conv, *case) for case in CONV_CASES] + [
 ]
 
 _FIRST = len(CONV_CASES)
-SECOND_ORDER_CASES = [CASES[1], CASES[4], CASES[_FIRST], CASES[_FIRST + 3]]
+SECOND_ORDER_CASES = [CASES[n] for n in (1, 4, _FIRST, _FIRST + 3, 7, 8)]
 
 
 def draw(image, kernel, dtype, n=3):
@@ -111,7 +113,7 @@ def test_second_order_agrees_with_lax(case, x64):
     assert_agree(second_order(op, stride, padding)(x, k), expected, 1e-12)
 
 
-@pytest.mark.parametrize("case", SECOND_ORDER_CASES[::2], ids=lambda c: c[0].__name__)
+@pytest.mark.parametrize("case", SECOND_ORDER_CASES[::2], ids=lambda c: f"{c[0].__name__}-{c[1]}")
 def test_second_order_agrees_with_lax_in_single_precision(case):
     op, image, kernel, stride, padding = case
     x, k = draw(image, kernel, jnp.float32, n=2)
@@ -153,6 +155,14 @@ def test_gradients_on_cpu_have_no_convolution():
     assert "stablehlo.convolution" not in lower(lowering_platforms=("cpu",)).as_text()
     value = jax.jit(ops.conv).trace(x, k).lower(lowering_platforms=("cpu",)).as_text()
     assert value.count("stablehlo.convolution") == 1
+
+
+@pytest.mark.parametrize(("side", "convolutions"), [(3, 1), (2, 0)])
+def test_a_kernel_larger_than_the_image_is_not_left_to_the_naive_loop(side, convolutions):
+    x, k = draw((side, 3, 16), (3, 3, 8), jnp.float32)
+    padded = jax.jit(lambda x, k: ops.conv(x, k, 1, "SAME")).trace(x, k)
+    program = padded.lower(lowering_platforms=("cpu",)).as_text()
+    assert program.count("stablehlo.convolution") == convolutions
 
 
 @pytest.mark.parametrize("op", [ops.conv, ops.conv_transpose])
