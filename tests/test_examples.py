@@ -108,6 +108,7 @@ def test_a_run_names_its_own_code_by_its_file(example):
     assert str(script.parent) not in text
 
 
+@pytest.mark.long
 def test_a_metric_of_ones_own_is_measured_where_its_file_is_named(tmp_path):
     shutil.copy(FOLDER / "own_metric.py", tmp_path)
     flags = [*FEW, *TRAINED["own_loss"], "--workdir", "run", "--evaluate-samples", "40"]

@@ -30,6 +30,8 @@ MORE_FLAGS = {
     "r3gan": [*RESIDUAL, *"--batch-size 8 --loss non_saturating_r1".split()],
     "sngan": [*RESIDUAL, *"--batch-size 10 --networks.last-blocks 0".split()],
 }
+ALWAYS = ("caption_lstm", "caption_transformer", "dcgan")
+"""One of each kind is compiled with the short tests; all of them with the long ones."""
 STARTS = {"caption_self_critical": "caption_transformer"}
 """What starts from a trained run, and of what."""
 
@@ -58,7 +60,13 @@ def two_steps(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.long, pytest.mark.early])
+        for name in NAMES
+    ],
+)
 def test_two_steps(name, two_steps):
     more = ["--objective.start", str(two_steps(STARTS[name]))] if name in STARTS else []
     two_steps(name, *more)

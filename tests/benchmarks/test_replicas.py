@@ -32,6 +32,7 @@ def command(monkeypatch, module, flags):
     module.main()
 
 
+@pytest.mark.long
 def test_steps_are_timed_and_their_bits_compared(tiny, monkeypatch, capsys):
     command(monkeypatch, replicas, "--replicas 2 --rounds 2 --steps 3 --command-steps 0")
     told = capsys.readouterr().out

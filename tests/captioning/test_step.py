@@ -299,6 +299,7 @@ def test_a_captioner_draws_no_samples(finished, run_module):
     assert told == f"error: {finished} draws no samples; jaxgen caption captions images\n"
 
 
+@pytest.mark.long
 def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(
     folder, tmp_path, killed_twice_and_resumed
 ):

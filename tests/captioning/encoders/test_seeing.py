@@ -224,6 +224,7 @@ def command(workdir, folder, *flags):
 UNBROKEN = "--optimizer.no-cosine --optimizer.warm-up 0 --optimizer.learning-rate 0.01".split()
 
 
+@pytest.mark.long
 def test_a_run_from_pictures_is_resumed_captions_and_shows_its_attention(
     folder, tmp_path, run_module
 ):

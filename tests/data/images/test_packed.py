@@ -162,6 +162,7 @@ def test_a_set_that_is_loaded_whole_does_not_stream(tmp_path, run_module):
     assert "--keep-data stream: this set is loaded whole; pack the pictures (`jaxgen pack`)" in told
 
 
+@pytest.mark.long
 def test_two_processes_read_a_slice_each_and_train_as_one(tmp_path, run_module):
     """Those of one command line each; the examples of a step are divided, which changes none."""
     fill(tmp_path / "pictures", 24)
