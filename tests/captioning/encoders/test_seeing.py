@@ -229,8 +229,8 @@ def test_a_run_from_pictures_is_resumed_captions_and_shows_its_attention(
     folder, tmp_path, run_module
 ):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert command(whole, folder, "--steps", "60", *UNBROKEN) == 0
-    for steps in ("15", "60"):
+    assert command(whole, folder, "--steps", "150", *UNBROKEN) == 0
+    for steps in ("15", "150"):
         assert command(parts, folder, "--steps", steps, *UNBROKEN) == 0
     ends = [json.loads((run / "summary.json").read_text()) for run in (whole, parts)]
     assert ends[0]["parameters_sha256"] == ends[1]["parameters_sha256"]
