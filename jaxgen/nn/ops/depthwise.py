@@ -3,15 +3,18 @@
 Shapes: N batch, H W height and width, C channels.
 """
 
-from functools import reduce
-
 import jax
-import jax.numpy as jnp
-from jax import lax
 
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.ops.arguments import Pads, Pair
-from jaxgen.nn.ops.convolution import Padding, Stride, convolved, padded
+from jaxgen.nn.ops.convolution import (
+    Padding,
+    Stride,
+    added,
+    convolved,
+    padded,
+    places_in_windows,
+)
 
 Array = jax.Array
 
@@ -44,16 +47,8 @@ def depthwise_conv(
 
 def _shifted(x_NHWC: Array, kernel_HW1C: Array, stride: Pair, pads: Pads) -> Array:
     """The sum of shifted images, each times its element of the kernel."""
-    (kernel_height, kernel_width), (s, t) = kernel_HW1C.shape[:2], stride
-    x_NHWC = padded(x_NHWC, *pads)
-    n, height, width, channels = x_NHWC.shape
-    last_h = (height - kernel_height) // s * s + 1
-    last_w = (width - kernel_width) // t * t + 1
-
-    def part(i: int, j: int) -> Array:
-        shifted = lax.slice(
-            x_NHWC, (0, i, j, 0), (n, i + last_h, j + last_w, channels), (1, s, t, 1)
-        )
-        return shifted * kernel_HW1C[i, j, 0][None, None, None]
-
-    return reduce(jnp.add, [part(i, j) for i in range(kernel_height) for j in range(kernel_width)])
+    parts = places_in_windows(padded(x_NHWC, *pads), kernel_HW1C.shape[:2], stride)
+    elements = kernel_HW1C.reshape(len(parts), -1)
+    return added(
+        part * element[None, None, None] for part, element in zip(parts, elements, strict=True)
+    )

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgen.errors import JaxgenError
+from jaxgen.nn.ops.convolution import places_in_windows
 
 Array = jax.Array
 
@@ -37,17 +38,7 @@ def max_pool(x_NHWC: Array, window: int = 2, stride: int = 2) -> Array:
 
 
 def _slices(x_NHWC: Array, window: int, stride: int) -> list[Array]:
-    """For each place in a window, the elements at that place in all windows."""
-    n, height, width, channels = x_NHWC.shape
-    last_h = (height - window) // stride * stride + 1
-    last_w = (width - window) // stride * stride + 1
-    return [
-        lax.slice(
-            x_NHWC, (0, i, j, 0), (n, i + last_h, j + last_w, channels), (1, stride, stride, 1)
-        )
-        for i in range(window)
-        for j in range(window)
-    ]
+    return places_in_windows(x_NHWC, (window, window), (stride, stride))
 
 
 # The gradient of `reduce_window` is 13 times slower on CPU (128x24x24x32: 33 ms against 2.5).
