@@ -208,16 +208,12 @@ def _class_fields(config: Any) -> dict[str, type]:
     }
 
 
-def _is_a_choice(value: Any, hint: Any) -> bool:
-    """Whether a value may be had where a type names the ones there are."""
-    return typing.get_origin(hint) is not typing.Literal or value in typing.get_args(hint)
-
-
 def _with_classes(config: Any, flags: list[str], prefix: str = "") -> Any:
     """The configuration with the classes that `--FIELD NAME` flags choose, taken from `flags`.
 
-    What an old value and the new class have in common keeps its number. What a class holds may
-    have classes to choose too: `--objective.reward NAME`.
+    What the experiment has set of its own keeps its value, if it is one that the new class takes;
+    what it left at the old class's default takes the new one's. What a class holds may have classes
+    to choose too: `--objective.reward NAME`.
     """
     for name, base in _class_fields(config).items():
         for chosen in _taken(flags, settings.flag(prefix + name))[-1:]:
@@ -233,11 +229,13 @@ def _with_classes(config: Any, flags: list[str], prefix: str = "") -> Any:
             if type(old) is known[chosen]:
                 continue
             hints = typing.get_type_hints(known[chosen])
+            defaults = {field.name: field.default for field in dataclasses.fields(old)}
             kept = {
                 field.name: value
-                for field in dataclasses.fields(old)
-                if field.name in known[chosen].__dataclass_fields__
-                and _is_a_choice(value := getattr(old, field.name), hints[field.name])
+                for field in dataclasses.fields(known[chosen])
+                if field.name in defaults
+                and (value := getattr(old, field.name)) != defaults[field.name]
+                and not settings.field_problem(value, hints[field.name], settings.rules(field))
             }
             try:
                 new = known[chosen](**kept)

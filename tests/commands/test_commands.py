@@ -15,11 +15,16 @@ import pytest
 from PIL import Image
 
 import jaxgen
-from experiments import dcgan
+from experiments import dcgan, r3gan, vanilla_gan
 from jaxgen import settings
 from jaxgen.commands import cli
 from jaxgen.commands.devices import in_words
 from jaxgen.errors import JaxgenError
+from jaxgen.gan.networks.dcgan import DCGAN
+from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.pacgan import PacGAN
+from jaxgen.gan.networks.r3gan import R3GAN
+from jaxgen.gan.networks.sngan import SNGAN
 from jaxgen.training.run_folder import Run
 
 DEVICES = f"devices: {in_words(jax.devices(), jax.devices())}\n"
@@ -321,6 +326,20 @@ def test_presets_and_classes(tmp_path, capsys):
     assert "--preset small: noise_size: 96 -> 3" in told
     for name in ("mnist5k", "idx", "tfds", "pictures", "--import FILE", "--reschedule"):
         assert name in told
+
+
+@pytest.mark.parametrize("networks", [DCGAN, MLP, PacGAN, R3GAN, SNGAN])
+@settings.flags_spelled()
+def test_other_networks_have_their_own_widths(networks):
+    """PacGAN's are 512, 256, 128, 64, not the DCGAN's 128, 64; what was set on purpose stays."""
+    flags = ["--networks", settings.class_name(networks)]
+    for experiment in (dcgan, vanilla_gan, r3gan):
+        assert cli.chosen(experiment.config, flags, "").networks == networks()
+
+    widths = (96, 48, 24)
+    wide = replace(r3gan.config, networks=R3GAN(generator_channels=widths))
+    kept = {"generator_channels": widths} if networks in (PacGAN, R3GAN, SNGAN) else {}
+    assert cli.chosen(wide, flags, "").networks == networks(**kept)
 
 
 def test_help_is_complete_and_import_is_light():
