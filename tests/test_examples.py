@@ -33,6 +33,8 @@ TRAINED = {
 
 STARTS = {"own_reward": "caption_lstm"}
 """What starts from a trained run: of which experiment, with the same flags."""
+ALWAYS = ("own_networks", "own_captioner")
+"""Trained with the short tests; all of them with the long ones."""
 CAPTION = ("own_captioner", "own_captions", "own_reward")
 
 
@@ -58,7 +60,12 @@ def checksum(run):
     return json.loads((run / "summary.json").read_text())["parameters_sha256"]
 
 
-@pytest.fixture(scope="module", params=TRAINED)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[] if name in ALWAYS else pytest.mark.long) for name in TRAINED
+    ],
+)
 def example(request, tmp_path_factory):
     """An example, alone in a folder, and its finished run, which went on once."""
     folder = tmp_path_factory.mktemp("own")

@@ -30,7 +30,7 @@ MORE_FLAGS = {
     "r3gan": [*RESIDUAL, *"--batch-size 8 --loss non_saturating_r1".split()],
     "sngan": [*RESIDUAL, *"--batch-size 10 --networks.last-blocks 0".split()],
 }
-ALWAYS = ("caption_lstm", "caption_transformer", "dcgan")
+ALWAYS = ("caption_lstm", "vanilla_gan")
 """One of each kind is compiled with the short tests; all of them with the long ones."""
 STARTS = {"caption_self_critical": "caption_transformer"}
 """What starts from a trained run, and of what."""

@@ -130,7 +130,7 @@ def close(single, double, rtol):
     jax.tree_util.tree_map_with_path(compare, single, double)
 
 
-@pytest.mark.parametrize("name", ["mlp", "rnn", "window"])
+@pytest.mark.parametrize("name", ["mlp", "rnn", pytest.param("window", marks=pytest.mark.long)])
 def test_the_numbers_are_the_same_but_for_rounding(name):
     def run():
         model, batch, makers = parts(CONFIGS[name])
@@ -181,6 +181,7 @@ for config in (gan, captioner):
 """
 
 
+@pytest.mark.long
 def test_runs_in_a_process_of_double_precision(tmp_path):
     """Trained, extended, restored and measured; and then by this process, which has none."""
     environment = os.environ | {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}

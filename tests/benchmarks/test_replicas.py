@@ -44,6 +44,7 @@ def test_steps_are_timed_and_their_bits_compared(tiny, monkeypatch, capsys):
     assert seen.same_bits and seen.difference == 0
 
 
+@pytest.mark.long
 def test_a_table_over_seeds_is_one_command(tiny, monkeypatch, capsys):
     command(monkeypatch, over_seeds, "--replicas 2 --steps 2 --out out")
     *_, head, _, row = capsys.readouterr().out.splitlines()

@@ -28,6 +28,7 @@ def run(tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_each_part_is_timed_beside_the_gradient(run, run_module):
     flags = ["--repeats", 1, "--batch", 4, "--samples", 2]
     code, told = run_module("benchmarks.self_critical", run, *flags)

@@ -104,6 +104,7 @@ def attempt(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("side", ["jaxgen", "torch"])
 @pytest.mark.parametrize(
     "experiment, recipe", [("conditional_dcgan", "best"), ("caption_lstm", "default")]

@@ -341,6 +341,7 @@ for megabytes in (512, 0):
 """
 
 
+@pytest.mark.long
 def test_four_devices_train_as_one_does(folder, on_devices):
     """With features on the devices, and with features read from their file for each dispatch."""
     losses = {}

@@ -138,6 +138,7 @@ def command(workdir, *flags):
     return [sys.executable, "-m", "experiments.dcgan", *TINY, "--workdir", str(workdir), *flags]
 
 
+@pytest.mark.long
 def test_killed_at_a_random_moment_and_resumed_ends_with_the_same_bytes(
     finished, tmp_path, killed_twice_and_resumed
 ):

@@ -144,6 +144,7 @@ for captioner, shape in ((lstm, (24,)), (transformer, (4, 6))):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", [HELPERS, SAMPLING, DECODING], ids=["helpers", "gan", "words"])
 def test_four_devices(part, on_devices):
     on_devices(PROGRAM + part)

@@ -47,9 +47,16 @@ def test_what_may_change_changes_in_a_finished_run(config):
     assert jaxgen.run(finished).config.sampling_statistics == "running"
 
 
-@pytest.mark.parametrize("step", [2, 4])
-@pytest.mark.parametrize("what", ["show", "figures"])
-def test_a_run_that_dies_while_it_is_looked_at_loses_nothing(config, monkeypatch, step, what):
+@pytest.mark.parametrize(
+    "what, step",
+    [
+        ("figures", 2),
+        pytest.param("figures", 4, marks=pytest.mark.long),
+        pytest.param("show", 2, marks=pytest.mark.long),
+        pytest.param("show", 4, marks=pytest.mark.long),
+    ],
+)
+def test_a_run_that_dies_while_it_is_looked_at_loses_nothing(config, monkeypatch, what, step):
     """Its checkpoint is there; the next call draws and measures what was due, then goes on."""
     numbers = {"sample_every": 2, "evaluate_every": 2, "evaluate_samples": 8}
     folders = []

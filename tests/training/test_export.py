@@ -94,7 +94,13 @@ def step_of(config):
     return step, init, (arrays, part)
 
 
-@pytest.mark.parametrize("name", experiments())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("dcgan", "caption_lstm") else pytest.mark.long)
+        for name in experiments()
+    ],
+)
 def test_every_step_is_exported_for_cpu_cuda_and_tpu(name):
     step, init, arguments = step_of(small(name))
     state = jax.eval_shape(init, *arguments)

@@ -281,6 +281,7 @@ Loop(task, config).run(watcher=Printing())
 """
 
 
+@pytest.mark.long
 def test_four_devices_train_as_one_does(on_devices):
     """Batch norm sees the whole batch, wherever its parts are."""
     losses = {}

@@ -108,7 +108,13 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name in ("dcgan", "transformer") else [])
+        for name in OTHERS
+    ],
+)
 def test_every_program_is_for_any_batch_and_three_platforms(name):
     exported = OTHERS[name]().exportable()
     weights = flat(exported.weights)
