@@ -16,6 +16,7 @@ import pytest
 
 from jaxgen.training.watchers.audience import Audience
 from jaxgen.training.watchers.chosen import chosen
+from tests.marks import long_but_for
 
 FOLDER = Path(__file__).parents[1] / "examples"
 FEW = "--steps 6 --batch-size 8 --log-every 3 --checkpoint-every 3 --sample-every 0".split()
@@ -60,12 +61,7 @@ def checksum(run):
     return json.loads((run / "summary.json").read_text())["parameters_sha256"]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(name, marks=[] if name in ALWAYS else pytest.mark.long) for name in TRAINED
-    ],
-)
+@pytest.fixture(scope="module", params=long_but_for(ALWAYS, TRAINED))
 def example(request, tmp_path_factory):
     """An example, alone in a folder, and its finished run, which went on once."""
     folder = tmp_path_factory.mktemp("own")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.marks import long_but_for
+
 FOLDER = Path(__file__).parents[1] / "experiments"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 # A tiny set of scenes: the default one takes a minute to make.
@@ -60,13 +62,7 @@ def two_steps(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.long, pytest.mark.early])
-        for name in NAMES
-    ],
-)
+@pytest.mark.parametrize("name", long_but_for(ALWAYS, NAMES, pytest.mark.early))
 def test_two_steps(name, two_steps):
     more = ["--objective.start", str(two_steps(STARTS[name]))] if name in STARTS else []
     two_steps(name, *more)

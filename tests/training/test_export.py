@@ -27,6 +27,7 @@ from jaxgen.gan.networks.mlp import MLP
 from jaxgen.gan.networks.r3gan import R3GAN
 from jaxgen.gan.networks.sngan import SNGAN
 from jaxgen.gan.recipe import Updates
+from tests.marks import long_but_for
 
 COMPILE = """
 import json, sys
@@ -94,13 +95,7 @@ def step_of(config):
     return step, init, (arrays, part)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in ("dcgan", "caption_lstm") else pytest.mark.long)
-        for name in experiments()
-    ],
-)
+@pytest.mark.parametrize("name", long_but_for(("dcgan", "caption_lstm"), experiments()))
 def test_every_step_is_exported_for_cpu_cuda_and_tpu(name):
     step, init, arguments = step_of(small(name))
     state = jax.eval_shape(init, *arguments)

@@ -14,6 +14,7 @@ from jaxgen.captioning.captioners.transformer import Transformer
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.training.exporting import folder, stablehlo
 from jaxgen.training.exporting.exportable import flat
+from tests.marks import long_but_for
 from tests.training.exporting.conftest import CAPTIONS, FEATURES, GAN, captioner, gan
 
 pytest.importorskip("flatbuffers", reason="what jax.export writes with is not there")
@@ -108,13 +109,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.long if name in ("dcgan", "transformer") else [])
-        for name in OTHERS
-    ],
-)
+@pytest.mark.parametrize("name", long_but_for(("bfloat16", "rnn"), OTHERS))
 def test_every_program_is_for_any_batch_and_three_platforms(name):
     exported = OTHERS[name]().exportable()
     weights = flat(exported.weights)
