@@ -157,7 +157,7 @@ PENALTIES = {
 
 # Passes of both networks in a step, where a batch is divided: each part's gradient is summed.
 # PacGAN's discriminator judges real and fake packs in passes of their own.
-PASSES = {"vanilla_gan recipe": (2, 4), "sngan": (1, 5), "dcgan pacgan": (1, 2)}
+PASSES = {"vanilla_gan recipe": (2, 4), "sngan": (1, 2), "dcgan pacgan": (1, 2)}
 
 # On CPU the products of a convolution have kernels with zeros beside them, and XLA sums the
 # gradients of those: for the six of the encoder, 264,256 numbers, 565,248.
@@ -171,8 +171,8 @@ WIDER["dcgan pacgan"] += 2 * 4 * (96 - 25) * (2 * 8)
 # Grouped ones have zeros between the groups of a block of 32 channels too. Three kernels of 64, of
 # the generator once, of the discriminator in three passes.
 WIDER["r3gan"] = 12 * 4 * (2 * 3 * 128 * 64 - 9 * 16 * 64)
-# Of 64 to 64 channels four of the generator, five of the discriminator in each of five updates.
-WIDER["sngan"] = 29 * 4 * (3 * 256 * 128 - 9 * 64 * 64)
+# Of 64 to 64 channels four of the generator, five of the discriminator in each of two updates.
+WIDER["sngan"] = 14 * 4 * (3 * 256 * 128 - 9 * 64 * 64)
 
 for name in sys.argv[1:]:
     config = dataclasses.replace(config_of(name), **CHANGES.get(name, {}))
