@@ -111,14 +111,35 @@ def test_without_the_policy_nothing_is_rounded():
 def test_convolutions_are_those_of_rounded_operands(transposed, channels, options):
     x_NHWI, kernel_HWIO = normal(0, 2, 7, 6, channels), normal(1, 4, 3, channels, 5)
     conv = partial(ops.conv_transpose if transposed else ops.conv, **options)
-    expected = conv(
-        as_rounded(x_NHWI).astype(np.float32), as_rounded(kernel_HWIO).astype(np.float32)
-    )
+    rounded = [jnp.float32(as_rounded(operand)) for operand in (x_NHWI, kernel_HWIO)]
+    expected, back = jax.vjp(conv, *rounded)
+    g = as_rounded(normal(2, *expected.shape))
     with precision.using("bfloat16"):
-        y = conv(x_NHWI, kernel_HWIO)
-        dkernel = jax.grad(lambda k: conv(x_NHWI, k).astype(jnp.float32).sum())(kernel_HWIO)
-    assert (y.dtype, dkernel.dtype) == (BF16, jnp.float32)
-    np.testing.assert_allclose(y.astype(jnp.float32), expected, atol=0.01 * np.abs(expected).max())
+        y, rounded_back = jax.vjp(conv, x_NHWI, kernel_HWIO)
+        dx, dkernel = rounded_back(jnp.asarray(g, BF16))
+    assert (y.dtype, dx.dtype, dkernel.dtype) == (BF16, jnp.float32, jnp.float32)
+    right = (expected, *back(jnp.float32(g)))
+    # The result is rounded and so is the image's gradient; the kernel's is only a sum.
+    for mine, theirs, share in zip((y, dx, dkernel), right, (0.005, 0.005, 1e-5), strict=True):
+        np.testing.assert_allclose(np.float32(mine), theirs, atol=share * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_convolutions_have_second_derivatives(transposed):
+    x_NHWI, kernel_HWIO = normal(0, 2, 7, 6, 3), normal(1, 3, 3, 3, 5)
+    conv = ops.conv_transpose if transposed else ops.conv
+
+    def penalty(kernel_HWIO):
+        def score(x_NHWI):
+            return jnp.tanh(0.1 * conv(x_NHWI, kernel_HWIO).astype(jnp.float32)).sum()
+
+        return jnp.square(jax.grad(score)(x_NHWI)).sum()
+
+    exact = jax.grad(penalty)(kernel_HWIO)
+    with precision.using("bfloat16"):
+        rounded = jax.grad(penalty)(kernel_HWIO)
+    error = np.abs(rounded - exact).max() / np.abs(exact).max()
+    assert 0 < error < 0.02
 
 
 def test_parameters_statistics_logits_and_gradients_stay_float32():

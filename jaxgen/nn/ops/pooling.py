@@ -8,6 +8,7 @@ from jax import lax
 
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.ops.convolution import places_in_windows
+from jaxgen.nn.precision import exact
 
 Array = jax.Array
 
@@ -54,10 +55,13 @@ def _max_pool_jvp(
     (x_NHWC,), (dx_NHWC,) = primals, tangents
     y_NHWC = _max_pool(x_NHWC, window, stride)
     largest = [part == y_NHWC for part in _slices(x_NHWC, window, stride)]
-    share_NHWC = 1 / reduce(jnp.add, [is_it.astype(x_NHWC.dtype) for is_it in largest])
+    # bfloat16 has no third, and is converted for each operation.
+    dtype = exact(y_NHWC).dtype
+    share_NHWC = 1 / reduce(jnp.add, [is_it.astype(dtype) for is_it in largest])
     pieces = _pieces if stride == window else _slices
     parts = zip(largest, pieces(dx_NHWC, window, stride), strict=True)
-    return y_NHWC, share_NHWC * reduce(jnp.add, [jnp.where(m, dx, 0) for m, dx in parts])
+    total_NHWC = reduce(jnp.add, [jnp.where(m, dx, 0) for m, dx in parts])
+    return y_NHWC, (share_NHWC * total_NHWC).astype(y_NHWC.dtype)
 
 
 def _pieces(x_NHWC: Array, window: int, stride: int) -> list[Array]:

@@ -95,7 +95,6 @@ def _backward(
 ) -> tuple[Array, Array]:
     (of_a, of_b), of_y = _letters(spec)
     a, b = operands
-    # A kernel's gradient: the activations first, whose transposed copy `_on_cpu` makes.
     return (
         rounding_einsum(f"{of_y},{of_b}->{of_a}", gradient, b).astype(dtypes[0]),
         rounding_einsum(f"{of_a},{of_y}->{of_b}", a, gradient).astype(dtypes[1]),
@@ -123,6 +122,9 @@ def _on_cpu(spec: str, a: Array, b: Array) -> Array:
     if of_y[0] not in of_a:
         a, b, of_a, of_b = b, a, of_b, of_a
     (shared,) = set(of_a) & set(of_b)
+    # A kernel's gradient needs a transposed copy of the activations or of what comes back to them.
+    if of_a[0] == of_b[0] == shared and b.size < a.size:
+        return _on_cpu(f"{of_b},{of_a}->{of_y[::-1]}", b, a).T
     if of_a[1] != shared:
         a = _transposed(a)
     contracted = (((1,), (of_b.index(shared),)), ((), ()))

@@ -3,6 +3,8 @@
 Shapes: N batch, H W height and width, I O input and output channels.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -20,7 +22,9 @@ from jaxgen.nn.ops.convolution import (
     pad_kernel,
     padded,
 )
+from jaxgen.nn.ops.moving import added_up
 from jaxgen.nn.ops.product import matmul
+from jaxgen.nn.precision import rounds
 
 Array = jax.Array
 
@@ -87,31 +91,36 @@ def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads
     flipped = pad_kernel(kernel_HWIO[::-1, ::-1], blocks_h * s, blocks_w * t)
     by_row = flipped.transpose(2, 0, 1, 3).reshape(channels, blocks_h * s, -1)
     pixels = x_NHWI.reshape(-1, channels)
-    if by_row.shape[2] < FEW_COLUMNS:
-        product = matmul(pixels, by_row.reshape(channels, -1)).reshape(-1, *by_row.shape[1:])
-        products = [product[:, r] for r in range(blocks_h * s)]
-    else:
-        products = [matmul(pixels, by_row[:, r]) for r in range(blocks_h * s)]
-
-    def overlap_width(product: Array) -> Array:
-        blocks = product.reshape(n, height, width, blocks_w, t * features)
-        return added(
-            padded(blocks[:, :, :, q], (0, 0), (q, blocks_w - 1 - q)) for q in range(blocks_w)
-        )
-
-    rows = [overlap_width(product) for product in products]
-    phases = [
-        added(padded(rows[q * s + r], (q, blocks_h - 1 - q), (0, 0)) for q in range(blocks_h))
-        for r in range(s)
-    ]
-    full = jnp.stack(phases, axis=2).reshape(
-        n, (height + blocks_h - 1) * s, (width + blocks_w - 1) * t, features
-    )
-    # Paddings count from the dilated image; `full` has kernel - 1 on the low sides.
+    # Paddings count from the dilated image; what is added up has kernel - 1 on the low sides.
     (top, bottom), (left, right) = pads
     out_h = (height - 1) * s + 1 + top + bottom - kernel_height + 1
     out_w = (width - 1) * t + 1 + left + right - kernel_width + 1
     low_h, low_w = top - kernel_height + 1, left - kernel_width + 1
-    return padded(
-        full, (low_h, out_h - low_h - full.shape[1]), (low_w, out_w - low_w - full.shape[2])
-    )
+
+    def overlap_width(product: Array) -> Array:
+        blocks = product.reshape(n, height, width, blocks_w, t * features)
+        return added(
+            padded(block[:, :, :, 0], (0, 0), (q, blocks_w - 1 - q))
+            for q, block in enumerate(lax.split(blocks, (1,) * blocks_w, axis=3))
+        )
+
+    def overlap(products: Sequence[Array]) -> Array:
+        rows = [overlap_width(product) for product in products]
+        phases = [
+            added(padded(rows[q * s + r], (q, blocks_h - 1 - q), (0, 0)) for q in range(blocks_h))
+            for r in range(s)
+        ]
+        full = jnp.stack(phases, axis=2).reshape(
+            n, (height + blocks_h - 1) * s, (width + blocks_w - 1) * t, features
+        )
+        return padded(
+            full, (low_h, out_h - low_h - full.shape[1]), (low_w, out_w - low_w - full.shape[2])
+        )
+
+    def overlap_split(product: Array) -> Array:
+        return overlap(lax.split(product, (1,) * (blocks_h * s), axis=1))
+
+    if rounds() or by_row.shape[2] < FEW_COLUMNS:
+        product = matmul(pixels, by_row.reshape(channels, -1)).reshape(-1, *by_row.shape[1:])
+        return added_up(overlap_split, product) if rounds() else overlap_split(product)
+    return overlap([matmul(pixels, by_row[:, r]) for r in range(blocks_h * s)])
