@@ -122,8 +122,9 @@ def _on_cpu(spec: str, a: Array, b: Array) -> Array:
     if of_y[0] not in of_a:
         a, b, of_a, of_b = b, a, of_b, of_a
     (shared,) = set(of_a) & set(of_b)
-    # A kernel's gradient needs a transposed copy of the activations or of what comes back to them.
-    if of_a[0] == of_b[0] == shared and b.size < a.size:
+    # A kernel's gradient needs a transposed copy: of the activations, or of the gradient that comes
+    # back to them and then of the result.
+    if of_a[0] == of_b[0] == shared and b.size + a.shape[1] * b.shape[1] < a.size:
         return _on_cpu(f"{of_b},{of_a}->{of_y[::-1]}", b, a).T
     if of_a[1] != shared:
         a = _transposed(a)
