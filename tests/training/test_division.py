@@ -160,8 +160,8 @@ PENALTIES = {
 PASSES = {"vanilla_gan recipe": (2, 4), "sngan": (1, 2), "dcgan pacgan": (1, 2)}
 
 # On CPU the products of a convolution have kernels with zeros beside them, and XLA sums the
-# gradients of those: for the six of the encoder, 264,256 numbers, 565,248.
-WIDER = {"caption_pixels": 4 * (565_248 - 264_256)}
+# gradients of those: for the six of the encoder, which is bfloat16, 264,256 numbers, 675,840.
+WIDER = {"caption_pixels": 4 * (675_840 - 264_256)}
 # The discriminator's two of 3 to 32 to 64 channels, in three passes.
 WIDER["stacked_digits"] = 3 * 4 * (15_360 + 122_880 - 25 * (3 * 32 + 32 * 64))
 # Transposed ones of the generator, 5x5, become 6x6; then the discriminator's first, in two passes:
