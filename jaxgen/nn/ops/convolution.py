@@ -218,6 +218,10 @@ def conv_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> 
     return y.reshape(n, rows, tiles * tile, features)[:, :, :columns]
 
 
+# Below this many input channels a window of 16 pixels is still narrow.
+_FEW_CHANNELS = 8
+
+
 def _conv_rounded(x_NHWI: Array, kernel_HWIO: Array, pads: Pads) -> Array:
     """One product of windows over `tile` neighbouring outputs with the kernel as a band matrix.
 
@@ -231,7 +235,7 @@ def _conv_rounded(x_NHWI: Array, kernel_HWIO: Array, pads: Pads) -> Array:
     rows = height + top + bottom - kernel_height + 1
     columns = width + left + right - kernel_width + 1
     # Wide enough for the processor's products: 256 columns, or 16 pixels of few channels.
-    tile = 17 - kernel_width if channels < _DIRECT_CHANNELS else 256 // features
+    tile = 17 - kernel_width if channels < _FEW_CHANNELS else 256 // features
     tiles = -(-columns // max(1, tile))
     tile = -(-columns // tiles)
 
