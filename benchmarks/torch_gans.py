@@ -5,7 +5,7 @@ one discriminator pass for the real images and one for the fakes, `torch.optim.A
 one from PyTorch's random numbers; `torch_weights.copy_weights` gives a network the weights of a
 jaxgen state instead. In bfloat16 they run under PyTorch's autocast.
 
-N batch, Z noise, C channels, H height, W width, K classes. Images are grey.
+N batch, Z noise, C channels, H height, W width, K classes or clusters. Images are grey.
 """
 
 import copy
@@ -22,6 +22,7 @@ from benchmarks.torch_networks import (
     CLASSES,
     dcgan_discriminator,
     dcgan_generator,
+    label_size,
     mlp_discriminator,
     mlp_generator,
 )
@@ -182,7 +183,7 @@ def step(
         real: (N, 1, 28, 28) in [-1, 1].
         noise_d_NZ: for the fakes that the discriminator is trained on.
         noise_g_NZ: for those that the generator is trained on.
-        label_NK: one-hot, of the real images and of the fakes; None if not conditional.
+        label_NK: one-hot, of the real images and of the fakes; None where the networks see none.
         view: what the discriminator sees of images.
 
     Returns:
@@ -228,7 +229,8 @@ def train(
     Args:
         twin: changed in place.
         images_NHWC: uint8 (N, 28, 28, 1).
-        labels_N: integers in [0, 10), which a conditional twin needs and others leave alone.
+        labels_N: integers in [0, K), classes or clusters, which a twin needs whose networks see
+            labels; others leave them alone.
     """
     config = twin.config
     pixels_NCHW = torch.from_numpy(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)))
@@ -236,34 +238,44 @@ def train(
     rng = torch.Generator().manual_seed(config.seed)
     shape = (config.batch_size, config.noise_size)
     view = partial(_AUGMENTATIONS[config.augmentation], rng=rng)
+    classes = label_size(config)
     for indices_N in batches:
         real = pixels_NCHW[torch.from_numpy(indices_N)].float() / 127.5 - 1
         noise_d_NZ, noise_g_NZ = (_NOISES[config.noise](shape, rng) for _ in range(2))
-        label_NK = _one_hot(labels_N[indices_N]) if config.conditional else None
+        label_NK = _one_hot(labels_N[indices_N], classes) if classes else None
         yield step(twin, real, noise_d_NZ, noise_g_NZ, label_NK, view)
 
 
-def _one_hot(labels_N: np.ndarray) -> Tensor:
-    return F.one_hot(torch.from_numpy(labels_N).long(), CLASSES).float()
+def _one_hot(labels_N: np.ndarray, classes: int) -> Tensor:
+    return F.one_hot(torch.from_numpy(labels_N).long(), classes).float()
+
+
+def classes_in_turn(start: int, stop: int) -> np.ndarray:
+    """Labels of images `start` to `stop`, the classes one after the other: int (n,)."""
+    return np.arange(start, stop) % CLASSES
 
 
 @torch.no_grad()
-def sample(twin: Twin, n: int, seed: int = 0) -> np.ndarray:
+def sample(
+    twin: Twin,
+    n: int,
+    seed: int = 0,
+    turns: Callable[[int, int], np.ndarray] = classes_in_turn,
+) -> np.ndarray:
     """`n` images, float32 (n, 28, 28, 1) in [-1, 1], in batches of `batch_size` as jaxgen does.
 
     They are the moving average's where there is one. Batch norm uses the statistics that the config
-    names; the classes take turns.
+    names; `turns` gives the labels of images from one number up to another.
     """
     config = twin.config
     generator = twin.average.generator if twin.average else twin.generator
-    size = config.batch_size
+    size, classes = config.batch_size, label_size(config)
     rng = torch.Generator().manual_seed(seed)
     generator.train(config.sampling_statistics == "batch")
     batches = []
     for start in range(0, n, size):
         noise_NZ = _NOISES[config.noise]((size, config.noise_size), rng)
-        labels_N = np.arange(start, start + size) % CLASSES
-        label_NK = _one_hot(labels_N) if config.conditional else None
+        label_NK = _one_hot(turns(start, start + size), classes) if classes else None
         with forward_in(config.precision):
             batches.append(generator(_joined(noise_NZ, label_NK)).float())
     generator.train()

@@ -1,8 +1,8 @@
 """The networks of the GAN experiments as PyTorch modules, with PyTorch's initial values.
 
-N batch, Z noise, P pixels, K classes. Images are grey, 28x28. Where there are labels, all networks
-read their one-hot vectors behind noise and flattened image (Mirza and Osindero 2014); the
-convolutional discriminator projects them (Miyato and Koyama 2018).
+N batch, Z noise, P pixels, K classes or clusters. Images are grey, 28x28. Where there are labels,
+all networks read their one-hot vectors behind noise and flattened image (Mirza and Osindero 2014);
+the convolutional discriminator projects them (Miyato and Koyama 2018).
 References: the course's GAN notebook (CS231n 2020, GANs-PyTorch); Goodfellow et al. 2014; Radford
 et al. 2016 (batch norm).
 """
@@ -17,7 +17,7 @@ CLASSES = 10
 
 def label_size(config: GanConfig) -> int:
     """Numbers in a label's vector, 0 without labels."""
-    return CLASSES if config.conditional else 0
+    return config.clusters or (CLASSES if config.conditional else 0)
 
 
 def mlp_generator(config: GanConfig) -> nn.Sequential:
@@ -83,8 +83,8 @@ def dcgan_discriminator(config: GanConfig) -> nn.Sequential:
         nn.LeakyReLU(0.01),
         nn.Linear(width, 1),
     ]
-    if config.conditional:
-        network = Projection(*layers, nn.Linear(CLASSES, width, bias=False))
+    if classes := label_size(config):
+        network = Projection(*layers, nn.Linear(classes, width, bias=False))
     else:
         network = nn.Sequential(*layers, nn.Flatten(0))
     return network.apply(_xavier_uniform)
@@ -100,7 +100,7 @@ class Projection(nn.Sequential):
 
     def forward(self, both_NR: Tensor) -> Tensor:
         """Logits (N,) of images in [-1, 1] with their one-hot labels behind them."""
-        pixels_NP, label_NK = both_NR.split([SIDE * SIDE, CLASSES], dim=1)
+        pixels_NP, label_NK = both_NR.tensor_split([SIDE * SIDE], dim=1)
         *layers, score, embedding = self
         x = pixels_NP.unflatten(1, (1, SIDE, SIDE))
         for layer in layers:

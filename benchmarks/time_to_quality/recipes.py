@@ -56,9 +56,7 @@ def _with_rate(config: Any, learning_rate: float, **changes: Any) -> Any:
 RECIPES: dict[str, dict[str, TrainConfig]] = {
     "dcgan": {
         "default": dcgan.config,
-        "best": _with_rate(
-            dcgan.config, 1e-3, batch_size=128, precision="bfloat16", average_decay=0.99
-        ),
+        "best": dcgan.quick,
     },
     "conditional_dcgan": {
         "default": conditional_dcgan.config,

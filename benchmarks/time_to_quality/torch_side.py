@@ -13,10 +13,10 @@ from benchmarks.time_to_quality.attempt import Attempt, Stop
 from jaxgen.captioning.config import CaptionConfig
 from jaxgen.captioning.quality import CaptionQuality
 from jaxgen.data.captions.base import load_captions
-from jaxgen.data.images.base import load_images
-from jaxgen.data.images.stored import StoredImages
-from jaxgen.gan.config import GanConfig
+from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.quality import GanQuality
+from jaxgen.gan.sampling import Sampler
+from jaxgen.training.image_source import image_source
 from jaxgen.training.task import TrainConfig
 
 
@@ -39,37 +39,34 @@ def train(config: TrainConfig, attempt: Attempt, stop: Stop = "") -> None:
 class TwinSampler:
     """What `jaxgen.gan.sampling.Sampler` is to jaxgen's measurements, of a twin."""
 
-    def __init__(self, classes: int) -> None:
-        """Take how many classes can be asked for; 0 if none can."""
-        self.asked_classes = classes
+    def __init__(self, sampler: Sampler) -> None:
+        """Take jaxgen's own, whose labels are asked for."""
+        self.asked_classes, self.turns = sampler.asked_classes, sampler.turns
 
     def sample(
         self, twin: torch_gans.Twin, n: int, seed: int, truncation: float | None = None
     ) -> np.ndarray:
-        """`n` images, float32 (n, 28, 28, 1) in [-1, 1]; the classes take turns."""
+        """`n` images, float32 (n, 28, 28, 1) in [-1, 1], with the labels that `turns` gives."""
         if truncation is not None:
             raise ValueError("a twin's noise is not truncated")
-        return torch_gans.sample(twin, n, seed)
-
-    def turns(self, start: int, stop: int) -> np.ndarray:
-        """Labels of images `start` to `stop`, the classes one after the other: int (n,)."""
-        return np.arange(start, stop) % torch_gans.CLASSES
+        return torch_gans.sample(twin, n, seed, self.turns)
 
 
 def _train_gan(config: GanConfig, attempt: Attempt, stop: Stop) -> None:
-    real = load_images(config.data)
+    real, _ = image_source(config.data, config, config.clusters)
     if stop == "loaded":
         return
     twin = torch_gans.twin(config)
     with attempt.clock.stopped():
         quality = GanQuality(
-            TwinSampler(torch_gans.CLASSES if config.conditional else 0),
-            StoredImages.of(real),
+            TwinSampler(config.sampler(AboutImages.of(real))),
+            real,
             config.loss,
             config.seed,
             config.evaluate_samples,
         )
-    steps = torch_gans.train(twin, real["image"], real["label"])
+    given_N = real.label_N if real.cluster_N is None else real.cluster_N
+    steps = torch_gans.train(twin, real.arrays()["image"], given_N)
     _follow(config, attempt, stop, steps, lambda: quality.evaluate(twin))
 
 

@@ -44,6 +44,17 @@ class AboutImages:
     cluster_sizes: tuple[int, ...] = setting((), least=1, before=())
     """Images of each cluster, where clusters stand for labels."""
 
+    @classmethod
+    def of(cls, real: StoredImages) -> "AboutImages":
+        """What is to be known of a set that is trained on."""
+        sizes = () if real.cluster_N is None else tuple(np.bincount(real.cluster_N).tolist())
+        return cls(
+            image_shape=real.shape,
+            classes=real.classes,
+            examples=len(real),
+            cluster_sizes=sizes,
+        )
+
     def given_classes(self, conditional: bool) -> int:
         """How many numbers the labels have that networks are given; 0 where they are given none."""
         return len(self.cluster_sizes) or (self.classes if conditional else 0)
@@ -131,15 +142,9 @@ class GanConfig(TrainConfig):
 
     def task(self) -> Task:
         real, source = image_source(self.data, self, self.clusters)
-        sizes = () if real.cluster_N is None else tuple(np.bincount(real.cluster_N).tolist())
-        about = AboutImages(
-            image_shape=real.shape,
-            classes=real.classes,
-            examples=len(real),
-            cluster_sizes=sizes,
-        )
+        about = AboutImages.of(real)
         told = configs.to_json(about, AboutImages)
-        if not sizes:
+        if not about.cluster_sizes:
             del told["cluster_sizes"]  # runs from before there were clusters go on
         gan = self.gan(about)
         quality = self._quality(about, real)

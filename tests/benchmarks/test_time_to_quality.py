@@ -16,6 +16,7 @@ from benchmarks.time_to_quality.table import outcome, table
 from jaxgen.captioning.captioners.recurrent import LSTM
 from jaxgen.data.scenes.captions import Scenes
 from jaxgen.errors import JaxgenError
+from jaxgen.gan.config import AboutImages
 from jaxgen.gan.networks.mlp import MLP
 
 SMALL = MLP(generator_hidden=(8,), discriminator_hidden=(8,))
@@ -87,6 +88,7 @@ def attempt(monkeypatch, capsys):
     """Runs an attempt in this process, of small networks, and gives what it told."""
     monkeypatch.setattr(attempts.os, "cpu_count", lambda: 1)
     config = replace(RECIPES["conditional_dcgan"]["best"], networks=SMALL, batch_size=10)
+    clustered = replace(RECIPES["dcgan"]["best"], networks=SMALL, batch_size=10, clusters=4)
     captions = replace(
         RECIPES["caption_lstm"]["default"],
         captioner=LSTM(hidden=8, word_size=4, dropout=0.1),
@@ -94,6 +96,7 @@ def attempt(monkeypatch, capsys):
         batch_size=10,
     )
     monkeypatch.setitem(recipes.RECIPES, "conditional_dcgan", {"best": config})
+    monkeypatch.setitem(recipes.RECIPES, "dcgan", {"best": clustered})
     monkeypatch.setitem(recipes.RECIPES, "caption_lstm", {"default": captions})
 
     def run(*flags):
@@ -124,6 +127,32 @@ def test_an_attempt_of_either_side_ends_when_it_is_good_enough(attempt, side, ex
     assert (only["step"], only["reached"]) == (2, True)
     assert len(attempt(*flags, "--target", 0, "--stop", "compiled")) == 1
     assert attempt(*flags, "--target", 0, "--stop", "loaded") == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("side", ["jaxgen", "torch"])
+def test_either_side_trains_on_clusters(attempt, side):
+    if side == "torch":
+        pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
+    flags = ["--steps", 2, "--evaluate-every", 2, "--samples", 40, "--target", 1e9]
+    [_, only] = attempt("dcgan", "best", "--side", side, *flags)
+    assert (only["step"], only["reached"]) == (2, True)
+    assert only["figure"] > 1
+
+
+def test_a_twin_is_asked_for_the_labels_that_jaxgen_asks_for(monkeypatch):
+    pytest.importorskip("torch", reason="PyTorch, of the peers in benchmarks/, is not there")
+    side = importlib.import_module("benchmarks.time_to_quality.torch_side")
+    monkeypatch.setattr(side.torch_gans, "sample", lambda twin, n, seed, turns: turns(0, n))
+    config = RECIPES["dcgan"]["best"]
+    about = AboutImages((28, 28, 1), classes=10, examples=5, cluster_sizes=(3, 0, 2))
+    clusters = side.TwinSampler(config.sampler(about))
+    assert np.bincount(clusters.sample(None, 100, 0)).tolist() == [60, 0, 40]
+    assert clusters.asked_classes == 0  # nobody asks for a cluster
+    about = replace(about, cluster_sizes=())
+    classes = side.TwinSampler(RECIPES["conditional_dcgan"]["best"].sampler(about))
+    assert classes.sample(None, 12, 0).tolist() == [*range(10), 0, 1]
+    assert classes.asked_classes == 10
 
 
 def test_jaxgens_side_stops_where_it_is_told(monkeypatch, capsys):

@@ -185,6 +185,18 @@ def test_same_weights_give_the_same_losses_for_many_updates(config, monkeypatch)
         np.testing.assert_allclose(twin_losses, ours, rtol=1e-5, atol=1e-6)
 
 
+def test_clusters_are_to_a_twin_what_classes_are():
+    batch = real_batch()
+    outcomes = []
+    for labels in ({"conditional": True}, {"clusters": 10}):
+        twin = torch_gans.twin(dataclasses.replace(CONFIGS["dcgan"], **labels))
+        history = [float(d) for d, _ in torch_gans.train(twin, batch["image"], batch["label"])]
+        outcomes.append((history, torch_gans.sample(twin, 20)))
+    (classes, drawn), (clusters, others) = outcomes
+    assert classes == clusters
+    np.testing.assert_array_equal(drawn, others)
+
+
 @pytest.mark.parametrize(
     "config, generator, discriminator",
     [(vanilla_gan.config, 1_858_320, 267_009), (dcgan.config, 6_580_801, 1_102_721)],
