@@ -60,8 +60,8 @@ RECIPES: dict[str, dict[str, TrainConfig]] = {
     },
     "conditional_dcgan": {
         "default": conditional_dcgan.config,
-        "best": _with_rate(
-            conditional_dcgan.config, 1e-3, batch_size=128, precision="bfloat16", average_decay=0.99
+        "best": replace(
+            conditional_dcgan.config, batch_size=64, precision="bfloat16", average_decay=0.99
         ),
     },
     "caption_lstm": {
