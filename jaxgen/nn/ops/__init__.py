@@ -1,6 +1,6 @@
 """Convolutions, resampling, pooling and products of sequences, fast on CPU, GPU and TPU.
 
-One signature for every platform. While a program is lowered for CPU, convolutions and their
+One signature for every platform. In a program that is compiled for CPU, convolutions and their
 gradients become products and slices, or the one form of convolution that is fast there, because
 XLA's CPU backend runs the gradients of convolutions inside `scan`, `while` and `cond` as a naive
 loop (https://github.com/jax-ml/jax/issues/12868); elsewhere they are the plain `jax.lax`

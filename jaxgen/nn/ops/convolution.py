@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from jaxgen.nn.ops import platforms
 from jaxgen.nn.ops.arguments import Pads, Pair, check, fitting_pads, pair
 from jaxgen.nn.ops.moving import copied
 from jaxgen.nn.ops.product import matmul
@@ -72,24 +73,20 @@ def convolved(
     def on_cpu(x_NHWC: Array, kernel_HWIO: Array) -> Array:
         return cpu(x_NHWC, kernel_HWIO, stride, pads)
 
-    return by_platform(x_NHWC, kernel_HWIO, on_cpu, plain)
+    return in_form(x_NHWC, kernel_HWIO, on_cpu, plain)
 
 
-def by_platform(
+def in_form(
     x: Array,
     kernel: Array,
     cpu: Callable[[Array, Array], Array],
     default: Callable[[Array, Array], Array],
 ) -> Array:
-    """The form for the platform, in the precision in use.
-
-    Decided when the program is lowered, not from the default backend: one trace then serves a mesh
-    of any device and an export to several platforms.
-    """
+    """The form for the platform, in the precision in use."""
     if not rounds():
-        return lax.platform_dependent(x, kernel, cpu=cpu, default=default)
+        return platforms.by_platform(x, kernel, cpu=cpu, default=default)
 
-    return lax.platform_dependent(
+    return platforms.by_platform(
         x.astype(jnp.bfloat16),
         kernel,
         # Its products round their operands; what is added up of their results, and of gradients,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxgen.nn.ops.platforms import by_platform
 from jaxgen.nn.precision import exact, rounds
 
 Array = jax.Array
@@ -79,7 +80,7 @@ def rounding_einsum(spec: str, a: Array, b: Array) -> Array:
 def _rounding_einsum(spec: str, dtypes: tuple[Any, Any], a: Array, b: Array) -> Array:
     a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
     default = partial(jnp.einsum, spec, preferred_element_type=jnp.float32)
-    return lax.platform_dependent(a, b, cpu=partial(_on_cpu, spec), default=default)
+    return by_platform(a, b, cpu=partial(_on_cpu, spec), default=default)
 
 
 def _forward(

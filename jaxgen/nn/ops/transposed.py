@@ -17,8 +17,8 @@ from jaxgen.nn.ops.convolution import (
     Padding,
     Stride,
     added,
-    by_platform,
     conv_cpu,
+    in_form,
     pad_kernel,
     padded,
 )
@@ -74,7 +74,7 @@ def conv_transpose(
             return conv_cpu(x_NHWI, kernel_HWIO, stride, pads)
         return _conv_transpose_matmul(x_NHWI, kernel_HWIO, stride, pads)
 
-    return by_platform(x_NHWI, kernel_HWIO, on_cpu, plain)
+    return in_form(x_NHWI, kernel_HWIO, on_cpu, plain)
 
 
 def _conv_transpose_matmul(x_NHWI: Array, kernel_HWIO: Array, stride: Pair, pads: Pads) -> Array:
