@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jaxgen.nn.ops import platforms
 from jaxgen.nn.ops.arguments import Pads, Pair, check, fitting_pads, pair
 from jaxgen.nn.ops.moving import copied
+from jaxgen.nn.ops.platforms import by_platform
 from jaxgen.nn.ops.product import matmul
 from jaxgen.nn.precision import exact, rounds
 
@@ -84,9 +84,9 @@ def in_form(
 ) -> Array:
     """The form for the platform, in the precision in use."""
     if not rounds():
-        return platforms.by_platform(x, kernel, cpu=cpu, default=default)
+        return by_platform(x, kernel, cpu=cpu, default=default)
 
-    return platforms.by_platform(
+    return by_platform(
         x.astype(jnp.bfloat16),
         kernel,
         # Its products round their operands; what is added up of their results, and of gradients,
