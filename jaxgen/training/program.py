@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh
 
 from jaxgen.nn.batch_axis import AXIS
@@ -25,6 +26,7 @@ from jaxgen.settings import flag
 from jaxgen.training import mesh as meshes
 from jaxgen.training.batches import epoch_indices
 from jaxgen.training.devices import chosen, refuse_uneven
+from jaxgen.training.joined_draws import joined
 from jaxgen.training.replicas import each
 from jaxgen.training.state_size import refuse_large, refuse_large_state
 from jaxgen.training.task import Task, TrainConfig
@@ -76,8 +78,9 @@ class Program:
         def init(key: jax.Array, arrays: PyTree, chunk: PyTree) -> PyTree:
             return each(init_of_one, replicas, self.mesh)(arrays, key, chunk)
 
-        self._init = init
-        self.state_shapes: PyTree = jax.eval_shape(init, *self._shapes_for_init())
+        # Followed once, for the shapes and for the program.
+        self._init, shapes = jax.make_jaxpr(init, return_shape=True)(*self._shapes_for_init())
+        self.state_shapes: PyTree = shapes
         """Shapes and dtypes of the state."""
         self.state_shardings: PyTree = meshes.of_state(
             self.state_shapes, self.mesh, config.shard_parameters, replicas
@@ -93,14 +96,22 @@ class Program:
         # It runs once. XLA takes twice as long on CPU to optimise it fully, for the same numbers.
         level = "xla_backend_optimization_level"
         is_given = f"--{level}=" in os.environ.get("XLA_FLAGS", "")  # the tests' is less
-        init = jax.jit(
-            self._init,
+        # Of a split state each device draws its own part, and so each parameter by itself.
+        is_split = self.config.shard_parameters
+        drawn = jaxpr_as_fun(self._init) if is_split else joined(self._init)
+
+        def init(*arguments: PyTree) -> PyTree:
+            leaves = drawn(*jax.tree.leaves(arguments))
+            return jax.tree.unflatten(jax.tree.structure(self.state_shapes), leaves)
+
+        jitted = jax.jit(
+            init,
             compiler_options={} if is_given else meshes.on("cpu", self.mesh, **{level: 1}),
             in_shardings=(self._of_each, self._replicated, self._split_batch),
             out_shardings=self.state_shardings,
         )
         # Compiled by itself: what is nested in another program may not have options.
-        compiled = init.lower(*self._shapes_for_init()).compile()
+        compiled = jitted.lower(*self._shapes_for_init()).compile()
         with jax.ensure_compile_time_eval():
             state = compiled(self._key, self._arrays, self.chunk(0, 1))
         given = self.task.begin()
