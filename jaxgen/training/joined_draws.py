@@ -52,14 +52,14 @@ def joined(program: ClosedJaxpr) -> Callable[..., list[Any]]:
     return run
 
 
-@dataclass
+@dataclass(eq=False)
 class _Value:
     """What a variable of the program stands for, once it is known."""
 
     known: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Step:
     """An equation of the program, which makes values of others."""
 
@@ -128,10 +128,12 @@ def _draws(jaxpr: Jaxpr) -> bool:
 
 def _fold(steps: Sequence[_Step]) -> None:
     """Fold a number into each key: into single ones at once."""
-    single = [step for step in steps if all(jnp.ndim(value.known) == 0 for value in step.given)]
+    single = []
     for step in steps:
-        if step not in single:
+        if any(jnp.ndim(value.known) for value in step.given):
             step.run()
+        else:
+            single.append(step)
     if single:
         keys, numbers = (jnp.stack([step.given[i].known for step in single]) for i in (0, 1))
         folded = jax.vmap(jax.random.fold_in)(keys, numbers)

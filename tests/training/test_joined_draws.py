@@ -71,6 +71,18 @@ def test_keys_of_replicas_are_joined_too():
     assert primitives(jax.vmap(parameters), keys)["threefry2x32"] == 2
 
 
+def test_a_nested_function_may_be_called_again():
+    draw = jax.jit(lambda key, i: jax.random.normal(jax.random.fold_in(key, i), (2,)))
+
+    def draws(key):
+        return [draw(key, 1), draw(jax.random.split(key)[1], 1), draw(key, 2)]
+
+    assert_same(*both(draws, jax.random.key(4)))
+    assert primitives(draws, jax.random.key(4))["threefry2x32"] == 1
+    keys = jax.random.split(jax.random.key(4), 2)
+    assert_same(*both(jax.vmap(draws), keys))
+
+
 def test_large_draws_stay_alone(monkeypatch):
     monkeypatch.setattr(joined_draws, "_MOST", 20)
 
