@@ -1,6 +1,9 @@
 """TensorBoard's events: read back by its own library; what cannot be written is said once."""
 
+import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 from tensorboardX.proto import event_pb2
@@ -42,3 +45,22 @@ def test_a_folder_that_cannot_be_written_is_said_once(tmp_path, capsys):
     board.scalars(1, {"loss": 0.5})
     board.scalars(2, {"loss": 0.5})
     assert capsys.readouterr().err.count("goes without events") == 1
+
+
+def test_pytorch_stays_where_it_is(tmp_path):
+    """tensorboardX imports it for nothing that is used here: a run would be 480 MB larger."""
+    (tmp_path / "torch.py").write_text("Tensor = int")
+    code = (
+        "import sys; from pathlib import Path; from jaxgen.training.board import Board; "
+        "Board(Path(sys.argv[1]), 0).scalars(1, {'loss': 0.5}); "
+        "assert 'torch' not in sys.modules; import torch; print(torch.Tensor)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "events")],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "<class 'int'>\n", done.stderr
+    assert len(events(tmp_path / "events")) == 3
