@@ -9,7 +9,7 @@ from jaxgen.commands import cli, pictures
 from jaxgen.commands.devices import tell_devices
 from jaxgen.commands.run_argument import ReplicaArgument
 from jaxgen.errors import JaxgenError
-from jaxgen.gan.latents.search import Features
+from jaxgen.gan.latents.search import NeighbourFeatures
 from jaxgen.settings import setting
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ class NearestConfig(ReplicaArgument):
     image than to the next ones, as copies are."""
     neighbours: int = setting(5, least=2, most=50)
     """Training images beside each."""
-    features: Features = "auto"
-    """Whose features are compared beside the pixels; auto is the classifier that knows the data."""
+    features: NeighbourFeatures = "auto"
+    """Whose features are compared beside the pixels; auto is the classifier that knows the data,
+    lite0 is EfficientNet-Lite0, for photographs."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of the noise."""
     truncation: float | None = setting(None, above=0, most=1e6)

@@ -18,7 +18,7 @@ from jaxgen.gan.latents import directions, seeing
 from jaxgen.gan.latents.checking import checked_images, checked_noise
 from jaxgen.gan.latents.copying import Copying, copying
 from jaxgen.gan.latents.projection import Projected, Projection, project
-from jaxgen.gan.latents.search import Features, Search
+from jaxgen.gan.latents.search import Features, NeighbourFeatures, Search
 from jaxgen.gan.sampling import Sampler, Weights
 from jaxgen.settings.memory import refuse_too_much
 from jaxgen.training.task import Saved, TrainConfig
@@ -271,7 +271,7 @@ class ExploredGan:
         neighbours: int = 5,
         seed: int = 0,
         labels: Any = None,
-        features: Features = "auto",
+        features: NeighbourFeatures = "auto",
         truncation: float | None = None,
     ) -> Copying:
         """Samples beside their nearest training images, so that copies show.
@@ -281,7 +281,7 @@ class ExploredGan:
             neighbours: training images of each.
             seed: of the samples.
             labels: as for `sample`.
-            features: as for `project`.
+            features: as for `project`, or "lite0": EfficientNet-Lite0, which knows photographs.
             truncation: as for `sample`.
 
         Raises:
@@ -296,7 +296,7 @@ class ExploredGan:
         size = math.prod(self.image_shape)
         refuse_too_much(5 * 4 * n * size, f"comparing {n} samples", "draw fewer")
         whole = self._whole
-        known = seeing.chosen(features, self.image_shape, lambda: self._real)
+        known = seeing.for_neighbours(features, self.image_shape, lambda: self._real)
         images = self._sampler.sample(self._weights, n, seed, labels, truncation)
         if labels is None and self.classes:
             labels = self._sampler.turns(0, n)

@@ -1,7 +1,7 @@
 """Samples of a generator beside the training images that are nearest to them.
 
 N samples, T training images, V held-out ones, R real images that are measured like samples, K
-neighbours, P parts of the training images.
+neighbours, P parts of the training images, F features, M images that are looked at.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,16 @@ import numpy as np
 
 from jaxgen.data.images.base import to_model_range
 from jaxgen.data.images.stored import StoredImages
+from jaxgen.display import progress
 from jaxgen.errors import JaxgenError
-from jaxgen.metrics.samples.classifier import Classifier
-from jaxgen.metrics.samples.nearest import Closeness, Nearest, closeness, nearest
+from jaxgen.metrics.samples.nearest import Closeness, Nearest, Rows, closeness, nearest
+from jaxgen.settings.memory import refuse_too_much
 
 LEAST_HELD_OUT = 100
 """Fewer of them say nothing."""
 _MOST_REAL = 2000  # real images that are measured like samples
 _MOST_PARTS = 20
+_BLOCK = 500  # images that are looked at between two signs of progress
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Copying:
     held_out: int
     """V, how many were compared; 0 where there are none, or too few."""
     measures: dict[str, Neighbours]
-    """By "pixels" and, where a classifier knows the images, "features"."""
+    """By "pixels" and, where a network knows the images, "features"."""
     read: Callable[[np.ndarray], np.ndarray]
     """Places of training images, integers of any shape, to these images in [-1, 1]."""
 
@@ -54,7 +56,7 @@ def copying(
     labels: np.ndarray | None,
     whole: StoredImages,
     train: int,
-    classifier: Classifier | None,
+    features: Callable[[np.ndarray], np.ndarray] | None,
     neighbours: int,
 ) -> Copying:
     """Compare samples with the images that a model was trained on, and with those held out.
@@ -64,7 +66,8 @@ def copying(
         labels: their classes.
         whole: the set of images.
         train: T, how many of its first images were trained on; the others were held out.
-        classifier: whose features are compared beside the pixels; None for pixels alone.
+        features: float32 (M, H, W, C) in [-1, 1] to the features that are compared beside the
+            pixels, float32 (M, F); None for pixels alone.
         neighbours: K.
 
     Raises:
@@ -93,19 +96,14 @@ def copying(
     def pixels(images: np.ndarray) -> np.ndarray:
         return images.reshape(len(images), -1) / 2  # so that differences are from 0 to 1
 
-    def features(images: np.ndarray) -> np.ndarray:
-        assert classifier is not None
-        return classifier.features_and_logits(images)[0]
-
+    of_images: dict[str, tuple[np.ndarray, Rows]] = {
+        "pixels": (pixels(samples), lambda place: pixels(read(place)))
+    }
+    if features is not None:
+        looked_at = np.concatenate([np.arange(train), held_out])
+        of_images["features"] = features(samples), _kept(features, read, looked_at)
     measures = {}
-    for name, seen in (("pixels", pixels), ("features", features)):
-        if name == "features" and classifier is None:
-            continue
-
-        def rows(place: np.ndarray, seen: Callable[[np.ndarray], np.ndarray] = seen) -> np.ndarray:
-            return seen(read(place))
-
-        samples_ND = seen(samples)
+    for name, (samples_ND, rows) in of_images.items():
         itself = np.full(len(real), -1) if len(held_out) else real
         found = nearest(
             np.concatenate([samples_ND, rows(real)]),
@@ -118,11 +116,40 @@ def copying(
         of_samples = found.rows(slice(len(samples)))
         apart_N = None
         if len(held_out):
-            beside = nearest(samples_ND, lambda at: rows(held_out[at]), len(held_out), 1)
+
+            def held(place: np.ndarray, rows: Rows = rows) -> np.ndarray:
+                return rows(held_out[place])
+
+            beside = nearest(samples_ND, held, len(held_out), 1)
             apart_N = beside.distance_NK[:, 0]
         of_real = found.rows(slice(len(samples), None))
         measures[name] = Neighbours(of_samples, closeness(of_samples, of_real, apart_N))
     return Copying(samples, labels, train, len(held_out), measures, read)
+
+
+def _kept(
+    features: Callable[[np.ndarray], np.ndarray],
+    read: Callable[[np.ndarray], np.ndarray],
+    place_M: np.ndarray,
+) -> Rows:
+    """The features of images, each looked at once however often its place is asked for.
+
+    Args:
+        features: of images.
+        read: images of places.
+        place_M: the places that may be asked for, in rising order.
+    """
+    kept_MF = np.empty((0, 0), np.float32)
+    with progress.bar(total=len(place_M), desc="looking", unit="image", delay=1) as done:
+        for start in range(0, len(place_M), _BLOCK):
+            found = features(read(place_M[start : start + _BLOCK]))
+            if start == 0:
+                size = 4 * len(place_M) * found.shape[1]
+                refuse_too_much(size, f"the features of {len(place_M)} images", "compare pixels")
+                kept_MF = np.empty((len(place_M), found.shape[1]), np.float32)
+            kept_MF[start : start + len(found)] = found
+            done.update(len(found))
+    return lambda place: kept_MF[np.searchsorted(place_M, place)]
 
 
 def _spread(place: np.ndarray, most: int) -> np.ndarray:

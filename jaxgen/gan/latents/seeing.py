@@ -1,4 +1,7 @@
-"""Which classifier sees the images of a model, where one that comes with jaxgen knows them."""
+"""Which network sees the images of a model: a classifier of jaxgen's, or one for photographs.
+
+N images, H height, W width, C channels, F features.
+"""
 
 from collections.abc import Callable
 
@@ -7,17 +10,42 @@ import numpy as np
 from jaxgen.data.images.base import to_model_range
 from jaxgen.data.images.stored import StoredImages
 from jaxgen.errors import JaxgenError
-from jaxgen.gan.latents.search import Features
-from jaxgen.metrics.samples import classifier
+from jaxgen.gan.latents.search import Features, NeighbourFeatures
+from jaxgen.metrics.samples import classifier, networks
 from jaxgen.metrics.samples.classifier import Classifier
-from jaxgen.settings import shortened
+from jaxgen.settings import flag, shortened
 from jaxgen.settings.notes import note
 
 KNOWN_SHAPE = (28, 28, 1)
 
 
+def for_neighbours(
+    features: NeighbourFeatures, shape: tuple[int, ...], real: Callable[[], StoredImages]
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What gives the features that samples and training images are compared in.
+
+    Args:
+        features: as for `chosen`, or lite0.
+        shape: as for `chosen`.
+        real: as for `chosen`.
+
+    Returns:
+        float32 (N, H, W, C) in [-1, 1] -> float32 (N, F); None for pixels alone.
+
+    Raises:
+        JaxgenError: as `chosen`, or the package with the weights of lite0 is not here.
+    """
+    if features == "lite0":
+        return networks.opened("lite0").features
+    known = chosen(features, shape, real, f"; {flag('features')} lite0 is for photographs")
+    return None if known is None else lambda images: known.features_and_logits(images)[0]
+
+
 def chosen(
-    features: Features, shape: tuple[int, ...], real: Callable[[], StoredImages]
+    features: Features,
+    shape: tuple[int, ...],
+    real: Callable[[], StoredImages],
+    otherwise: str = "",
 ) -> Classifier | None:
     """The classifier whose features images are compared in.
 
@@ -25,6 +53,7 @@ def chosen(
         features: its name. For auto a note says why where there is none.
         shape: (H, W, C) of the images.
         real: opens the images that the model was trained on; called for auto only.
+        otherwise: what the note proposes where no classifier knows images of this shape.
 
     Returns:
         None where they are to be compared in pixels alone.
@@ -39,7 +68,7 @@ def chosen(
         why = f"images of {height}x{width} pixels and {channels} channels have no classifier"
         if features != "auto":
             raise JaxgenError(f"{why}, {features} sees 28x28 grey ones: give features none")
-        note(f"{why}: pixels alone are compared")
+        note(f"{why}: pixels alone are compared{otherwise}")
         return None
     if features != "auto":
         return classifier.load(features)

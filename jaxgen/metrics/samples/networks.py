@@ -7,6 +7,7 @@ N pictures of a set, B of a batch, H W height and width, F features, K classes.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from jaxgen.data import picture_files
 from jaxgen.data.photographs import weights
 from jaxgen.data.picture_sets import AS_IT_IS, PictureSet, Prepare, in_words
-from jaxgen.display import progress
+from jaxgen.display import plots, progress
 from jaxgen.errors import JaxgenError
 from jaxgen.metrics.samples import classifier
 from jaxgen.metrics.samples.base import Measured
@@ -36,6 +37,7 @@ NetworkName = Literal["classifier", "lite0", "inception"]
 ClassifierName = Literal["digits", "fashion"]
 MOST_PIXELS = 2**26
 """Numbers of a set's pixels that are kept for metrics of pixels: 268 MB as float32."""
+_AT_ONCE = 64  # images in memory that are looked at in one call
 _SIDE = 28  # of the pictures that the classifiers know
 
 Seen = tuple[np.ndarray, np.ndarray]
@@ -130,6 +132,25 @@ class Network:
         if kept is not None and self.prepare is AS_IT_IS:
             images_NHWC = np.concatenate(kept).astype(np.float32) / 127.5 - 1
         return Measured(images_NHWC, features_NF[:done], logits_NK[:done], None, seed)
+
+    def features(self, images_NHWC: np.ndarray) -> np.ndarray:
+        """The features (N, F) of images in memory.
+
+        Args:
+            images_NHWC: float32 in [-1, 1], grey or in colour; seen as in a file of 8 bits.
+        """
+        from PIL import Image
+
+        pixel_NHWC = np.broadcast_to(plots.to_bytes(images_NHWC), (*images_NHWC.shape[:3], 3))
+        found = [np.empty((0, self.width), np.float32)]
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(pixel_NHWC), _AT_ONCE):
+                pictures = map(Image.fromarray, pixel_NHWC[start : start + _AT_ONCE])
+                image_BHWC = np.stack(list(pool.map(self.prepare, pictures)))
+                fill = [(0, _AT_ONCE - len(image_BHWC)), (0, 0), (0, 0), (0, 0)]
+                features_BF, _ = self.look(np.pad(image_BHWC, fill))()
+                found.append(features_BF[: len(image_BHWC)])
+        return np.concatenate(found)
 
 
 def opened(

@@ -46,6 +46,23 @@ def test_copies_show_and_new_images_do_not(dots):
     assert 0.4 < min(new.chance) <= max(new.chance) < 0.6
 
 
+@pytest.mark.parametrize("train", [400, 600])  # the last 200 were held out, or none were
+def test_copies_that_were_moved_show_in_features(dots, train):
+    looked_at = []
+
+    def features(images):
+        """Of the rows and columns, wherever they are."""
+        looked_at.append(len(images))
+        means = images.mean((2, 3)), images.mean((1, 3)), images.std((1, 2))
+        return np.sort(np.concatenate(means, axis=1), axis=1)
+
+    moved = np.roll(to_model_range(dots.array[[7, 300, 9]]), (3, 5), axis=(1, 2))
+    found = copying.copying(moved, None, dots, train, features, 3).measures
+    np.testing.assert_array_equal(found["features"].found.place_NK[:, 0], [7, 300, 9])
+    assert found["features"].closeness.ratio < 1e-3 < 0.3 < found["pixels"].closeness.ratio
+    assert sum(looked_at) == 3 + 600  # each image once
+
+
 def test_without_held_out_images_training_images_stand_in(dots):
     images = to_model_range(dots.array)
     whole = compared(dots, images[:20], train=10**9)

@@ -86,6 +86,18 @@ def test_features_do_not_depend_on_the_batch(asked):
         np.testing.assert_allclose(network.seen(sets, batch, 0).features, right, rtol=2e-6)
 
 
+def test_images_in_memory_are_seen_as_those_of_a_file(asked):
+    network = networks.opened("lite0", asked.weights)
+    right = network.seen(of_sets.picture_sets.opened(asked.real, "real"), 16, 0).features
+    many = np.tile(REAL, (2, 1, 1, 1)).astype(np.float32) / 127.5 - 1  # more than one call takes
+    found = network.features(many)
+    np.testing.assert_allclose(found, np.tile(right, (2, 1)), rtol=2e-6)
+    grey = many[:3, :, :, :1]
+    same = network.features(np.repeat(grey, 3, axis=3))
+    np.testing.assert_array_equal(network.features(grey), same)
+    assert network.features(many[:0]).shape == (0, network.width)
+
+
 def test_digits_are_measured_by_the_classifier_under_plain_names(asked, tmp_path):
     real, fake = (RNG.integers(0, 256, (n, 28, 28), np.uint8) for n in (30, 20))
     np.savez(tmp_path / "real.npz", images=real)
