@@ -40,6 +40,8 @@ CAPTIONERS = [
 ]
 """In an order in which each finds the run that it starts from."""
 SCENES = Scenes(scenes=20)
+FASTER_LOOPS = "simplify-while-loops,while-loop-invariant-code-motion,while-loop-constant-sinking"
+"""What XLA does for the speed of loops takes a tenth of the time to compile them."""
 
 
 def small(name, **numbers):
@@ -93,6 +95,7 @@ def main():
     parser.add_argument("--process", type=int)
     job = parser.parse_args()
     gc.set_threshold(200_000)  # as in conftest.py
+    os.environ["XLA_FLAGS"] += f" --xla_disable_hlo_passes={FASTER_LOOPS}"
     # Process 0 alone draws curves, and the other would wait for it; their own tests look at them.
     plots.save_curves = lambda path, *_: path.touch()
     # The answers have the output to themselves; what Gloo prints there would be in between.
