@@ -33,7 +33,7 @@ class NearestConfig(ReplicaArgument):
     """Training images beside each."""
     features: NeighbourFeatures = "auto"
     """Whose features are compared beside the pixels; auto is the classifier that knows the data,
-    lite0 is EfficientNet-Lite0, for photographs."""
+    and lite0 is EfficientNet-Lite0, for photographs."""
     seed: int = setting(0, least=0, most=2**32 - 1)
     """Seed of the noise."""
     truncation: float | None = setting(None, above=0, most=1e6)

@@ -100,13 +100,16 @@ def copying(
         "pixels": (pixels(samples), lambda place: pixels(read(place)))
     }
     if features is not None:
+        samples_NF = features(samples)
         looked_at = np.concatenate([np.arange(train), held_out])
-        of_images["features"] = features(samples), _kept(features, read, looked_at)
+        kept = _kept(features, read, looked_at, samples_NF.shape[1])
+        of_images["features"] = samples_NF, kept
     measures = {}
     for name, (samples_ND, rows) in of_images.items():
+        real_RD = rows(real)
         itself = np.full(len(real), -1) if len(held_out) else real
         found = nearest(
-            np.concatenate([samples_ND, rows(real)]),
+            np.concatenate([samples_ND, real_RD]),
             rows,
             train,
             neighbours,
@@ -116,11 +119,7 @@ def copying(
         of_samples = found.rows(slice(len(samples)))
         apart_N = None
         if len(held_out):
-
-            def held(place: np.ndarray, rows: Rows = rows) -> np.ndarray:
-                return rows(held_out[place])
-
-            beside = nearest(samples_ND, held, len(held_out), 1)
+            beside = nearest(samples_ND, real_RD.__getitem__, len(held_out), 1)
             apart_N = beside.distance_NK[:, 0]
         of_real = found.rows(slice(len(samples), None))
         measures[name] = Neighbours(of_samples, closeness(of_samples, of_real, apart_N))
@@ -131,6 +130,7 @@ def _kept(
     features: Callable[[np.ndarray], np.ndarray],
     read: Callable[[np.ndarray], np.ndarray],
     place_M: np.ndarray,
+    width: int,
 ) -> Rows:
     """The features of images, each looked at once however often its place is asked for.
 
@@ -138,15 +138,14 @@ def _kept(
         features: of images.
         read: images of places.
         place_M: the places that may be asked for, in rising order.
+        width: F.
     """
-    kept_MF = np.empty((0, 0), np.float32)
-    with progress.bar(total=len(place_M), desc="looking", unit="image", delay=1) as done:
-        for start in range(0, len(place_M), _BLOCK):
+    count = len(place_M)
+    refuse_too_much(4 * count * width, f"the features of {count} images", "compare pixels")
+    kept_MF = np.empty((count, width), np.float32)
+    with progress.bar(total=count, desc="looking", unit="image", delay=1) as done:
+        for start in range(0, count, _BLOCK):
             found = features(read(place_M[start : start + _BLOCK]))
-            if start == 0:
-                size = 4 * len(place_M) * found.shape[1]
-                refuse_too_much(size, f"the features of {len(place_M)} images", "compare pixels")
-                kept_MF = np.empty((len(place_M), found.shape[1]), np.float32)
             kept_MF[start : start + len(found)] = found
             done.update(len(found))
     return lambda place: kept_MF[np.searchsorted(place_M, place)]

@@ -7,7 +7,7 @@ from jaxgen.settings import setting
 
 Features = Literal["auto", "digits", "fashion", "none"]
 """Names of the classifiers whose features are compared; auto is the one that knows the data."""
-NeighbourFeatures = Literal["auto", "digits", "fashion", "lite0", "none"]
+NeighbourFeatures = Literal[Features, "lite0"]
 """The same, and a network that knows photographs, EfficientNet-Lite0."""
 
 

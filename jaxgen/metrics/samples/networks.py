@@ -141,11 +141,12 @@ class Network:
         """
         from PIL import Image
 
-        pixel_NHWC = np.broadcast_to(plots.to_bytes(images_NHWC), (*images_NHWC.shape[:3], 3))
         found = [np.empty((0, self.width), np.float32)]
         with ThreadPoolExecutor() as pool:
-            for start in range(0, len(pixel_NHWC), _AT_ONCE):
-                pictures = map(Image.fromarray, pixel_NHWC[start : start + _AT_ONCE])
+            for start in range(0, len(images_NHWC), _AT_ONCE):
+                pixel_BHWC = plots.to_bytes(images_NHWC[start : start + _AT_ONCE])
+                colour_BHWC = np.broadcast_to(pixel_BHWC, (*pixel_BHWC.shape[:3], 3))
+                pictures = map(Image.fromarray, colour_BHWC)
                 image_BHWC = np.stack(list(pool.map(self.prepare, pictures)))
                 fill = [(0, _AT_ONCE - len(image_BHWC)), (0, 0), (0, 0), (0, 0)]
                 features_BF, _ = self.look(np.pad(image_BHWC, fill))()
