@@ -8,6 +8,7 @@ discriminator judges P images of one origin together, all real or all fake. Each
 by itself; loss and penalty are those of a pack.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,26 @@ from jaxgen.nn import batch_axis
 
 Array = jax.Array
 PyTree = Any
+
+
+@dataclass(frozen=True)
+class Critic:
+    """What a penalty differentiates, `jaxgen.gan.losses.Critic`: it augments real images and fakes
+    by the draws that their logits come from."""
+
+    score: Callable[[Array, Array], Array]
+    """Images and the key of their augmentation to logits."""
+    of_real: Array
+    """The key of real images, and of what lies between them and fakes."""
+    of_fake: Array
+    """The key of fakes."""
+
+    def __call__(self, images: Array) -> Array:
+        return self.score(images, self.of_real)
+
+    def of_fakes(self, images: Array) -> Array:
+        """Logits of fakes."""
+        return self.score(images, self.of_fake)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from jaxgen.settings import Choice
 
 Array = jax.Array
 Critic = Callable[[Array], Array]
-"""Images (N, ...) to logits (N,), no example seeing another."""
+"""Images (N, ...) to logits (N,), no example seeing another; of fakes by `of_fakes`."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,16 @@ hinge = AdversarialLoss(
 https://arxiv.org/abs/1802.05957, equations 16 and 17."""
 
 
+def of_fakes(critic: Critic) -> Critic:
+    """The same critic for fakes.
+
+    It differs where the critic augments the images that it is given: real ones and fakes are
+    augmented by draws of their own, and a penalty is taken of what gave the logits.
+    """
+    found: Critic = getattr(critic, "of_fakes", critic)
+    return found
+
+
 def _image_gradients(critic: Critic, images: Array) -> Array:
     """The gradient of each image's logit with respect to the image, flattened: (N, pixels)."""
     gradients = jax.grad(lambda x: critic(x).sum())(images)
@@ -135,7 +145,7 @@ non_saturating_r1r2 = AdversarialLoss(
     discriminator_terms=_binary_cross_entropy,
     generator_terms=non_saturating.generator_terms,
     penalty=lambda critic, real, fake, key: (
-        zero_centred_penalty(critic, real) + zero_centred_penalty(critic, fake)
+        zero_centred_penalty(critic, real) + zero_centred_penalty(of_fakes(critic), fake)
     ),
 )
 """The non-saturating loss with R1 and R2, weight 1: Mescheder et al. 2018,
@@ -145,7 +155,7 @@ relativistic_r1r2 = AdversarialLoss(
     discriminator_terms=lambda real, fake: jax.nn.softplus(fake - real),
     generator_terms=lambda real, fake: jax.nn.softplus(real - fake),
     penalty=lambda critic, real, fake, key: (
-        zero_centred_penalty(critic, real) + zero_centred_penalty(critic, fake)
+        zero_centred_penalty(critic, real) + zero_centred_penalty(of_fakes(critic), fake)
     ),
 )
 """R3GAN, Huang et al. 2024, https://arxiv.org/abs/2501.05441, equations 2 and 4: paired

@@ -26,7 +26,7 @@ from jaxgen.data.images.base import to_model_range
 from jaxgen.gan.accumulation import in_parts, mean_gradient
 from jaxgen.gan.augmentation import Augmentation
 from jaxgen.gan.course import Course, Kept, Now
-from jaxgen.gan.judging import Judge
+from jaxgen.gan.judging import Critic, Judge
 from jaxgen.gan.losses import AdversarialLoss
 from jaxgen.gan.noise import Noise
 from jaxgen.gan.recipe import Updates
@@ -223,13 +223,13 @@ class Gan:
             is_of_made = self.course.penalty.images == "made"
 
             @jax.jit  # traced and differentiated once, however many penalties ask for it
-            def critic(images_MHWD: Array) -> Array:
+            def score(images_MHWD: Array, key: Array) -> Array:
                 if is_of_made:
                     images_NHWC = self._judge.images(images_MHWD)
-                    key = jax.random.fold_in(key_view, 0)
                     images_MHWD = packs(self._seen(images_NHWC, key, now))
                 return self._score(replace(network, params=params), images_MHWD, label_ML)
 
+            critic = Critic(score, *(jax.random.fold_in(key_view, index) for index in range(2)))
             seen = real_MHWD, fake_MHWD
             images = (packs(real_NHWC), packs(fake_NHWC)) if is_of_made else seen
             return now.penalty_weight * penalty(critic, *images, key_penalty)

@@ -49,15 +49,18 @@ class WithFakes(Networks):
         return R3GAN((formula.GROUP,), widths, group=formula.GROUP).discriminator(image_shape)
 
 
+def gan_with(loss, augmentation, images):
+    config = GanConfig(
+        workdir="", steps=1, batch_size=4, noise_size=2, networks=WithFakes(), loss=loss,
+        penalty_weight=formula.WEIGHT, augmentation=augmentation, penalty=Penalty(images=images),
+    )  # fmt: skip
+    return config.gan(AboutImages(formula.SHAPE[1:], classes=2, examples=4))
+
+
 @pytest.fixture(scope="module", params=["made", "seen"])
 def both(request):
     """What the step computes, and which images the penalty is of."""
-    config = GanConfig(
-        workdir="", steps=1, batch_size=4, noise_size=2, networks=WithFakes(),
-        loss=losses.relativistic_r1r2, penalty_weight=formula.WEIGHT, augmentation=shift,
-        penalty=Penalty(images=request.param),
-    )  # fmt: skip
-    gan = config.gan(AboutImages(formula.SHAPE[1:], classes=2, examples=4))
+    gan = gan_with(losses.relativistic_r1r2, shift, request.param)
     params = nested(formula.weights())
 
     def gradient(real_NHWC):
@@ -106,6 +109,29 @@ def test_the_step_is_pytorchs_in_full(both):
     for name, value in right.items():  # the golden is what this PyTorch gives
         golden = GOLDEN[f"{images} {name}"]
         np.testing.assert_allclose(formula.summary(value), golden, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("images", ["made", "seen"])
+@pytest.mark.parametrize("origin", ["real", "fake"])
+def test_a_penalty_is_of_what_gave_the_logits(images, origin):
+    """With draws of their own for real images and fakes, as the authors' code has it."""
+
+    def logits(critic, real, fake, key):
+        return losses.of_fakes(critic)(fake) if origin == "fake" else critic(real)
+
+    dimmed = Augmentation(lambda x, key: x * jax.random.uniform(key, (len(x), 1, 1, 1)))
+    terms = losses.hinge.generator_terms
+    loss = losses.AdversarialLoss(lambda real, fake: 0 * real, terms, penalty=logits)
+    gan = gan_with(loss, dimmed, images)
+    state = gan.init(jax.random.key(0), {})
+    network = state.discriminator.replace(params=nested(formula.weights()))
+    step = jax.jit(lambda *args: gan._discriminator_gradient(*args, gan.course.now(None))[2])
+    state = state.replace(discriminator=network)
+    metrics = step(state, formula.images()[0], None, jax.random.key(1))
+    np.testing.assert_allclose(
+        metrics["d_loss"], formula.WEIGHT * metrics[f"d_{origin}"], rtol=1e-5
+    )
+    assert abs(metrics["d_real"] - metrics["d_fake"]) > 1e-3
 
 
 def test_where_the_penalty_is_taken_matters_and_is_half_the_square():
