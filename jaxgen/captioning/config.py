@@ -34,7 +34,7 @@ from jaxgen.settings.notes import note
 from jaxgen.training import configs, keeping
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.training.state_size import fitting
-from jaxgen.training.task import Saved, Source, Task, TrainConfig
+from jaxgen.training.task import PyTree, Saved, Source, Task, TrainConfig
 from jaxgen.training.told_run import words_of
 
 
@@ -278,4 +278,9 @@ def source(split: Split, config: TrainConfig) -> Source:
         }
 
     example_bytes = features.bytes_of_one + 4 * captions_NT.shape[1]
-    return keeping.streamed(len(captions_NT), read, example_bytes, config)
+    array = features.array
+
+    def beside() -> PyTree:
+        return split.captions if array is None else (split.captions, array)
+
+    return keeping.streamed(len(captions_NT), read, example_bytes, config, beside)

@@ -7,10 +7,13 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
 from jaxgen.data import picture_files
+
+Item = TypeVar("Item")
 
 
 def quiet() -> None:
@@ -22,8 +25,8 @@ def quiet() -> None:
 
 
 def decoded(
-    attempt: Callable[[int, int], np.ndarray],
-    items: Sequence[int],
+    attempt: Callable[[Item, int], np.ndarray],
+    items: Sequence[Item],
     channels: int,
     size: tuple[int, int],
 ) -> np.ndarray:
@@ -42,7 +45,7 @@ def decoded(
         uint8 (K, H, W, C).
     """
 
-    def in_its_colour(item: int, most: int) -> np.ndarray:
+    def in_its_colour(item: Item, most: int) -> np.ndarray:
         image_HWC = attempt(item, most)
         return image_HWC if channels == 3 else picture_files.in_colour(image_HWC[None], "grey")[0]
 

@@ -4,6 +4,7 @@ N pictures, S side of the squares, H height, W width.
 """
 
 import io
+import itertools
 import os
 import sys
 import warnings
@@ -229,8 +230,13 @@ def in_threads(
             return None
 
     items = list(items)
-    for item, found in zip(items, pool.map(small, items), strict=True):
-        yield attempt(item, MOST_PIXELS) if found is None else found[0]
+    # Several to a thread at a time: to hand each over by itself costs as much as to read a small
+    # picture. Few enough that all threads have work to the end.
+    size = max(1, len(items) // (8 * (os.cpu_count() or 1)))
+    groups = [items[start : start + size] for start in range(0, len(items), size)]
+    found = itertools.chain.from_iterable(pool.map(lambda group: list(map(small, group)), groups))
+    for item, one in zip(items, found, strict=True):
+        yield attempt(item, MOST_PIXELS) if one is None else one[0]
 
 
 def read_all(paths: Sequence[Path], side: int) -> tuple[np.ndarray, np.ndarray, list[str]]:

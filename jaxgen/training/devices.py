@@ -69,8 +69,14 @@ def refuse_uneven(batch_size: int, devices: int, examples: int | None = None) ->
         examples: how many there are; a larger batch is not proposed.
 
     Raises:
-        JaxgenError: it does not; the sentence names the nearest sizes that do.
+        JaxgenError: it does not, the sentence names the nearest sizes that do; or there are fewer
+            examples than devices.
     """
+    if examples is not None and examples < devices:
+        raise JaxgenError(
+            f"the data have {examples} examples for {devices} devices, of which each needs one; "
+            f"give more data, or fewer devices ({flag('devices')}) or processes"
+        )
     if batch_size % devices == 0:
         return
     below = batch_size - batch_size % devices

@@ -53,6 +53,7 @@ def image_source(
         return {"image": stored.gather(index_KB), "label": label_N[index_KB]}
 
     if place == "stream":
-        return stored, keeping.streamed(len(stored), read, stored.bytes_of_one + 4, config)
+        example_bytes, beside = stored.bytes_of_one + 4, (label_N, stored.hashes)
+        return stored, keeping.streamed(len(stored), read, example_bytes, config, lambda: beside)
     arrays = stored.arrays() | {"label": label_N}
     return stored, keeping.on_host(arrays, config) if place == "host" else Source.of(arrays)

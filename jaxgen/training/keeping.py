@@ -12,7 +12,7 @@ import numpy as np
 from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, memory
 from jaxgen.training.state_size import device_memory
-from jaxgen.training.task import KeepData, Source, TrainConfig
+from jaxgen.training.task import KeepData, PyTree, Source, TrainConfig
 
 Place = Literal["device", "host", "stream"]
 MOST_CHUNK = 2**26
@@ -57,6 +57,7 @@ def streamed(
     gather: Callable[[np.ndarray], dict[str, np.ndarray]],
     example_bytes: int,
     config: TrainConfig,
+    beside: Callable[[], PyTree],
 ) -> Source:
     """Batches that are gathered on the host, for each dispatch.
 
@@ -65,6 +66,8 @@ def streamed(
         gather: places (K, B) -> arrays of the same leading axes.
         example_bytes: of one example.
         config: whose batches they are.
+        beside: arrays that tell the data from others, as far as that does not need all of them to
+            be read from files.
 
     Raises:
         JaxgenError: memory does not hold the examples of two steps.
@@ -83,6 +86,7 @@ def streamed(
         chunk=gather,
         batch=lambda arrays, batch: batch,
         most_steps=-(-config.log_every // parts),
+        beside=beside,
     )
 
 
@@ -101,4 +105,4 @@ def on_host(arrays: dict[str, np.ndarray], config: TrainConfig) -> Source:
     def gather(index_KB: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[index_KB] for name, array in arrays.items()}
 
-    return streamed(size, gather, example_bytes, config)
+    return streamed(size, gather, example_bytes, config, lambda: arrays)

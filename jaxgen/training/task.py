@@ -84,14 +84,17 @@ class Source:
     most_steps: int | None = None
     """Steps of which a chunk may hold the examples, where it is what memory bounds; any number of
     them if None."""
+    beside: Callable[[], PyTree] = tuple
+    """Arrays that tell apart what `chunk` reads, as far as it can be told without reading it."""
 
     def digest(self) -> str:
-        """SHA-256 of what all steps share and of the first examples: tells sets apart."""
+        """SHA-256 of `arrays`, `beside` and some examples from all over: tells sets apart."""
         digest = hashlib.sha256(f"{self.size}".encode())
-        first = self.chunk(np.arange(min(self.size, 64), dtype=np.int32)[None])
-        for leaf in jax.tree.leaves((self.arrays, first)):
+        places = np.unique(np.linspace(0, self.size - 1, 64).astype(np.int32))
+        for leaf in jax.tree.leaves((self.arrays, self.beside(), self.chunk(places[None]))):
             array = np.ascontiguousarray(leaf)
-            digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(array.data.cast("B") if array.size else b"")
         return digest.hexdigest()
 
     @classmethod
@@ -269,8 +272,8 @@ class TrainConfig:
     """Of the networks' arithmetic: bfloat16 rounds the operands of products and convolutions and
     what stands between them, and sums in float32; parameters and losses stay float32."""
     deterministic: bool = setting(False, before=False, may_change=True)
-    """Ask XLA for the same bits in each run on GPU too, where it is slower; CPU and TPU give them
-    always."""
+    """Ask XLA for the same bits in each run on GPU too, where it is slower; CPUs give them always.
+    On TPU it changes nothing."""
     devices: int = setting(0, least=0, before=0, may_change=True)
     """Devices to train on, of all processes together; 0 for all."""
     keep_data: KeepData = setting("auto", before="auto", may_change=True)

@@ -65,7 +65,7 @@ def test_what_there_is_not_is_refused(count, there, sentence):
         (18, 4, 5000, "--batch-size 16 or 20 does"),
         (18, 4, 19, "--batch-size 16 does"),
         (3, 4, None, "--batch-size 4 does"),
-        (3, 4, 3, None),
+        (5, 4, 5, "--batch-size 4 does"),
     ],
 )
 def test_an_uneven_batch_is_told_with_the_nearest_that_divide(
@@ -74,7 +74,14 @@ def test_an_uneven_batch_is_told_with_the_nearest_that_divide(
     with flags_spelled(), pytest.raises(JaxgenError) as told:
         refuse_uneven(batch_size, devices, examples)
     sentence = f"--batch-size {batch_size} does not divide among {devices} devices"
-    assert str(told.value) == (f"{sentence}; {advice}" if advice else sentence)
+    assert str(told.value) == f"{sentence}; {advice}"
+
+
+@pytest.mark.parametrize("batch_size", [3, 4])
+def test_fewer_examples_than_devices_are_told_whatever_the_batch(batch_size):
+    words = r"have 3 examples for 4 devices, .* give more data, or fewer devices \(--devices\)"
+    with flags_spelled(), pytest.raises(JaxgenError, match=words):
+        refuse_uneven(batch_size, 4, 3)
 
 
 def test_an_even_batch_passes():

@@ -1,5 +1,6 @@
 """`jaxgen.run(config)`: what a notebook calls."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from jaxgen.training import experiment
 from jaxgen.training.loop import Loop
 from jaxgen.training.recorder import Recorder
 from jaxgen.training.run_folder import Run, read_json
+from tests.training import members
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +178,21 @@ def test_a_run_in_bfloat16_goes_on_bit_for_bit_and_in_no_other_precision(config)
     assert np.array_equal(own, model.sample(n=2))
     assert (own.dtype, exact.dtype) == (np.float32, np.float32)
     assert 0 < np.abs(own - exact).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("dcgan", {}), ("caption_transformer", {}), ("vanilla_gan", {"replicas": 2})],
+)
+def test_other_networks_and_replicas_go_on_bit_for_bit_in_bfloat16(tmp_path, name, changes):
+    numbers = {"precision": "bfloat16", "log_every": 2, "checkpoint_every": 2} | changes
+    config = members.small(name, workdir=str(tmp_path / name), steps=4, **numbers)
+    jaxgen.run(config)
+    whole = Run(config.workdir)
+    cut = Run(shutil.copytree(whole.path, tmp_path / "cut"))
+    shutil.rmtree(cut.path / "checkpoints" / "4")  # what was lost is trained again
+    cut.summary_path.unlink()
+    jaxgen.run(replace(config, workdir=str(cut.path)))
+    assert whole.metrics_path.read_bytes() == cut.metrics_path.read_bytes()
+    marks = [read_json(run.summary_path)["parameters_sha256"] for run in (whole, cut)]
+    assert marks[0] == marks[1]

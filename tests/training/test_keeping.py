@@ -53,13 +53,13 @@ def test_the_chunk_of_a_dispatch_is_bounded_by_its_bytes_and_none_is_short(
 ):
     assert keeping.MOST_CHUNK == 64 * 2**20
     config = numbers(batch_size, log_every)
-    source = keeping.streamed(10, lambda index_KB: {"x": index_KB}, 2**20, config)
+    source = keeping.streamed(10, lambda index_KB: {"x": index_KB}, 2**20, config, dict)
     assert source.most_steps == expected
 
 
 def test_a_batch_that_memory_does_not_hold_is_refused():
     with pytest.raises(JaxgenError, match=r"examples of two steps, 9 each, .* smaller batch_size"):
-        keeping.streamed(10, lambda index_KB: {}, 2**60, numbers(9))
+        keeping.streamed(10, lambda index_KB: {}, 2**60, numbers(9), dict)
 
 
 def test_arrays_on_the_host_are_gathered_for_each_dispatch():

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from benchmarks import local_jobs
 from jaxgen.data.captions.base import load_captions
 from jaxgen.errors import JaxgenError
-from jaxgen.training import processes
+from jaxgen.training import keeping, processes
 from jaxgen.training.checkpoints import Checkpoints
 from jaxgen.training.task import Source
 from tests.training import members
@@ -118,6 +118,16 @@ def test_a_hash_tells_sets_of_data_apart():
     assert Source.of({"x": images}).digest() != Source.of({"x": other}).digest()
     read = [Source(6, {}, chunk=data.__getitem__).digest() for data in (images, images, other)]
     assert read[0] == read[1] != read[2]
+
+
+def test_one_number_of_many_tells_sets_on_the_host_apart():
+    config = members.small("vanilla_gan", workdir="", steps=2)
+    images = np.zeros((1000, 4), np.uint8)
+    other = images.copy()
+    other[777, 3] = 1
+    first, second = (keeping.on_host({"x": array}, config) for array in (images, other))
+    assert first.digest() != second.digest()
+    assert first.digest() == keeping.on_host({"x": images.copy()}, config).digest()
 
 
 def rows(run):

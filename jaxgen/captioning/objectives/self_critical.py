@@ -7,7 +7,7 @@ Rennie et al. 2017, https://arxiv.org/abs/1612.00563 (the greedy caption as base
 N images, K captions of an image, L places of words.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax
@@ -146,7 +146,7 @@ def _with_rewards(source: Source, scorer: Scorer, image_index: np.ndarray) -> So
         given = {_REWARD: {"of_images": rows, "shared": arrays["shared"]}}
         return source.batch(arrays["source"], part["source"]) | given
 
-    return Source(source.size, arrays, chunk, batch, source.most_steps)
+    return replace(source, arrays=arrays, chunk=chunk, batch=batch)
 
 
 def policy_loss(

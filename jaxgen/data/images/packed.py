@@ -52,7 +52,10 @@ class Packed(Images):
         channels = 1 if self.colour == "grey" or (self.colour == "auto" and packed.is_grey) else 3
         shape = (self.size, self.size, channels)
         return StoredImages(
-            shape, packed.label_N, read=lambda place_K: _read(packed, place_K, shape)
+            shape,
+            packed.label_N,
+            read=lambda place_K: _read(packed, place_K, shape),
+            hashes=packed.hashes,
         )
 
     def load(self) -> dict[str, np.ndarray]:
@@ -71,8 +74,8 @@ def _read(packed: PackedSet, place_K: np.ndarray, shape: tuple[int, int, int]) -
     """Images (K, S, S, C) of examples."""
     side, _, channels = shape
 
-    def decode(place: int, most: int) -> np.ndarray:
-        picture = packed.example(place).picture
+    def decode(item: tuple[int, bytes], most: int) -> np.ndarray:
+        place, picture = item
         try:
             return picture_files.read(picture, side, most)
         except picture_files.Large:
@@ -84,7 +87,15 @@ def _read(packed: PackedSet, place_K: np.ndarray, shape: tuple[int, int, int]) -
                 f"({reason or type(error).__name__}); pack the pictures again"
             ) from error
 
-    return picture_batches.decoded(decode, place_K.tolist(), channels, (side, side))
+    image_KSSC = np.empty((len(place_K), *shape), np.uint8)
+    for start in range(0, len(place_K), packed.together):
+        places = place_K[start : start + packed.together].tolist()
+        found = packed.examples(places)
+        items = [(place, one.picture) for place, one in zip(places, found, strict=True)]
+        image_KSSC[start : start + len(items)] = picture_batches.decoded(
+            decode, items, channels, (side, side)
+        )
+    return image_KSSC
 
 
 def _refuse_small_classes(directory: Path, packed: PackedSet) -> None:

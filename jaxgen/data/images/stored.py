@@ -26,6 +26,7 @@ class StoredImages:
         read: places (K,) -> uint8 (K, H, W, C); any thread may call it.
         load: reads them all, where that can be done in less time; uint8 (N or more, H, W, C).
         cluster_N: int32 (N,), groups of like images, where training has them in place of labels.
+        hashes: uint8, of the files that `read` reads, where they are known.
     """
 
     shape: tuple[int, int, int]
@@ -34,6 +35,7 @@ class StoredImages:
     read: Callable[[np.ndarray], np.ndarray] | None = None
     load: Callable[[], np.ndarray] | None = None
     cluster_N: np.ndarray | None = None
+    hashes: np.ndarray | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, np.ndarray]) -> "StoredImages":

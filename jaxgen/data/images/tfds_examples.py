@@ -57,12 +57,17 @@ class TfdsExamples:
             Exception: of nearly any kind, where a record is damaged.
         """
 
-        def decode(place: int, most: int) -> np.ndarray:
-            image_HWC, _ = self._decoded(self._raw[place], most)
+        def decode(record: bytes, most: int) -> np.ndarray:
+            image_HWC, _ = self._decoded(record, most)
             self._refuse_another_size(image_HWC.shape, (*shape, 3))
             return image_HWC
 
-        return picture_batches.decoded(decode, place_K, channels, shape)
+        image_KHWC = np.empty((len(place_K), *shape, channels), np.uint8)
+        for start in range(0, len(place_K), BLOCK):
+            records = self._raw.__getitems__(place_K[start : start + BLOCK])
+            decoded = picture_batches.decoded(decode, records, channels, shape)
+            image_KHWC[start : start + len(records)] = decoded
+        return image_KHWC
 
     def read_all(self) -> tuple[np.ndarray, np.ndarray]:
         """All of them: images, uint8 (N, H, W, 3), and labels, int32 (N,).

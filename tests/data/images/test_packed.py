@@ -89,8 +89,8 @@ COUNTING = """
 import atexit, sys
 from jaxgen.data.streaming.packed_set import PackedSet
 
-decoded, example = [], PackedSet.example
-PackedSet.example = lambda self, place: (decoded.append(place), example(self, place))[1]
+decoded, examples = [], PackedSet.examples
+PackedSet.examples = lambda self, places: (decoded.extend(places), examples(self, places))[1]
 atexit.register(lambda: print("decoded", len(decoded)))
 sys.argv[0] = "vanilla_gan"
 from experiments import vanilla_gan

@@ -135,8 +135,12 @@ def test_what_is_damaged_while_it_is_used_is_told_at_the_record(copy):
     flip(path, place_of(path, 7) + 60)
     examples = [place for place in range(len(opened)) if place != 17]
     assert all(opened.example(place).picture for place in examples)
-    with pytest.raises(JaxgenError, match=rf"{path} record 7 of 10 is damaged \(.*pack the pict"):
-        opened.example(17)
+    assert all(example.picture for example in opened.examples(examples))
+    for read in (opened.example, lambda place: opened.examples([3, place, 29])):
+        with pytest.raises(
+            JaxgenError, match=rf"{path} record 7 of 10 is damaged \(.*pack the pict"
+        ):
+            read(17)
 
 
 def test_hashes_are_taken_once_until_a_file_changes(copy, monkeypatch):
@@ -166,8 +170,21 @@ def test_many_threads_read_at_once(copy):
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda place: opened.example(place).name, places)
         assert list(found) == [expected[place] for place in places]
-    with pytest.raises(IndexError, match="there are 30 examples, and none at 30"):
-        opened.example(30)
+        blocks = [places[start : start + 128] for start in range(0, 2000, 128)]
+        found = [example.name for block in pool.map(opened.examples, blocks) for example in block]
+        assert found == [expected[place] for place in places]
+    for read in (opened.example, lambda place: opened.examples([0, place])):
+        with pytest.raises(IndexError, match="there are 30 examples, and none at 30"):
+            read(30)
+
+
+def test_few_large_examples_are_read_at_once_and_many_small_ones(copy, monkeypatch):
+    opened = PackedSet.opened(copy)
+    assert opened.together == 128
+    size = sum(path.stat().st_size for path in copy.glob("*.array_record")) // 30
+    for most, expected in ((4 * size, 4), (size - 1, 1)):
+        monkeypatch.setattr(packed_set, "_BYTES_TOGETHER", most)
+        assert opened.together == expected
 
 
 def test_without_grain_the_command_that_installs_it_is_told(copy, monkeypatch):
