@@ -3,6 +3,7 @@
     python -m benchmarks.accelerators
     python -m benchmarks.accelerators --topology v5e:4x4 --experiments dcgan caption_lstm
     python -m benchmarks.accelerators --gpu h100x8 --scaling
+    python -m benchmarks.accelerators --precision bfloat16 --batch-a-chip 1024 --scaling
 
 For each experiment the program of a dispatch is compiled for described devices, and its text is
 read: arithmetic of products, bytes of main memory, every collective, peak memory. Peak rates as
@@ -47,17 +48,18 @@ _ROOT = Path(__file__).parents[2]
 class Rows:
     """What is known of programs, in a file that is written after each of them."""
 
-    def __init__(self, path: Path, code: str) -> None:
+    def __init__(self, path: Path, code: str, precision: str = "float32") -> None:
         """Opens the file, if there is one.
 
         Args:
             path: of the file.
             code: SHA-256 of the code that programs come from.
+            precision: of the programs that will be asked for.
 
         Raises:
             JaxgenError: it is not such a file.
         """
-        self._path, self._code = path, code
+        self._path, self._code, self._precision = path, code, precision
         self._rows: Any = []
         if path.exists():
             content = read_json(path)
@@ -73,13 +75,15 @@ class Rows:
             JaxgenError: it cannot be compiled.
         """
         identity = {"experiment": experiment, "topology": topology.name, "batch": batch}
+        identity["precision"] = self._precision
         flags = os.environ.get("XLA_FLAGS", "")
         old = next((row for row in self._rows if _is_of(row, identity, flags)), None)
         if old and old["code_sha256"] == self._code:
             return old
-        print(f"{experiment}, {topology.name}, batch {batch}", file=sys.stderr, flush=True)
+        told = f"{experiment}, {topology.name}, batch {batch}, {self._precision}"
+        print(told, file=sys.stderr, flush=True)
         known = old["program_sha256"] if old else ""
-        found = compiled(experiment, topology, batch, known)
+        found = compiled(experiment, topology, batch, self._precision, known)
         new = {**identity, "xla_flags": flags, **(old or {}), **found, "code_sha256": self._code}
         self._rows = [row for row in self._rows if row is not old] + [new]
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,17 +92,18 @@ class Rows:
 
 
 def _is_of(row: Row, identity: Row, flags: str) -> bool:
-    return identity.items() <= row.items() and row.get("xla_flags", "") == flags
+    kept = {"precision": "float32", "xla_flags": ""} | row  # which older rows lack
+    return identity.items() <= kept.items() and kept["xla_flags"] == flags
 
 
-def compiled(experiment: str, topology: Topology, batch: int, known: str) -> Row:
+def compiled(experiment: str, topology: Topology, batch: int, precision: str, known: str) -> Row:
     """`programs.row`, in a process of its own.
 
     Raises:
         JaxgenError: it ended with an error, or took longer than `TIMEOUT` seconds.
     """
     command = [sys.executable, "-m", "benchmarks.accelerators.programs"]
-    command += [experiment, topology.name, str(batch), known]
+    command += [experiment, topology.name, str(batch), precision, known]
     try:
         done = subprocess.run(
             command,
@@ -148,6 +153,7 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--chips", nargs="+", type=int, default=list(COUNTS))
     flags.add_argument("--batch-a-chip", type=int, default=64)
+    flags.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     flags.add_argument("--out", type=Path, default=Path("accelerators.json"))
     return flags
 
@@ -193,7 +199,7 @@ def main() -> int:
     ]
     default = [name for name in SCALING if name in chosen]
     scaling = default if args.scaling is None else names(args.scaling, "--scaling")
-    rows, failed = Rows(args.out, code()), 0
+    rows, failed = Rows(args.out, code(), args.precision), 0
 
     def row(experiment: str, topology: Topology, batch: int) -> Row | None:
         nonlocal failed
@@ -208,7 +214,8 @@ def main() -> int:
         of_all = args.batch_a_chip * topology.chips
         grids = [topology.of(chips) for chips in args.chips] if scaling else []
         found = [row(name, topology, of_all) for name in chosen]
-        print(table.programs_table([one for one in found if one], topology), flush=True)
+        told = table.programs_table([one for one in found if one], topology, args.precision)
+        print(told, flush=True)
         for name in scaling:
             pairs = [
                 (
@@ -218,7 +225,8 @@ def main() -> int:
                 )
                 for grid in grids
             ]
-            print(f"\n{table.scaling_table(name, pairs, args.batch_a_chip)}", flush=True)
+            told = table.scaling_table(name, pairs, args.batch_a_chip, args.precision)
+            print(f"\n{told}", flush=True)
     return int(bool(failed))
 
 

@@ -1,6 +1,6 @@
 """Compiles the training program of an experiment for described devices, and counts what it does.
 
-    python -m benchmarks.accelerators.programs dcgan v5e:2x2 256
+    python -m benchmarks.accelerators.programs dcgan v5e:2x2 256 float32
 
 prints one JSON object. Each compilation is such a process: what the compiler aborts on ends that
 one alone, its memory is given back, and its variables are set before JAX starts.
@@ -110,13 +110,14 @@ def figures(program: Any) -> Row:
     }
 
 
-def row(experiment: str, topology: Topology, batch: int, known: str = "") -> Row:
+def row(experiment: str, topology: Topology, batch: int, precision: str, known: str = "") -> Row:
     """Compiles, and tells what was found.
 
     Args:
         experiment: a file of `experiments/`.
         topology: the devices.
         batch: examples a step, of all devices together.
+        precision: "float32" or "bfloat16".
         known: SHA-256 of the program whose figures are known; nothing is compiled if it is the same
             still.
 
@@ -126,6 +127,7 @@ def row(experiment: str, topology: Topology, batch: int, known: str = "") -> Row
     """
     there = devices(topology)
     config = importlib.import_module(f"experiments.{experiment}").config
+    config = dataclasses.replace(config, precision=precision)
     before = lowered(config, batch, there)
     versions = [importlib.metadata.version(name) for name in _compilers(topology)]
     text = "\n".join([before.as_text(), topology.name, *versions, COUNTED])
@@ -145,9 +147,9 @@ def _compilers(topology: Topology) -> tuple[str, ...]:
 def main() -> None:
     """The command, which `benchmarks.accelerators` runs for each program."""
     os.environ.update(environment())
-    experiment, name, batch, *known = sys.argv[1:]
+    experiment, name, batch, precision, *known = sys.argv[1:]
     try:
-        print(json.dumps(row(experiment, topology_of(name), int(batch), *known)))
+        print(json.dumps(row(experiment, topology_of(name), int(batch), precision, *known)))
     except JaxgenError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

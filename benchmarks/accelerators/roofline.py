@@ -33,20 +33,22 @@ class Bound(NamedTuple):
         return self._fields[self.index(max(self))]
 
 
-def bound(row: Row, topology: Topology) -> Bound:
+def bound(row: Row, topology: Topology, precision: str = "float32") -> Bound:
     """The bound of a program.
 
     Args:
         row: of `benchmarks.accelerators.programs.row`.
         topology: that it was compiled for.
+        precision: of its products.
     """
     chip, links = topology.chip, topology.link_rate
+    rate = chip.bf16 if precision == "bfloat16" else chip.default
     sent = sum(
         one["times"] * sent_bytes(one["kind"], one["bytes"], row["devices"])
         for one in row["collectives"]
     )
     return Bound(
-        products=row["product_flops"] * chip.devices / chip.default,
+        products=row["product_flops"] * chip.devices / rate,
         memory=row["memory_bytes"] * chip.devices / chip.memory_rate,
         links=sent * chip.devices / links if links else 0.0,
     )

@@ -12,19 +12,19 @@ _SMALL = 1e5
 """Bytes of a collective that is not listed by itself."""
 
 
-def programs_table(rows: Sequence[Row], topology: Topology) -> str:
-    """A line for each experiment on one topology."""
+def programs_table(rows: Sequence[Row], topology: Topology, precision: str = "float32") -> str:
+    """A line for each experiment on one topology, in one precision."""
     chip = topology.chip
     what = "chip" if chip.devices == 1 else "core"
     lines = [
-        f"{topology.name}, figures of one {what} and one step. Compiled, not timed.",
+        f"{topology.name}, {precision}, figures of one {what} and one step. Compiled, not timed.",
         "",
         "| experiment | batch | compiled in | GFLOP | HBM | peak memory | collectives | "
         "steps/s at most | bound by |",
         "|---|---:|---:|---:|---:|---:|---|---:|---|",
     ]
     for row in rows:
-        best = bound(row, topology)
+        best = bound(row, topology, precision)
         cells = [
             row["experiment"],
             row["batch"],
@@ -37,11 +37,14 @@ def programs_table(rows: Sequence[Row], topology: Topology) -> str:
             best.by,
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join([*lines, "", rates(topology)])
+    return "\n".join([*lines, "", rates(topology, precision)])
 
 
 def scaling_table(
-    experiment: str, pairs: Sequence[tuple[Topology, Row | None, Row | None]], batch_a_chip: int
+    experiment: str,
+    pairs: Sequence[tuple[Topology, Row | None, Row | None]],
+    batch_a_chip: int,
+    precision: str = "float32",
 ) -> str:
     """A line for each number of chips: at a fixed batch a chip, and at a fixed batch of all.
 
@@ -49,6 +52,7 @@ def scaling_table(
         experiment: its name.
         pairs: the topology, and the row of each; None where the batch does not divide.
         batch_a_chip: of the first.
+        precision: of all.
     """
     lines = [
         f"{experiment}, {pairs[0][0].kind}: {batch_a_chip} examples a chip, and one batch for all.",
@@ -60,20 +64,29 @@ def scaling_table(
     for topology, *rows in pairs:
         cells = [str(topology.chips)]
         for row in rows:
-            cells += _short(row, topology) if row else [""] * 6
+            cells += _short(row, topology, precision) if row else [""] * 6
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def rates(topology: Topology) -> str:
+def rates(topology: Topology, precision: str) -> str:
     """The peak rates that a bound comes from, in a sentence."""
     chip = topology.chip
+    if precision == "bfloat16":
+        products = f"{chip.bf16 / 1e12:g} TFLOP/s for products of bfloat16"
+        return f"Peak rates of a {chip.name} as published: {products}; {_others(topology)}"
     float32 = f", {chip.float32 / 1e12:g} in true float32" if chip.float32 else ""
     return (
         f"Peak rates of a {chip.name} as published: {chip.default / 1e12:g} TFLOP/s for float32 "
-        f"products at JAX's default precision, which is {chip.default_is}{float32}; HBM "
-        f"{chip.memory_rate / 1e9:g} GB/s; to other chips {topology.link_rate / 1e9:g} GB/s in "
-        f"{topology.name}."
+        f"products at JAX's default precision, which is {chip.default_is}{float32}; "
+        f"{_others(topology)}"
+    )
+
+
+def _others(topology: Topology) -> str:
+    return (
+        f"HBM {topology.chip.memory_rate / 1e9:g} GB/s; to other chips "
+        f"{topology.link_rate / 1e9:g} GB/s in {topology.name}."
     )
 
 
@@ -105,8 +118,8 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _short(row: Row, topology: Topology) -> list[str]:
-    best = bound(row, topology)
+def _short(row: Row, topology: Topology, precision: str) -> list[str]:
+    best = bound(row, topology, precision)
     return [
         str(row["batch"]),
         number(row["product_flops"] / 1e9),

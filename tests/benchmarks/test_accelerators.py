@@ -294,7 +294,7 @@ def compiles(monkeypatch):
         calls.append(command[3:])
         assert rest["env"]["JAX_PLATFORMS"] == "cpu"
         found = {"program_sha256": now["sha"], "devices": 4}
-        if command[6:] != [now["sha"]]:
+        if command[7:] != [now["sha"]]:
             kept = ("seconds", "product_flops", "memory_bytes", "peak_bytes", "collectives")
             found |= {name: ROW[name] for name in kept}
         return subprocess.CompletedProcess(command, 0, f"a warning\n{json.dumps(found)}\n", "")
@@ -309,18 +309,39 @@ def test_what_was_compiled_is_not_compiled_again(compiles, tmp_path, monkeypatch
     topology, path = tpu_topology("v5e:2x2"), tmp_path / "new" / "rows.json"
     first = command.Rows(path, "code").row("dcgan", topology, 256)
     assert command.Rows(path, "code").row("dcgan", topology, 256) == first
-    assert calls == [["dcgan", "v5e:2x2", "256", ""]]
+    assert calls == [["dcgan", "v5e:2x2", "256", "float32", ""]]
     # Other code, the same program: asked, and known.
     again = command.Rows(path, "other code").row("dcgan", topology, 256)
     assert again == first | {"code_sha256": "other code"}
-    assert calls[1:] == [["dcgan", "v5e:2x2", "256", "p"]]
+    assert calls[1:] == [["dcgan", "v5e:2x2", "256", "float32", "p"]]
     now["sha"] = "another"
     assert command.Rows(path, "new code").row("dcgan", topology, 256)["program_sha256"] == "another"
     assert len(json.loads(path.read_text())["rows"]) == 1
     monkeypatch.setenv("XLA_FLAGS", "--other")  # another program
     command.Rows(path, "new code").row("dcgan", topology, 256)
-    assert calls[-1] == ["dcgan", "v5e:2x2", "256", ""]
+    assert calls[-1] == ["dcgan", "v5e:2x2", "256", "float32", ""]
     assert len(json.loads(path.read_text())["rows"]) == 2
+    half = command.Rows(path, "new code", "bfloat16").row("dcgan", topology, 256)
+    assert calls[-1] == ["dcgan", "v5e:2x2", "256", "bfloat16", ""]
+    assert (half["precision"], len(json.loads(path.read_text())["rows"])) == ("bfloat16", 3)
+
+
+def test_a_row_of_before_there_were_two_precisions_is_of_float32(compiles, tmp_path, monkeypatch):
+    calls, _ = compiles
+    monkeypatch.setenv("XLA_FLAGS", "")
+    path, topology = tmp_path / "rows.json", tpu_topology("v5e:2x2")
+    path.write_text(json.dumps({"rows": [ROW | {"code_sha256": "code"}]}))
+    assert command.Rows(path, "code").row("dcgan", topology, 256)["seconds"] == ROW["seconds"]
+    assert not calls
+
+
+def test_bfloat16_has_its_own_rate():
+    topology = gpu_topology("h100x8")
+    full, half = (roofline.bound(ROW, topology, name) for name in ("float32", "bfloat16"))
+    assert full.products / half.products == pytest.approx(989 / 494)
+    assert (full.memory, full.links) == (half.memory, half.links)
+    text = table.programs_table([ROW], topology, "bfloat16")
+    assert "h100x8, bfloat16, figures" in text and "989 TFLOP/s for products of bfloat16" in text
 
 
 def test_the_command_goes_on_where_it_stopped(compiles, run_module, tmp_path, monkeypatch):
@@ -329,7 +350,7 @@ def test_the_command_goes_on_where_it_stopped(compiles, run_module, tmp_path, mo
     flags = ["--experiments", "dcgan", "--chips", "1", "16", "--out", tmp_path / "rows.json"]
     code, printed = run_module("benchmarks.accelerators", *flags)
     assert code == 0
-    batches = [(name, batch) for _, name, batch, _ in calls]
+    batches = [(name, batch) for _, name, batch, _, _ in calls]
     assert batches == [
         ("v5e:2x2", "256"),
         *[("v5e:1x1", "64"), ("v5e:1x1", "256"), ("v5e:4x4", "1024"), ("v5e:4x4", "256")],
