@@ -11,6 +11,7 @@ from jaxgen.gan import noise
 from jaxgen.gan.config import AboutImages, GanConfig
 from jaxgen.gan.networks.dcgan import DCGAN
 from jaxgen.gan.networks.mlp import MLP
+from jaxgen.gan.networks.pacgan import PacGAN
 from jaxgen.gan.networks.r3gan import R3GAN
 from jaxgen.gan.networks.sngan import SNGAN
 from jaxgen.gan.sampling import Sampler
@@ -28,6 +29,7 @@ NETWORKS = {
     "dcgan": DCGAN(hidden=6, generator_channels=(4, 3), discriminator_channels=(2, 3)),
     "r3gan": R3GAN((4,), (4,), group=4),
     "sngan": SNGAN((4,), (4,)),
+    "pacgan": PacGAN((4, 3), (2, 3)),
 }
 SMALL = GanConfig(
     workdir="", steps=1, batch_size=8, noise_size=5, networks=FULLY_CONNECTED, conditional=True
@@ -38,7 +40,12 @@ def sampler_and_weights(config):
     """With running averages that no batch has, so that a batch's own would show."""
     state = jax.jit(config.gan(ABOUT).init)(jax.random.key(0), {})
     made = weights(state)
-    uneven = jax.tree.map(lambda x: x + 0.3 + 0.1 * np.arange(x.size).reshape(x.shape), made.stats)
+
+    def uneven_of(path, x):
+        change = 0.3 + 0.1 * np.arange(x.size).reshape(x.shape)
+        return x - change if "mean" in str(path) else x + change  # nothing dies in a ReLU
+
+    uneven = jax.tree.map_with_path(uneven_of, made.stats)
     return config.sampler(ABOUT), made._replace(stats=uneven)
 
 

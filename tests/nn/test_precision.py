@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 from jax import export
 
+from jaxgen.data.photographs import encoding
+from jaxgen.data.scenes import features
+from jaxgen.metrics.samples import classifier, manifold, networks
 from jaxgen.nn import ops, precision
+from jaxgen.nn.encoders.base import Encoded
 from jaxgen.nn.layers import BatchNorm, Conv, ConvTranspose, Dense
 from jaxgen.nn.precision import in_precision
 from jaxgen.nn.recurrence import lstm_sequence, rnn_sequence
@@ -246,3 +250,46 @@ def test_whether_a_cpu_is_faster_is_read_from_what_the_system_says(tmp_path, fla
         (tmp_path / "proc").mkdir()
         (tmp_path / "proc/cpuinfo").write_text(f"model name : CPU\nflags : {flags}\n")
     assert precision.cpu_is_faster(tmp_path) is faster
+
+
+class TellsPrecision:
+    """Stands for an encoder, and keeps the precision that it is traced with."""
+
+    found = ()
+
+    def encoded(self, variables, image_NHWC):
+        self.found = (jax.config.jax_default_matmul_precision, precision.rounds())
+        zeros = jnp.zeros((len(image_NHWC), 2))
+        return Encoded(vector_NF=zeros, grid_NHWC=zeros, logits_NK=zeros)
+
+
+@pytest.mark.parametrize("program", [networks._program, partial(encoding._program, kind="float32")])
+def test_features_of_photographs_are_of_full_precision(program):
+    encoder = TellsPrecision()
+    with precision.using("bfloat16"):
+        program(encoder)({}, np.zeros((2, 3, 3, 3), np.uint8))
+    assert encoder.found == ("highest", False)
+
+
+def test_features_of_digits_and_scenes_and_distances_are_of_full_precision(monkeypatch):
+    found = []
+
+    def telling(function):
+        def told(*args, **options):
+            found.append(jax.config.jax_default_matmul_precision)
+            return function(*args, **options)
+
+        return told
+
+    def forward(variables, image_NHWC):
+        n = len(image_NHWC)
+        return np.zeros((n, 4, 4, features.TOKEN_WIDTH)), np.zeros((n, 1024))
+
+    monkeypatch.setattr(classifier, "_apply", telling(classifier._apply))
+    monkeypatch.setattr(features, "_forward", lambda: telling(forward))
+    for name in ("_meet", "_nearest"):
+        monkeypatch.setattr(manifold, name, telling(getattr(manifold, name)))
+    classifier.load("digits").features_and_logits(np.zeros((1, 28, 28), np.float32))
+    features.extract({}, np.zeros((1, 64, 64, 3), np.uint8))
+    manifold.precision_recall(normal(0, 9, 3), normal(1, 9, 3))
+    assert set(found) == {"highest"} and len(found) == 5
