@@ -17,6 +17,7 @@ from jaxgen.errors import JaxgenError
 from jaxgen.settings import flag, shortened
 
 BLOCK = 1_000  # examples per read: array_record reads a block in parallel
+TOGETHER = 64  # of them while training goes on, whose memory the files take beside all else
 
 
 class TfdsExamples:
@@ -63,8 +64,8 @@ class TfdsExamples:
             return image_HWC
 
         image_KHWC = np.empty((len(place_K), *shape, channels), np.uint8)
-        for start in range(0, len(place_K), BLOCK):
-            records = self._raw.__getitems__(place_K[start : start + BLOCK])
+        for start in range(0, len(place_K), TOGETHER):
+            records = self._raw.__getitems__(place_K[start : start + TOGETHER])
             decoded = picture_batches.decoded(decode, records, channels, shape)
             image_KHWC[start : start + len(records)] = decoded
         return image_KHWC

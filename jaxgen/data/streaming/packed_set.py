@@ -31,8 +31,8 @@ INSTALL = "`pip install 'jaxgen[stream]'`"
 MOST_HASHED = 64 * 2**30
 """Bytes of a set that are read once before its first use; of a larger one each record is checked
 when it comes, as of any set."""
-_MOST_TOGETHER = 128
-_BYTES_TOGETHER = 2**25
+_MOST_TOGETHER = 128  # examples of one read
+_BYTES_TOGETHER = 2**25  # of them, where they are of the set's mean size
 _ADVICE = "pack the pictures again, or copy the set anew"
 
 

@@ -15,7 +15,10 @@ from benchmarks import local_jobs
 from jaxgen.data.images.base import load_images, open_images
 from jaxgen.data.images.packed import Packed
 from jaxgen.data.images.pictures import Pictures
+from jaxgen.data.streaming.packed_set import PackedSet
 from jaxgen.errors import JaxgenError
+from jaxgen.training.image_source import image_source
+from jaxgen.training.task import TrainConfig
 from tests.data.packing.folders import fill, packed
 
 
@@ -83,6 +86,23 @@ def test_what_cannot_be_used_is_refused(tmp_path):
     packed(tmp_path / "pictures", tmp_path / "few")
     with pytest.raises(JaxgenError, match=r"class 'owls' of .*few has too few pictures, 1"):
         open_images(Packed(dir=str(tmp_path / "few")))
+
+
+def test_one_picture_of_many_tells_streamed_sets_apart(tmp_path):
+    """As the processes of a job are compared: it is none of those that are looked at."""
+
+    def digest(folder):
+        config = TrainConfig(workdir="", steps=2, batch_size=4, keep_data="stream")
+        return image_source(Packed(dir=str(folder), size=16), config)[1].digest()
+
+    pictures = fill(tmp_path / "pictures", 130)
+    for out in ("set", "same"):
+        packed(pictures, tmp_path / out)
+    name = PackedSet.opened(tmp_path / "set").example(1).name
+    Image.new("RGB", (40, 36)).save(pictures / name)
+    packed(pictures, tmp_path / "other")
+    first, same, other = (digest(tmp_path / out) for out in ("set", "same", "other"))
+    assert first == same != other
 
 
 COUNTING = """
