@@ -225,8 +225,7 @@ def main() -> int:
                 )
                 for grid in grids
             ]
-            told = table.scaling_table(name, pairs, args.batch_a_chip, args.precision)
-            print(f"\n{told}", flush=True)
+            print(f"\n{table.scaling_table(name, pairs, args.batch_a_chip)}", flush=True)
     return int(bool(failed))
 
 

@@ -33,16 +33,15 @@ class Bound(NamedTuple):
         return self._fields[self.index(max(self))]
 
 
-def bound(row: Row, topology: Topology, precision: str = "float32") -> Bound:
+def bound(row: Row, topology: Topology) -> Bound:
     """The bound of a program.
 
     Args:
         row: of `benchmarks.accelerators.programs.row`.
         topology: that it was compiled for.
-        precision: of its products.
     """
     chip, links = topology.chip, topology.link_rate
-    rate = chip.bf16 if precision == "bfloat16" else chip.default
+    rate = chip.bf16 if row.get("precision") == "bfloat16" else chip.default
     sent = sum(
         one["times"] * sent_bytes(one["kind"], one["bytes"], row["devices"])
         for one in row["collectives"]

@@ -24,7 +24,7 @@ def programs_table(rows: Sequence[Row], topology: Topology, precision: str = "fl
         "|---|---:|---:|---:|---:|---:|---|---:|---|",
     ]
     for row in rows:
-        best = bound(row, topology, precision)
+        best = bound(row, topology)
         cells = [
             row["experiment"],
             row["batch"],
@@ -41,10 +41,7 @@ def programs_table(rows: Sequence[Row], topology: Topology, precision: str = "fl
 
 
 def scaling_table(
-    experiment: str,
-    pairs: Sequence[tuple[Topology, Row | None, Row | None]],
-    batch_a_chip: int,
-    precision: str = "float32",
+    experiment: str, pairs: Sequence[tuple[Topology, Row | None, Row | None]], batch_a_chip: int
 ) -> str:
     """A line for each number of chips: at a fixed batch a chip, and at a fixed batch of all.
 
@@ -52,7 +49,6 @@ def scaling_table(
         experiment: its name.
         pairs: the topology, and the row of each; None where the batch does not divide.
         batch_a_chip: of the first.
-        precision: of all.
     """
     lines = [
         f"{experiment}, {pairs[0][0].kind}: {batch_a_chip} examples a chip, and one batch for all.",
@@ -64,7 +60,7 @@ def scaling_table(
     for topology, *rows in pairs:
         cells = [str(topology.chips)]
         for row in rows:
-            cells += _short(row, topology, precision) if row else [""] * 6
+            cells += _short(row, topology) if row else [""] * 6
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -118,8 +114,8 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _short(row: Row, topology: Topology, precision: str) -> list[str]:
-    best = bound(row, topology, precision)
+def _short(row: Row, topology: Topology) -> list[str]:
+    best = bound(row, topology)
     return [
         str(row["batch"]),
         number(row["product_flops"] / 1e9),

@@ -337,10 +337,11 @@ def test_a_row_of_before_there_were_two_precisions_is_of_float32(compiles, tmp_p
 
 def test_bfloat16_has_its_own_rate():
     topology = gpu_topology("h100x8")
-    full, half = (roofline.bound(ROW, topology, name) for name in ("float32", "bfloat16"))
+    rows = [ROW | {"precision": name} for name in ("float32", "bfloat16")]
+    full, half = (roofline.bound(row, topology) for row in rows)
     assert full.products / half.products == pytest.approx(989 / 494)
     assert (full.memory, full.links) == (half.memory, half.links)
-    text = table.programs_table([ROW], topology, "bfloat16")
+    text = table.programs_table(rows[1:], topology, "bfloat16")
     assert "h100x8, bfloat16, figures" in text and "989 TFLOP/s for products of bfloat16" in text
 
 
