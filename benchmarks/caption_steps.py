@@ -156,7 +156,7 @@ def _torch_training(
     data = Data.of(config)
     features, captions = torch.from_numpy(data.features), torch.from_numpy(data.captions).long()
     width = data.features.shape[-1]
-    training = torch_captioning.training(config, VOCAB, width, CAPTIONS, compiled=is_compiled)
+    training = torch_captioning.training(config, VOCAB, width, CAPTIONS, is_compiled=is_compiled)
 
     def run(count: int) -> None:
         for _ in range(count):

@@ -81,15 +81,14 @@ def torch_training(
     config: GanConfig, settings: Settings, name: str, is_compiled: bool
 ) -> Contender:
     """The PyTorch twin in training, eager or through torch.compile, which needs a C++ compiler."""
-    import torch
-
     from benchmarks import torch_gans
+    from benchmarks.torch_settings import compiled
 
     steps = (settings.repeats + 2) * CAPACITY  # as many as can be asked for
     twin = torch_gans.twin(replace(config, steps=steps))
     if is_compiled:
         twin = twin._replace(
-            generator=torch.compile(twin.generator), discriminator=torch.compile(twin.discriminator)
+            generator=compiled(twin.generator), discriminator=compiled(twin.discriminator)
         )
     real = load_images(config.data)
     losses = torch_gans.train(twin, real["image"], real["label"])

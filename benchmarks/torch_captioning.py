@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from benchmarks import torch_captioners
 from benchmarks.torch_captioners import NULL
-from benchmarks.torch_settings import adam, forward_in
+from benchmarks.torch_settings import adam, compiled, forward_in
 from jaxgen.captioning import losses
 from jaxgen.captioning.config import CaptionConfig
 from jaxgen.captioning.losses import Reduction
@@ -41,7 +41,7 @@ class Training(NamedTuple):
 
 
 def training(
-    config: CaptionConfig, vocab_size: int, features: int, examples: int, compiled: bool = False
+    config: CaptionConfig, vocab_size: int, features: int, examples: int, is_compiled: bool = False
 ) -> Training:
     """The twin of a captioner before its first step.
 
@@ -50,7 +50,7 @@ def training(
         vocab_size: V.
         features: numbers in an image's features, or in each token of them.
         examples: in an epoch.
-        compiled: run it through torch.compile.
+        is_compiled: run it through torch.compile.
 
     Raises:
         JaxgenError: the captioner or the optimiser has no twin.
@@ -60,7 +60,7 @@ def training(
         network = torch_captioners.twin(config.captioner, vocab_size, features, config.max_length)
     epoch = max(1, examples // config.batch_size)
     optimizer, schedule = adam(network, config.optimizer, config.steps, epoch)
-    return Training(config, torch.compile(network) if compiled else network, optimizer, schedule)
+    return Training(config, compiled(network) if is_compiled else network, optimizer, schedule)
 
 
 def token_losses(network: nn.Module, features: Tensor, captions_NT: Tensor) -> Tensor:

@@ -23,6 +23,17 @@ def forward_in(precision: Precision) -> contextlib.AbstractContextManager:
     return torch.autocast("cpu", dtype=torch.bfloat16)
 
 
+def compiled(network: torch.nn.Module) -> torch.nn.Module:
+    """A network that is not yet in use, through torch.compile: each shape a program of its own.
+
+    What was compiled before is forgotten. PyTorch otherwise looks through the programs of all
+    networks of the same class, and from the ninth on quietly runs the network as it is.
+    """
+    torch.compiler.reset()
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+    return torch.compile(network, dynamic=False)
+
+
 def adam(
     network: torch.nn.Module, numbers: Optimizer, steps: int, steps_per_epoch: int
 ) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.LambdaLR | None]:

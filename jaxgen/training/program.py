@@ -121,7 +121,7 @@ class Program:
         return self._key_shape, self.task.source.arrays, self._chunk_shapes(1)
 
     def _with(self, state: PyTree, given: dict[str, PyTree]) -> PyTree:
-        """The state with some parts from elsewhere, the same ones for each replica.
+        """The state with some parts from elsewhere, for each replica its own or the same ones.
 
         Those not given stay as they were drawn.
         """

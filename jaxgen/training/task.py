@@ -143,8 +143,8 @@ class Task:
     it"""
     begin: Callable[[], dict[str, PyTree] | None] = _from_nothing
     """What the first state takes from elsewhere instead of `init`: arrays by the names that
-    `flax.serialization.to_state_dict` gives to its parts; asked for when a run begins, not when it
-    goes on"""
+    `flax.serialization.to_state_dict` gives to its parts, those of all replicas or with an axis of
+    them in front; asked for when a run begins, not when it goes on"""
     reseeded: Callable[[int], "Task"] | None = None
     """seed -> the task of a run with that seed, on the same data, where what is shown or measured
     draws from the seed"""

@@ -173,10 +173,27 @@ def test_numbers_that_make_no_sense_are_refused(start, tmp_path, changes, words)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_of_several_seeds_is_no_start(tmp_path):
-    experiment.train(config(tmp_path / "several", replicas=2, steps=2))
-    with pytest.raises(JaxgenError, match="several replicas; start from a run of a single seed"):
-        experiment.train(config(tmp_path / "run", objective=critical(tmp_path / "several")))
+def test_each_seed_starts_from_its_own_replica(tmp_path):
+    several = tmp_path / "several"
+    experiment.train(config(several, replicas=3, steps=2))
+    there = jaxgen.load(several)
+    experiment.train(
+        config(
+            tmp_path / "two", seed=1, replicas=2, steps=2, log_every=2, objective=critical(several)
+        )
+    )
+    two = jaxgen.load(tmp_path / "two")
+    for index, seed in enumerate((1, 2)):
+        place, objective = tmp_path / f"single{seed}", critical(several)
+        experiment.train(config(place, seed=seed, steps=2, log_every=2, objective=objective))
+        single, own = jaxgen.load(place), two.replica(index).params
+        assert checkpoints.checksum(own) == checkpoints.checksum(single.params)
+        before, after = there.replica(seed).params, single.params
+        moved = jax.tree.map(lambda old, new: float(np.abs(old - new).max()), before, after)
+        assert 0 < max(jax.tree.leaves(moved)) < 0.05  # two steps of Adam from there
+    with pytest.raises(JaxgenError, match="no replica of seed 3, only of seeds 0 to 2"):
+        objective = critical(several)
+        experiment.train(config(tmp_path / "run", seed=2, replicas=2, objective=objective))
 
 
 @pytest.fixture(scope="module")
