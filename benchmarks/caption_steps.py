@@ -104,7 +104,7 @@ def comparisons(wanted: Wanted = DEFAULT) -> list[Comparison]:
             Comparison(
                 titled(f"{name} captioner training step, batch {batch}", precision),
                 partial(_contenders, config),
-                partial(_flops, config),
+                partial(flops, config),
                 CAPACITY,
                 precision,
             )
@@ -112,7 +112,8 @@ def comparisons(wanted: Wanted = DEFAULT) -> list[Comparison]:
     return found
 
 
-def _task(config: CaptionConfig) -> Task:
+def task_of(config: CaptionConfig) -> Task:
+    """Its training, on made-up data."""
     ours, data = captioning(config), Data.of(config)
     source = Source.of({"captions": data.captions, "features": data.features})
     return Task(source=source, init=ours.init, step=ours.step, show=lambda state: None)
@@ -126,7 +127,7 @@ def _contenders(config: CaptionConfig, settings: Settings) -> list[Contender]:
 
 
 def _jaxgen_training(config: CaptionConfig, name: str) -> Contender:
-    return training_loop.in_loop(_task(config), config, CAPACITY, name)
+    return training_loop.in_loop(task_of(config), config, CAPACITY, name)
 
 
 def _numpy_training(config: CaptionConfig) -> Contender:
@@ -166,11 +167,11 @@ def _torch_training(
     return Contender(name, run, is_optional=is_compiled)
 
 
-def _flops(config: CaptionConfig) -> Flops:
+def flops(config: CaptionConfig) -> Flops:
     """Of a step; by hand where there is a loop over time, whose turns XLA does not count."""
     if isinstance(config.captioner, Transformer):
         config = replace(config, precision="float32")
-        return training_loop.flops(_task(config), config)
+        return training_loop.flops(task_of(config), config)
     gates = 4 if isinstance(config.captioner, LSTM) else 1
     hidden, word = config.captioner.hidden, config.captioner.word_size
     each_word = hidden * gates * (word + hidden) + hidden * VOCAB

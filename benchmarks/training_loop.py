@@ -13,12 +13,21 @@ from jaxgen.training.loop import Loop
 from jaxgen.training.task import Task, TrainConfig
 
 
-def in_loop(task: Task, config: TrainConfig, capacity: int, name: str = "jaxgen") -> Contender:
-    """Steps as `jaxgen.training.loop.Loop` dispatches them: at most `capacity` at a time."""
+def loop_of(task: Task, config: TrainConfig, capacity: int) -> Loop:
+    """A training's loop that takes at most `capacity` steps at a time."""
     # A loop takes no more steps at a time than it logs, nor than there are; the task is made
     # already, so that its schedule does not change with their number.
     steps = max(capacity, config.steps)
-    loop = Loop(task, replace(config, log_every=capacity, steps=steps))
+    return Loop(task, replace(config, log_every=capacity, steps=steps))
+
+
+def in_loop(task: Task, config: TrainConfig, capacity: int, name: str = "jaxgen") -> Contender:
+    """Steps as `jaxgen.training.loop.Loop` dispatches them: at most `capacity` at a time."""
+    return stepping(loop_of(task, config, capacity), name)
+
+
+def stepping(loop: Loop, name: str = "jaxgen") -> Contender:
+    """The steps of a loop from its initial state on."""
     state = jax.device_put(loop.initial_state(), NamedSharding(loop.mesh, PartitionSpec()))
 
     def run(count: int) -> None:

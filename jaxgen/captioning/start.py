@@ -76,7 +76,7 @@ def _opened(config: Any) -> tuple[Any, PyTree]:
 
     path = config.objective.start
     name = f"{flag('objective.start')} {path}"
-    opened = experiment.load(path)
+    opened: Any = experiment.load(path)
     theirs = opened.config
     if not hasattr(theirs, "captioner"):
         raise JaxgenError(f"{name} is no run of a captioner")

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.captioning.objectives.base import Loss
+from jaxgen.training.optimizers import updated
 
 Array = jax.Array
 PyTree = Any
@@ -59,5 +60,5 @@ class Captioning:
             return self.objective(params, batch, key, state.optimizer)
 
         gradient, metrics = jax.grad(objective, has_aux=True)(state.params)
-        updates, optimizer = self.optimizer.update(gradient, state.optimizer, state.params)
-        return CaptionState(optax.apply_updates(state.params, updates), optimizer), metrics
+        params, kept = updated(self.optimizer, gradient, state.optimizer, state.params)
+        return CaptionState(params, kept), metrics

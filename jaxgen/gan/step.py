@@ -32,6 +32,7 @@ from jaxgen.gan.noise import Noise
 from jaxgen.gan.recipe import Updates
 from jaxgen.gan.sampling import Weights
 from jaxgen.nn import batch_axis
+from jaxgen.training.optimizers import updated
 
 Array = jax.Array
 PyTree = Any
@@ -341,6 +342,5 @@ class Gan:
     def _updated(
         self, optimizer: optax.GradientTransformation, network: NetworkState, gradient: PyTree
     ) -> NetworkState:
-        updates, kept = optimizer.update(gradient, network.optimizer, network.params)
-        params = optax.apply_updates(network.params, updates)
+        params, kept = updated(optimizer, gradient, network.optimizer, network.params)
         return replace(network, params=params, optimizer=kept)

@@ -142,3 +142,12 @@ class Optimizer:
             transform,
             optax.scale_by_learning_rate(self.learning_rate if constant else rate),
         )
+
+
+def updated(
+    rule: optax.GradientTransformation, gradient: optax.Updates, state: Any, params: optax.Params
+) -> tuple[optax.Params, Any]:
+    """Parameters after one step of a rule, and its own state; profiles call it "optimizer"."""
+    with jax.named_scope("optimizer"):
+        updates, state = rule.update(gradient, state, params)
+        return optax.apply_updates(params, updates), state

@@ -1,0 +1,194 @@
+"""Where the time of a training step goes, by JAX's profiler, on one core.
+
+    python -m benchmarks.profiled
+    python -m benchmarks.profiled --only DCGAN --precision both --batch-sizes 25 64 128 512
+
+The steps are those of `python -m benchmarks`, as training dispatches them. The process keeps to one
+core, so that one operation runs at a time and their times add up to that of the step. The kinds:
+
+- products: matrix products and convolutions, with what XLA has fused into them, and beside them
+  how near their useful arithmetic comes to the rate of a product of 2048x2048 in that precision;
+- elementwise: activations, norms, sums, losses, and their gradients;
+- copies: transposed, joined, gathered and padded arrays, and conversions between precisions;
+- random: noise, dropout, augmentation;
+- optimizer: from gradients to new parameters;
+- between: what is left of the time, in which no operation runs.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import jax
+
+from benchmarks import caption_steps, gan_steps, report, training_loop
+from benchmarks.compiled_text import Operation, Program
+from benchmarks.measuring import MATMUL_SIDE, Flops, matmul_contender, timed
+from jaxgen.commands.guard import run_guarded
+from jaxgen.errors import JaxgenError
+from jaxgen.nn.precision import Precision
+from jaxgen.training.task import Task, TrainConfig
+
+KINDS = ("products", "elementwise", "copies", "random", "optimizer")
+CAPACITY = 50  # steps of a dispatch
+SECONDS = 1.0  # of steps that the profiler looks at, roughly
+_CONTROL = {"while", "call", "conditional"}  # whose time is that of what they run
+_PRODUCTS = {"dot", "convolution", "custom-call"}
+_MOVES = {
+    *("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "reshape", "copy"),
+    *("transpose", "slice", "dynamic-slice", "dynamic-update-slice", "concatenate", "pad"),
+    *("broadcast", "gather", "reverse", "convert", "bitcast-convert", "iota", "fusion"),
+}
+
+
+class Step(NamedTuple):
+    """A training step to look at."""
+
+    name: str
+    task: Callable[[], Task]
+    config: TrainConfig
+    flops: Callable[[], Flops]
+
+
+class Profile(NamedTuple):
+    """Seconds of one step."""
+
+    whole: float
+    kinds: Counter[str]
+    """Of operations of each kind."""
+
+
+def steps(batch_sizes: list[int], precisions: list[Precision]) -> list[Step]:
+    """Every training step of the benchmarks at these sizes, in these precisions."""
+    own = {name: gan_steps.experiment(key) for key, name in gan_steps.EXPERIMENTS.items()}
+    found = []
+    for (name, config), size, precision in product(
+        [*own.items(), *caption_steps.CONFIGS.items()], batch_sizes, precisions
+    ):
+        config = replace(config, batch_size=size, precision=precision)
+        module = gan_steps if name in own else caption_steps
+        task = partial(module.task_of, config)
+        found.append(Step(name, task, config, partial(module.flops, config)))
+    return found
+
+
+def kind(program: Program, operation: Operation) -> str:
+    """What an operation does, by its place in the training and by what is fused into it."""
+    inside = {one.opcode for one in _within(program, operation)}
+    if inside & _PRODUCTS:
+        return "products"
+    if "/optimizer/" in operation.attributes:
+        return "optimizer"
+    if "shift-right-logical" in inside:  # of Threefry; nothing else shifts bits
+        return "random"
+    return "copies" if inside <= _MOVES else "elementwise"
+
+
+def _within(program: Program, operation: Operation) -> Iterator[Operation]:
+    yield operation
+    if operation.opcode == "fusion":
+        for name in operation.called:
+            for one in program.computations.get(name, ()):
+                yield from _within(program, one)
+
+
+def profile(step: Step) -> Profile:
+    """Looks at some steps of a training, the first of which is not among them."""
+    loop = training_loop.loop_of(step.task(), step.config, CAPACITY)
+    program = Program(loop.lowered().compile().as_text())
+    kinds = {
+        one.name: kind(program, one)
+        for one, _ in program.operations(within=False)
+        if one.opcode not in _CONTROL
+    }
+    training = training_loop.stepping(loop)
+    training.run(1)
+    count = max(2, min(CAPACITY, round(SECONDS / timed(training, 2))))
+    quiet = jax.profiler.ProfileOptions()
+    quiet.python_tracer_level = 0
+    with tempfile.TemporaryDirectory(prefix="jaxgen-benchmarks-") as folder:
+        with jax.profiler.trace(folder, profiler_options=quiet):
+            whole = timed(training, count)
+        found: Counter[str] = Counter()
+        for name, seconds in _events(next(Path(folder).rglob("*.xplane.pb"))):
+            if name in kinds:
+                found[kinds[name]] += seconds / count
+    return Profile(whole, found)
+
+
+def _events(path: Path) -> Iterator[tuple[str, float]]:
+    """Names of what ran, and for how many seconds."""
+    for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
+        for line in plane.lines:
+            for event in line.events:
+                yield event.name, event.duration_ns * 1e-9
+
+
+def row(step: Step, seen: Profile, rate: float) -> str:
+    """A line of the table.
+
+    Args:
+        step: that was looked at.
+        seen: what was seen of it.
+        rate: FLOP/s of a large product in its precision.
+    """
+    shares = [seen.kinds[one] / seen.whole for one in KINDS]
+    reached = step.flops().number / seen.kinds["products"] / rate
+    cells = [f"{shares[0]:.0%} (at {reached:.0%})", *(f"{one:.0%}" for one in shares[1:])]
+    cells.append(f"{max(0.0, 1 - sum(shares)):.0%}")
+    head = f"| {step.name} | {step.config.batch_size} | {step.config.precision} "
+    return f"{head}| {1e3 * seen.whole:.3g} | {' | '.join(cells)} |"
+
+
+def large_product(precision: Precision) -> float:
+    """FLOP/s of a large matrix product in a precision, the median of some."""
+    contender = matmul_contender(precision)
+    contender.run(1)
+    return 2 * MATMUL_SIDE**3 / statistics.median(timed(contender, 1) for _ in range(5))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    flags = argparse.ArgumentParser(
+        prog="python -m benchmarks.profiled",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    flags.add_argument("--only", default="", metavar="TEXT", help="steps with it in their names")
+    flags.add_argument(
+        "--precision", choices=(*get_args(Precision), "both"), default="both", help="of jaxgen"
+    )
+    flags.add_argument("--batch-sizes", type=int, nargs="+", default=[25, 64, 128, 512])
+    return flags
+
+
+def main() -> None:
+    """Profile, and print as it goes."""
+    args = parser().parse_args()
+    if wrong := [size for size in args.batch_sizes if size < 1]:
+        raise JaxgenError(f"--batch-sizes must be at least 1, got {wrong[0]}")
+    precisions = get_args(Precision) if args.precision == "both" else (args.precision,)
+    chosen = [one for one in steps(args.batch_sizes, precisions) if args.only in one.name]
+    if not chosen:
+        raise JaxgenError(f"--only {args.only} is in no name of a step")
+    if not hasattr(os, "sched_setaffinity"):
+        raise JaxgenError("this system lets no process keep to one core; Linux does")
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before JAX counts cores
+    about = report.machine()
+    print(f"{about['cores']} core ({about['cpu']}), load {about['load']} at the start\n")
+    print(f"| | batch | precision | ms a step | {' | '.join(KINDS)} | between |")
+    print("|---" * (5 + len(KINDS)) + "|")
+    for step in chosen:
+        print(row(step, profile(step), large_product(step.config.precision)), flush=True)
+
+
+if __name__ == "__main__":
+    run_guarded(main)
