@@ -20,7 +20,7 @@ from jaxgen.nn.attention import (
 )
 from jaxgen.nn.cheap_attention import low_rank_attention, random_features, window_attention
 from jaxgen.nn.dropout import dropout
-from jaxgen.nn.precision import rounded
+from jaxgen.nn.precision import exact, rounded
 
 Array = jax.Array
 KeysAndValues = tuple[Array, Array]
@@ -97,6 +97,29 @@ class MultiHeadAttention(nn.Module):
         self.sow("intermediates", "weights", weights_NHTS)
         weights_NHTS = dropout(weights_NHTS, self.dropout, self._key(train))
         return self._merge(ops.einsum("nhts,nshk->nthk", weights_NHTS, v_NSHK))
+
+    def keep_memory(self, other_NSD: Array) -> KeysAndValues:
+        """`project_memory` for `attend_kept`: (N, H, S, K) each, in float32.
+
+        Products of single positions read heads by heads; in the other order each of them would
+        turn the whole memory.
+        """
+        keys, values = self.project_memory(other_NSD)
+        return exact(keys).swapaxes(1, 2), exact(values).swapaxes(1, 2)
+
+    def attend_kept(self, x_NBD: Array, memory: KeysAndValues) -> Array:
+        """`attend_memory` of one position of each beam, to what `keep_memory` gave."""
+        k_NHSK, v_NHSK = memory
+        q_NBHK = self._heads(self.query(x_NBD)) * k_NHSK.shape[-1] ** -0.5
+        if k_NHSK.shape[2] == 1:  # as in `attend_memory`
+            shape = x_NBD.shape[0], self.heads, x_NBD.shape[1], 1
+            weights_NHBS = jnp.ones(shape, x_NBD.dtype)
+        else:
+            each = [ops.einsum("nhk,nhsk->nhs", q, k_NHSK) for q in q_NBHK.swapaxes(0, 1)]
+            weights_NHBS = masked_softmax(jnp.stack(each, axis=2), None)
+        self.sow("intermediates", "weights", weights_NHBS)
+        each = [ops.einsum("nhs,nhsk->nhk", w, v_NHSK) for w in jnp.moveaxis(weights_NHBS, 2, 0)]
+        return self._merge(jnp.stack(each, axis=1))
 
     def attend_past(self, x_NTD: Array, train: bool = False) -> Array:
         """Causal self-attention of a whole sequence, in the form that the fields choose."""

@@ -59,13 +59,12 @@ class DecoderLayer(nn.Module):
 
     def __call__(self, x_NTD: Array, memory_NMD: Array, train: bool = False) -> Array:
         x_NTD = self._add(self.norm1, x_NTD, self.self_attn.attend_past(x_NTD, train), train)
-        memory = self.cross_attn.project_memory(memory_NMD)
-        return self._finish(x_NTD, memory, train)
+        attended_NTD = self.cross_attn(x_NTD, memory_NMD, None, train)
+        return self._finish(x_NTD, attended_NTD, train)
 
-    def project_memory(self, memory_NMD: Array) -> KeysAndValues:
-        """Keys and values of the memory, for `step`: in float32, of which each step makes use."""
-        keys, values = self.cross_attn.project_memory(memory_NMD)
-        return exact(keys), exact(values)
+    def keep_memory(self, memory_NMD: Array) -> KeysAndValues:
+        """Keys and values of the memory, for `step`."""
+        return self.cross_attn.keep_memory(memory_NMD)
 
     def step(
         self,
@@ -78,10 +77,10 @@ class DecoderLayer(nn.Module):
         """One new position of each beam, as `MultiHeadAttention.attend_cache` describes it."""
         attended_NBD, past = self.self_attn.attend_cache(x_NBD, past, mask_NBLB, t)
         x_NBD = self._add(self.norm1, x_NBD, attended_NBD, train=False)
-        return self._finish(x_NBD, memory, train=False), past
+        attended_NBD = self.cross_attn.attend_kept(x_NBD, memory)
+        return self._finish(x_NBD, attended_NBD, train=False), past
 
-    def _finish(self, x_NTD: Array, memory: KeysAndValues, train: bool) -> Array:
-        attended_NTD = self.cross_attn.attend_memory(x_NTD, memory, None, train)
+    def _finish(self, x_NTD: Array, attended_NTD: Array, train: bool) -> Array:
         x_NTD = self._add(self.norm2, x_NTD, attended_NTD, train)
         hidden_NTF = nn.relu(rounded(ops.over_rows(self.linear1, x_NTD)))
         change_NTD = ops.over_rows(self.linear2, self._dropout(hidden_NTF, train))

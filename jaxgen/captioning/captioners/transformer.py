@@ -61,7 +61,7 @@ class Cache:
     all that moves. The memory is the same for all beams of a caption, so it is never repeated.
     """
 
-    memory: list[KeysAndValues]  # of the image, for each layer, (N, M, H, K) each
+    memory: list[KeysAndValues]  # of the image, for each layer, (N, H, M, K) each
     past: list[KeysAndValues]  # of the words, for each layer, (N, H, L·B, K) each
     slots_RL: Array
     t: Array  # position of the next word
@@ -180,7 +180,7 @@ class TransformerCaptioner(nn.Module):
         shape = (batch, self.heads, self.max_length, self.width // self.heads)
         empty = jnp.zeros(shape, exact(memory_NMD).dtype)
         return Cache(
-            memory=[layer.project_memory(memory_NMD) for layer in self.decoder],
+            memory=[layer.keep_memory(memory_NMD) for layer in self.decoder],
             past=[(empty, empty) for _ in self.decoder],
             slots_RL=jnp.zeros((batch, self.max_length), jnp.int32),
             t=jnp.int32(0),
