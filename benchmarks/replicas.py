@@ -2,18 +2,21 @@
 
     python -m benchmarks.replicas
     python -m benchmarks.replicas --experiment caption_lstm --replicas 8 --rounds 5
+    python -m benchmarks.replicas --devices-of-one 1   # where there are several
 
 Steps first, in one process: a round dispatches the steps of each single run and those of all
 replicas in turn, and its ratio is the time of the replicas divided by that of the single runs
 together; short dispatches are what a busy machine disturbs least. Beside it, whether both have the
-same bits, and else the largest difference of a metric after the first dispatch, which has `--steps`
-steps. Then whole commands with an empty cache: one with `--replicas`, and the same experiment once
+same bits, and else how far they are apart: the largest difference of a metric in the first
+dispatch, which has `--steps` steps, and that of the states after it, as a share of their norm. Then
+whole commands with an empty cache: one with `--replicas`, and the same experiment once
 for each seed; wall time and peak memory.
 """
 
 import argparse
 import statistics
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +55,8 @@ class Trained:
             self.state, history = self.loop.dispatch(self.state, self._step, count)
             jax.block_until_ready((self.state, history))
             self._step += count
-            self.history = self.history or {name: np.asarray(row) for name, row in history.items()}
+            if not self.history:
+                self.history = {name: np.asarray(row) for name, row in history.items()}
 
 
 class Steps(NamedTuple):
@@ -64,19 +68,32 @@ class Steps(NamedTuple):
     """Bytes of the program of all replicas, and of that of one."""
     difference: float
     """Largest of a metric in the first dispatch; 0 also where all bits are the same."""
+    apart: float
+    """Largest distance of a state after it, as a share of its norm."""
     same_bits: bool
     """Of every metric and of the states after all rounds."""
 
 
-def steps(config: TrainConfig, rounds: int) -> Steps:
-    """Measure dispatches of `config`, which has replicas, beside those of its seeds."""
+def steps(config: TrainConfig, rounds: int, devices: int = 0) -> Steps:
+    """Measure dispatches of `config`, which has replicas, beside those of its seeds.
+
+    Args:
+        config: of the replicas.
+        rounds: how often.
+        devices: of each single run; 0 for all there are.
+    """
     task = config.task()
     all_of_them = Trained(task, config)
-    singles = [Trained(task, replace(config, seed=seed, replicas=1)) for seed in config.seeds]
+    alike = replace(config, replicas=1, devices=devices)
+    singles = [Trained(task, replace(alike, seed=seed)) for seed in config.seeds]
     contenders = [Contender("single", one.run) for one in singles]
     together, alone = [], []
     for one in (all_of_them, *singles):
         one.run(1)
+    apart = max(
+        float(np.linalg.norm(mine - theirs) / np.linalg.norm(theirs))
+        for mine, theirs in _states(all_of_them, singles)
+    )
     for _ in range(rounds):
         alone.append(sum(timed(contender, 1) for contender in contenders))
         together.append(timed(Contender("replicas", all_of_them.run), 1))
@@ -86,13 +103,20 @@ def steps(config: TrainConfig, rounds: int) -> Steps:
         for name in one.history
     ]
     same = all(np.array_equal(mine, theirs) for mine, theirs in pairs)
-    for index, one in enumerate(singles):
-        mine = all_of_them.loop.replica(all_of_them.state, index)
-        leaves = zip(jax.tree.leaves(mine), jax.tree.leaves(one.state), strict=True)
-        same = same and all(np.array_equal(a, b) for a, b in leaves)
+    same = same and all(np.array_equal(*pair) for pair in _states(all_of_them, singles))
     difference = max(float(np.abs(mine - theirs).max()) for mine, theirs in pairs)
     needed = all_of_them.needed, singles[0].needed
-    return Steps(together, alone, needed, difference, same)
+    return Steps(together, alone, needed, difference, apart, same)
+
+
+def _states(together: Trained, singles: list[Trained]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """All numbers of each replica's state, beside those of its single run: (n,) float64 each."""
+
+    def flat(state: PyTree) -> np.ndarray:
+        return np.concatenate([np.ravel(x).astype(np.float64) for x in jax.tree.leaves(state)])
+
+    for index, one in enumerate(singles):
+        yield flat(together.loop.replica(together.state, index)), flat(one.state)
 
 
 def whole_commands(name: str, replicas: int, count: int) -> tuple[list[float], list[float]]:
@@ -127,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--replicas", type=int, default=4)
     flags.add_argument("--rounds", type=int, default=40)
     flags.add_argument("--steps", type=int, default=10, help="of a dispatch (10)")
+    flags.add_argument("--devices-of-one", type=int, default=0, help="of a single run; 0: all")
     flags.add_argument("--command-steps", type=int, default=200, help="0 leaves commands out")
     return flags
 
@@ -147,14 +172,15 @@ def main() -> None:
         log_every=args.steps,
         steps=max(most, experiment(args.experiment).steps),
     )
-    seen = steps(config, args.rounds)
+    seen = steps(config, args.rounds, args.devices_of_one)
+    far = f"metrics differ by {seen.difference:.2g}, states by {seen.apart:.2g} of their norm"
     print(
         f"{args.experiment}, {args.replicas} replicas beside {args.replicas} single runs, "
         f"{args.steps} steps of each, median of {args.rounds} rounds:\n"
         f"  seconds {statistics.median(seen.together):.3f} beside "
         f"{statistics.median(seen.alone):.3f}, ratio {_ratio(seen.together, seen.alone)}\n"
         f"  program {in_words(seen.needed[0])}, of one {in_words(seen.needed[1])}\n"
-        + ("  the same bits" if seen.same_bits else f"  metrics differ by {seen.difference:.2g}")
+        + ("  the same bits" if seen.same_bits else f"  {far}")
     )
     if args.command_steps:
         seconds, peaks = whole_commands(args.experiment, args.replicas, args.command_steps)

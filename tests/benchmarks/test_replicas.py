@@ -41,7 +41,7 @@ def test_steps_are_timed_and_their_bits_compared(tiny, monkeypatch, capsys):
     seen = replicas.steps(dataclasses.replace(TINY, replicas=2, log_every=2, steps=9), 3)
     assert len(seen.together) == len(seen.alone) == 3
     assert seen.needed[0] > seen.needed[1] > 0
-    assert seen.same_bits and seen.difference == 0
+    assert seen.same_bits and seen.difference == seen.apart == 0
 
 
 @pytest.mark.long
