@@ -3,6 +3,7 @@
     python -m benchmarks.time_to_quality
     python -m benchmarks.time_to_quality --only dcgan --recipes default --seeds 0
     python -m benchmarks.time_to_quality --targets dcgan=3 --warm
+    python -m benchmarks.time_to_quality --only dcgan --sides jaxgen --recipes bfloat16 half_batch
 
 Each attempt is a process of its own: Python's start, imports, loading of the data, compilation and
 training count, with an empty cache of compiled programs unless `--warm` fills it first. Data sets
@@ -11,6 +12,7 @@ same steps; the time is that of the first evaluation that reaches the target, an
 take is left out of it. On the PyTorch side the import of jaxgen is left out too. Pictures,
 checkpoints and logs are made by neither.
 
+"default" and "best" are compared; the recipes between them have the changes one after the other.
 The twins have the recipe's numbers, batches, losses and distributions of initial values; a recipe
 in bfloat16 is PyTorch's autocast there. The table has medians over the seeds; an attempt that does
 not get there within its steps counts as slower than any that does. One row is added to the JSON
@@ -34,7 +36,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.records import Records, Row
-from benchmarks.time_to_quality.recipes import GOALS, Changes, Goal, recipe_config
+from benchmarks.time_to_quality.recipes import GOALS, RECIPES, Changes, Goal, recipe_config
 from benchmarks.time_to_quality.table import outcome, table
 from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
@@ -115,9 +117,9 @@ def _flags() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    recipes = ["default", "best"]
+    recipes = list(dict.fromkeys(name for found in RECIPES.values() for name in found))
     flags.add_argument("--only", nargs="+", choices=GOALS, default=list(GOALS), metavar="NAME")
-    flags.add_argument("--recipes", nargs="+", choices=recipes, default=recipes)
+    flags.add_argument("--recipes", nargs="+", choices=recipes, default=["default", "best"])
     flags.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     flags.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     flags.add_argument("--targets", nargs="+", default=[], metavar="NAME=NUMBER")
@@ -140,6 +142,8 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="jaxgen-benchmarks-") as folder:
         for name, seed, recipe, side in product(args.only, args.seeds, args.recipes, args.sides):
+            if recipe not in RECIPES[name]:
+                continue
             goal, config = wanted[name], recipe_config(name, recipe, seed, changes)
             identity = {
                 "experiment": name,
@@ -158,6 +162,8 @@ def main() -> None:
             row = kept.row(identity, config, measure)
             rows.append(row)
             print(f"{name} {recipe} seed {seed} {side}: {outcome(row, goal)}", flush=True)
+    if not rows:
+        raise JaxgenError(f"--recipes: {', '.join(args.only)} has none of these names")
     print(f"\n{table(rows, wanted)}")
 
 

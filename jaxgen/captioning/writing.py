@@ -106,10 +106,13 @@ class Writer:
             rows=rows,
         )
 
+    @partial(jax.jit, static_argnums=0)
+    def _started(self, params: PyTree, features: Array) -> PyTree:
+        return self.module.apply({"params": params}, features, method="start")
+
     def _refuse_too_long(self, params: PyTree, features: np.ndarray, rows: int) -> None:
         """Refuse what a captioner keeps of each caption, and its words, if memory is too small."""
-        start = partial(self.module.apply, method="start")
-        carry = jax.eval_shape(start, {"params": params}, features)
+        carry = Writer._started.eval_shape(self, params, features)  # followed once
         kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(carry))
         refuse_too_much(
             rows * (kept + 4 * self.max_length + 4 * len(self.vocabulary)),

@@ -45,3 +45,16 @@ def test_captions_that_memory_does_not_hold_are_refused(trained, monkeypatch):
     monkeypatch.setattr(memory, "free", lambda: 100)
     with pytest.raises(JaxgenError, match=r"of at most 6 words would .* smaller max_length"):
         writer.words(params, FEATURES, Decoding(beam=3))
+
+
+def test_the_captioner_is_followed_once_for_all_calls(trained, monkeypatch):
+    writer, params = trained
+    followed = []
+    kind, start = type(writer.module), type(writer.module).start
+    monkeypatch.setattr(kind, "start", lambda *args: followed.append(1) or start(*args))
+    other = writing.writer(writer.module, VOCABULARY, WORDS - 1)  # of which nothing is compiled yet
+    for _ in range(3):
+        other.words(params, FEATURES, Decoding())
+        followed.append(0)
+    first = followed.index(0)
+    assert first > 0 and followed[first:] == [0, 0, 0]
