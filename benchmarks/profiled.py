@@ -6,8 +6,7 @@
 The steps are those of `python -m benchmarks`, as training dispatches them. The process keeps to one
 core, so that one operation runs at a time and their times add up to that of the step. The kinds:
 
-- products: matrix products and convolutions, with what XLA has fused into them, and beside them
-  how near their useful arithmetic comes to the rate of a product of 2048x2048 in that precision;
+- products: matrix products and convolutions, with what XLA has fused into them;
 - elementwise: activations, norms, sums, losses, and their gradients;
 - copies: transposed, joined, gathered and padded arrays, and conversions between precisions;
 - random: noise, dropout, augmentation;
@@ -17,7 +16,6 @@ core, so that one operation runs at a time and their times add up to that of the
 
 import argparse
 import os
-import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,7 +29,7 @@ import jax
 
 from benchmarks import caption_steps, gan_steps, report, training_loop
 from benchmarks.compiled_text import Operation, Program
-from benchmarks.measuring import MATMUL_SIDE, Flops, matmul_contender, timed
+from benchmarks.measuring import timed
 from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
 from jaxgen.nn.precision import Precision
@@ -55,7 +53,6 @@ class Step(NamedTuple):
     name: str
     task: Callable[[], Task]
     config: TrainConfig
-    flops: Callable[[], Flops]
 
 
 class Profile(NamedTuple):
@@ -75,8 +72,7 @@ def steps(batch_sizes: list[int], precisions: list[Precision]) -> list[Step]:
     ):
         config = replace(config, batch_size=size, precision=precision)
         module = gan_steps if name in own else caption_steps
-        task = partial(module.task_of, config)
-        found.append(Step(name, task, config, partial(module.flops, config)))
+        found.append(Step(name, partial(module.task_of, config), config))
     return found
 
 
@@ -132,27 +128,12 @@ def _events(path: Path) -> Iterator[tuple[str, float]]:
                 yield event.name, event.duration_ns * 1e-9
 
 
-def row(step: Step, seen: Profile, rate: float) -> str:
-    """A line of the table.
-
-    Args:
-        step: that was looked at.
-        seen: what was seen of it.
-        rate: FLOP/s of a large product in its precision.
-    """
+def row(step: Step, seen: Profile) -> str:
+    """A line of the table."""
     shares = [seen.kinds[one] / seen.whole for one in KINDS]
-    reached = step.flops().number / seen.kinds["products"] / rate
-    cells = [f"{shares[0]:.0%} (at {reached:.0%})", *(f"{one:.0%}" for one in shares[1:])]
-    cells.append(f"{max(0.0, 1 - sum(shares)):.0%}")
+    cells = [f"{100 * one:.0f}" for one in (*shares, max(0.0, 1 - sum(shares)))]
     head = f"| {step.name} | {step.config.batch_size} | {step.config.precision} "
     return f"{head}| {1e3 * seen.whole:.3g} | {' | '.join(cells)} |"
-
-
-def large_product(precision: Precision) -> float:
-    """FLOP/s of a large matrix product in a precision, the median of some."""
-    contender = matmul_contender(precision)
-    contender.run(1)
-    return 2 * MATMUL_SIDE**3 / statistics.median(timed(contender, 1) for _ in range(5))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -183,11 +164,13 @@ def main() -> None:
         raise JaxgenError("this system lets no process keep to one core; Linux does")
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before JAX counts cores
     about = report.machine()
-    print(f"{about['cores']} core ({about['cpu']}), load {about['load']} at the start\n")
+    print(
+        f"{about['cores']} core ({about['cpu']}), load {about['load']} at the start; shares in %\n"
+    )
     print(f"| | batch | precision | ms a step | {' | '.join(KINDS)} | between |")
     print("|---" * (5 + len(KINDS)) + "|")
     for step in chosen:
-        print(row(step, profile(step), large_product(step.config.precision)), flush=True)
+        print(row(step, profile(step)), flush=True)
 
 
 if __name__ == "__main__":
