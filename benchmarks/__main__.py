@@ -19,17 +19,14 @@ import dataclasses
 import os
 import re
 from pathlib import Path
-from typing import get_args
 
 from benchmarks import caption_steps, commands, decoding_speed, gan_steps, ops, products, report
 from benchmarks.measuring import Settings
-from benchmarks.precisions import DEFAULT, Wanted
+from benchmarks.precisions import DEFAULT, Wanted, add_flags, wanted
 from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
-from jaxgen.nn.precision import Precision
 from jaxgen.training.run_folder import write_json
 
-_PRECISIONS = get_args(Precision)
 QUICK = Settings(repeats=1, seconds=0, quick=True)
 
 
@@ -43,14 +40,6 @@ def all_comparisons(wanted: Wanted = DEFAULT) -> list:
     if "float32" not in wanted.precisions:
         return of_models
     return [*products.comparisons(), *of_models, *ops.comparisons(), *commands.comparisons()]
-
-
-def wanted(args: argparse.Namespace) -> Wanted:
-    """What to measure, from the flags."""
-    if wrong := [size for size in args.batch_sizes if size < 1]:
-        raise JaxgenError(f"--batch-sizes must be at least 1, got {wrong[0]}")
-    precisions = _PRECISIONS if args.precision == "both" else (args.precision,)
-    return Wanted(precisions, tuple(dict.fromkeys(args.batch_sizes)))
 
 
 def chosen(pattern: str, wanted: Wanted = DEFAULT) -> list:
@@ -82,12 +71,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     flags.add_argument("--only", default="", metavar="PATTERN", help="titles to run, a regexp")
-    flags.add_argument(
-        "--precision", choices=(*_PRECISIONS, "both"), default="float32", help="of jaxgen"
-    )
-    flags.add_argument(
-        "--batch-sizes", type=int, nargs="+", default=[], metavar="N", help="of training steps"
-    )
+    add_flags(flags)
     flags.add_argument("--repeats", type=int, help=f"rounds, {Settings().repeats} by default")
     flags.add_argument("--out", type=Path, default=Path("benchmarks.json"))
     flags.add_argument("--quick", action="store_true", help="only see that everything runs")

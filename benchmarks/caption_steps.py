@@ -104,7 +104,7 @@ def comparisons(wanted: Wanted = DEFAULT) -> list[Comparison]:
             Comparison(
                 titled(f"{name} captioner training step, batch {batch}", precision),
                 partial(_contenders, config),
-                partial(flops, config),
+                partial(_flops, config),
                 CAPACITY,
                 precision,
             )
@@ -167,7 +167,7 @@ def _torch_training(
     return Contender(name, run, is_optional=is_compiled)
 
 
-def flops(config: CaptionConfig) -> Flops:
+def _flops(config: CaptionConfig) -> Flops:
     """Of a step; by hand where there is a loop over time, whose turns XLA does not count."""
     if isinstance(config.captioner, Transformer):
         config = replace(config, precision="float32")

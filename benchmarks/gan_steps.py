@@ -11,7 +11,6 @@ from benchmarks.measuring import Comparison, Contender, Flops, Settings
 from benchmarks.precisions import DEFAULT, Wanted, beside_torch, both, titled
 from jaxgen.data.images.base import load_images
 from jaxgen.gan.config import GanConfig
-from jaxgen.training.task import Task
 
 EXPERIMENTS = {
     "vanilla_gan": "vanilla GAN",
@@ -53,21 +52,16 @@ def _comparison(
     return Comparison(
         titled(title, config.precision),
         partial(contenders, config),
-        partial(flops, config),
+        partial(_flops, config),
         CAPACITY,
         config.precision,
     )
 
 
-def task_of(config: GanConfig) -> Task:
-    """Its training, on its own data."""
-    return config.task()
-
-
-def flops(config: GanConfig) -> Flops:
+def _flops(config: GanConfig) -> Flops:
     """Of the arithmetic, whatever its precision."""
     config = replace(config, precision="float32")
-    return training_loop.flops(task_of(config), config)
+    return training_loop.flops(config.task(), config)
 
 
 def _beside_torch(config: GanConfig, settings: Settings) -> list[Contender]:
@@ -75,12 +69,12 @@ def _beside_torch(config: GanConfig, settings: Settings) -> list[Contender]:
 
 
 def _jaxgen_training(config: GanConfig, name: str) -> Contender:
-    return training_loop.in_loop(task_of(config), config, CAPACITY, name)
+    return training_loop.in_loop(config.task(), config, CAPACITY, name)
 
 
 def _in_and_out(config: GanConfig, settings: Settings) -> list[Contender]:
     contenders = [_jaxgen_training(form, name) for name, form in both(config)]
-    return [*contenders, training_loop.alone(task_of(config), config)]
+    return [*contenders, training_loop.alone(config.task(), config)]
 
 
 def torch_training(

@@ -4,11 +4,13 @@ In float32 jaxgen stands beside PyTorch; in bfloat16 beside itself in float32, a
 float32 and under autocast, all within the same rounds.
 """
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from benchmarks.measuring import Contender, Settings
+from jaxgen.errors import JaxgenError
 from jaxgen.nn.precision import Precision
 from jaxgen.training.task import TrainConfig
 
@@ -26,6 +28,32 @@ class Wanted:
 
 
 DEFAULT = Wanted()
+_PRECISIONS = get_args(Precision)
+
+
+def add_flags(
+    flags: argparse.ArgumentParser, precision: str = "float32", batch_sizes: Sequence[int] = ()
+) -> None:
+    """Adds `--precision` and `--batch-sizes` with these defaults, of which `wanted` is made."""
+    flags.add_argument(
+        "--precision", choices=(*_PRECISIONS, "both"), default=precision, help="of jaxgen"
+    )
+    flags.add_argument(
+        "--batch-sizes",
+        type=int,
+        nargs="+",
+        default=list(batch_sizes),
+        metavar="N",
+        help="of training steps",
+    )
+
+
+def wanted(args: argparse.Namespace) -> Wanted:
+    """What to measure, from the flags."""
+    if wrong := [size for size in args.batch_sizes if size < 1]:
+        raise JaxgenError(f"--batch-sizes must be at least 1, got {wrong[0]}")
+    precisions = _PRECISIONS if args.precision == "both" else (args.precision,)
+    return Wanted(precisions, tuple(dict.fromkeys(args.batch_sizes)))
 
 
 def titled(title: str, precision: Precision) -> str:

@@ -23,20 +23,19 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 
 from benchmarks import caption_steps, gan_steps, report, training_loop
 from benchmarks.compiled_text import Operation, Program
 from benchmarks.measuring import timed
+from benchmarks.precisions import Wanted, add_flags, wanted
 from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
-from jaxgen.nn.precision import Precision
 from jaxgen.training.task import Task, TrainConfig
 
 KINDS = ("products", "elementwise", "copies", "random", "optimizer")
-CAPACITY = 50  # steps of a dispatch
 SECONDS = 1.0  # of steps that the profiler looks at, roughly
 _CONTROL = {"while", "call", "conditional"}  # whose time is that of what they run
 _PRODUCTS = {"dot", "convolution", "custom-call"}
@@ -63,16 +62,16 @@ class Profile(NamedTuple):
     """Of operations of each kind."""
 
 
-def steps(batch_sizes: list[int], precisions: list[Precision]) -> list[Step]:
+def steps(wanted: Wanted) -> list[Step]:
     """Every training step of the benchmarks at these sizes, in these precisions."""
     own = {name: gan_steps.experiment(key) for key, name in gan_steps.EXPERIMENTS.items()}
     found = []
     for (name, config), size, precision in product(
-        [*own.items(), *caption_steps.CONFIGS.items()], batch_sizes, precisions
+        [*own.items(), *caption_steps.CONFIGS.items()], wanted.batch_sizes, wanted.precisions
     ):
         config = replace(config, batch_size=size, precision=precision)
-        module = gan_steps if name in own else caption_steps
-        found.append(Step(name, partial(module.task_of, config), config))
+        task = config.task if name in own else partial(caption_steps.task_of, config)
+        found.append(Step(name, task, config))
     return found
 
 
@@ -83,7 +82,7 @@ def kind(program: Program, operation: Operation) -> str:
         return "products"
     if "/optimizer/" in operation.attributes:
         return "optimizer"
-    if "shift-right-logical" in inside:  # of Threefry; nothing else shifts bits
+    if "shift-right-logical" in inside:  # of Threefry and of dropout's hash
         return "random"
     return "copies" if inside <= _MOVES else "elementwise"
 
@@ -98,7 +97,7 @@ def _within(program: Program, operation: Operation) -> Iterator[Operation]:
 
 def profile(step: Step) -> Profile:
     """Looks at some steps of a training, the first of which is not among them."""
-    loop = training_loop.loop_of(step.task(), step.config, CAPACITY)
+    loop = training_loop.loop_of(step.task(), step.config, gan_steps.CAPACITY)
     program = Program(loop.lowered().compile().as_text())
     kinds = {
         one.name: kind(program, one)
@@ -107,7 +106,7 @@ def profile(step: Step) -> Profile:
     }
     training = training_loop.stepping(loop)
     training.run(1)
-    count = max(2, min(CAPACITY, round(SECONDS / timed(training, 2))))
+    count = max(2, min(loop.capacity, round(SECONDS / timed(training, 2))))
     quiet = jax.profiler.ProfileOptions()
     quiet.python_tracer_level = 0
     with tempfile.TemporaryDirectory(prefix="jaxgen-benchmarks-") as folder:
@@ -144,20 +143,14 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     flags.add_argument("--only", default="", metavar="TEXT", help="steps with it in their names")
-    flags.add_argument(
-        "--precision", choices=(*get_args(Precision), "both"), default="both", help="of jaxgen"
-    )
-    flags.add_argument("--batch-sizes", type=int, nargs="+", default=[25, 64, 128, 512])
+    add_flags(flags, "both", (25, 64, 128, 512))
     return flags
 
 
 def main() -> None:
     """Profile, and print as it goes."""
     args = parser().parse_args()
-    if wrong := [size for size in args.batch_sizes if size < 1]:
-        raise JaxgenError(f"--batch-sizes must be at least 1, got {wrong[0]}")
-    precisions = get_args(Precision) if args.precision == "both" else (args.precision,)
-    chosen = [one for one in steps(args.batch_sizes, precisions) if args.only in one.name]
+    chosen = [one for one in steps(wanted(args)) if args.only in one.name]
     if not chosen:
         raise JaxgenError(f"--only {args.only} is in no name of a step")
     if not hasattr(os, "sched_setaffinity"):

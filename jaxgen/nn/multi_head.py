@@ -108,7 +108,10 @@ class MultiHeadAttention(nn.Module):
         return exact(keys).swapaxes(1, 2), exact(values).swapaxes(1, 2)
 
     def attend_kept(self, x_NBD: Array, memory: KeysAndValues) -> Array:
-        """`attend_memory` of one position of each beam, to what `keep_memory` gave."""
+        """`attend_memory` of one position of each beam, to what `keep_memory` gave.
+
+        One beam after the other, as in `attend_cache`.
+        """
         k_NHSK, v_NHSK = memory
         q_NBHK = self._heads(self.query(x_NBD)) * k_NHSK.shape[-1] ** -0.5
         if k_NHSK.shape[2] == 1:  # as in `attend_memory`

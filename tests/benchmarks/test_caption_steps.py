@@ -74,4 +74,4 @@ def test_a_grid_is_made_up_for_the_captioner_that_reads_one():
 def test_operations_do_not_depend_on_the_precision(name):
     config = replace(CONFIGS[name], batch_size=5)
     rounding = replace(config, precision="bfloat16")
-    assert caption_steps.flops(rounding) == caption_steps.flops(config)
+    assert caption_steps._flops(rounding) == caption_steps._flops(config)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ import pytest
 
 from benchmarks import gan_steps, profiled
 from benchmarks.compiled_text import Program
+from benchmarks.precisions import Wanted
 from jaxgen.training.optimizers import updated
 
 UNSEEN = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
@@ -46,7 +46,7 @@ def test_random_bits_are_told_from_other_arithmetic():
 
 
 def test_every_step_of_the_benchmarks_is_there_in_each_size_and_precision():
-    steps = profiled.steps([2, 3], ["float32", "bfloat16"])
+    steps = profiled.steps(Wanted(("float32", "bfloat16"), (2, 3)))
     assert len(steps) == 4 * (len(gan_steps.EXPERIMENTS) + 4)
     sizes = Counter((one.config.batch_size, one.config.precision) for one in steps)
     assert set(sizes.values()) == {len(steps) // 4}
@@ -55,14 +55,14 @@ def test_every_step_of_the_benchmarks_is_there_in_each_size_and_precision():
 def test_a_step_is_seen_whole(monkeypatch):
     monkeypatch.setattr(profiled, "SECONDS", 0.1)
     config = replace(gan_steps.experiment("vanilla_gan"), batch_size=25)
-    step = profiled.Step("a GAN", partial(gan_steps.task_of, config), config)
+    step = profiled.Step("a GAN", config.task, config)
     seen = profiled.profile(step)
     assert set(seen.kinds) >= {"products", "elementwise", "optimizer"}
     assert all(seconds > 0 for seconds in seen.kinds.values())
 
 
 def test_a_row_gives_shares():
-    step = profiled.steps([128], ["bfloat16"])[0]
+    step = profiled.steps(Wanted(("bfloat16",), (128,)))[0]
     kinds = Counter(products=0.02, elementwise=0.008, optimizer=0.008, copies=0.002)
     line = profiled.row(step, profiled.Profile(0.04, kinds))
     assert line == "| vanilla GAN | 128 | bfloat16 | 40 | 50 | 20 | 5 | 0 | 20 | 5 |"
