@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks import caption_steps, commands, decoding_speed, gan_steps, ops, products, report
 from benchmarks.measuring import Settings
-from benchmarks.precisions import DEFAULT, Wanted, add_flags, wanted
+from benchmarks.precisions import CHOICES, DEFAULT, Wanted, wanted
 from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
 from jaxgen.training.run_folder import write_json
@@ -71,7 +71,10 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     flags.add_argument("--only", default="", metavar="PATTERN", help="titles to run, a regexp")
-    add_flags(flags)
+    flags.add_argument("--precision", choices=CHOICES, default="float32", help="of jaxgen")
+    flags.add_argument(
+        "--batch-sizes", type=int, nargs="+", default=[], metavar="N", help="of training steps"
+    )
     flags.add_argument("--repeats", type=int, help=f"rounds, {Settings().repeats} by default")
     flags.add_argument("--out", type=Path, default=Path("benchmarks.json"))
     flags.add_argument("--quick", action="store_true", help="only see that everything runs")

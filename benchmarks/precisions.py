@@ -5,7 +5,7 @@ float32 and under autocast, all within the same rounds.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar, get_args
 
@@ -28,31 +28,15 @@ class Wanted:
 
 
 DEFAULT = Wanted()
-_PRECISIONS = get_args(Precision)
-
-
-def add_flags(
-    flags: argparse.ArgumentParser, precision: str = "float32", batch_sizes: Sequence[int] = ()
-) -> None:
-    """Adds `--precision` and `--batch-sizes` with these defaults, of which `wanted` is made."""
-    flags.add_argument(
-        "--precision", choices=(*_PRECISIONS, "both"), default=precision, help="of jaxgen"
-    )
-    flags.add_argument(
-        "--batch-sizes",
-        type=int,
-        nargs="+",
-        default=list(batch_sizes),
-        metavar="N",
-        help="of training steps",
-    )
+CHOICES = (*get_args(Precision), "both")
+"""Of a flag `--precision`."""
 
 
 def wanted(args: argparse.Namespace) -> Wanted:
-    """What to measure, from the flags."""
+    """What to measure, from `--precision` and `--batch-sizes`."""
     if wrong := [size for size in args.batch_sizes if size < 1]:
         raise JaxgenError(f"--batch-sizes must be at least 1, got {wrong[0]}")
-    precisions = _PRECISIONS if args.precision == "both" else (args.precision,)
+    precisions = get_args(Precision) if args.precision == "both" else (args.precision,)
     return Wanted(precisions, tuple(dict.fromkeys(args.batch_sizes)))
 
 

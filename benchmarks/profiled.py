@@ -30,7 +30,7 @@ import jax
 from benchmarks import caption_steps, gan_steps, report, training_loop
 from benchmarks.compiled_text import Operation, Program
 from benchmarks.measuring import timed
-from benchmarks.precisions import Wanted, add_flags, wanted
+from benchmarks.precisions import CHOICES, Wanted, wanted
 from jaxgen.commands.guard import run_guarded
 from jaxgen.errors import JaxgenError
 from jaxgen.training.task import Task, TrainConfig
@@ -143,7 +143,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     flags.add_argument("--only", default="", metavar="TEXT", help="steps with it in their names")
-    add_flags(flags, "both", (25, 64, 128, 512))
+    flags.add_argument("--precision", choices=CHOICES, default="both", help="of jaxgen")
+    flags.add_argument("--batch-sizes", type=int, nargs="+", default=[25, 64, 128, 512])
     return flags
 
 
